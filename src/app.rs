@@ -1,0 +1,1 @@
+//! Builds the parts, wires them, routes commands, shuts down.

@@ -1,0 +1,1 @@
+//! Gathers the options of all modules from files, environment and flags.

@@ -1,0 +1,14 @@
+//! The nouns of wakeful: pure data that every module shares.
+//!
+//! Nothing here does I/O, reads a clock or knows a vendor crate's types. Everything that happened is an
+//! [`event::Event`]; everything that is wanted is a [`command::Command`]; everything that is asked goes
+//! through [`query::Queries`].
+
+pub mod clock;
+pub mod command;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod query;
+pub mod text;
+pub mod tool;

@@ -1,0 +1,213 @@
+//! What a person or a program wants. Surfaces send commands; the engine answers with events.
+//!
+//! A command carries the ids of what it makes, chosen by its sender, so that no reply is needed: the sender knows
+//! what to look for in the feed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::Scope;
+use crate::domain::ids::{CallId, MessageId, Seq, ServerName, SessionId};
+
+/// When tool calls need a person's consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalMode {
+    /// Every call asks, unless a remembered answer covers it.
+    Ask,
+    /// Calls that only read, by a trusted server's word, run unasked.
+    #[default]
+    AutoRead,
+    /// Every call runs unasked.
+    Auto,
+}
+
+impl ApprovalMode {
+    /// All modes, in the order in which Shift+Tab goes through them.
+    pub const ALL: [Self; 3] = [Self::Ask, Self::AutoRead, Self::Auto];
+
+    /// The name in the config, on the command line and on the screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::AutoRead => "auto-read",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The mode that Shift+Tab comes to next.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Ask => Self::AutoRead,
+            Self::AutoRead => Self::Auto,
+            Self::Auto => Self::Ask,
+        }
+    }
+}
+
+impl std::str::FromStr for ApprovalMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| format!("unknown approval mode `{text}`: one of ask, auto-read, auto"))
+    }
+}
+
+/// When a message that is sent while a turn runs takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// It joins the running turn at its next step.
+    #[default]
+    Steer,
+    /// It waits until the turn has ended.
+    Queue,
+}
+
+/// A person's answer to a question for consent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The call may run.
+    Allow {
+        /// How far the consent reaches.
+        scope: Scope,
+    },
+    /// The call may not run.
+    Refuse {
+        /// What to do instead, in the person's words.
+        instead: Option<String>,
+    },
+}
+
+/// How a new session starts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SessionOptions {
+    /// `provider/model`; the configured default where absent.
+    pub model: Option<String>,
+    /// The configured default where absent.
+    pub mode: Option<ApprovalMode>,
+    /// The folder it works in; the program's own where absent.
+    pub cwd: Option<String>,
+    /// A title; made from the first message where absent.
+    pub title: Option<String>,
+}
+
+/// What is wanted of the servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum McpCommand {
+    /// Close the connection and make a new one, at once.
+    Restart(ServerName),
+    /// Connect a server that was disabled.
+    Enable(ServerName),
+    /// Close the connection and leave it closed.
+    Disable(ServerName),
+    /// Add a server for this run: a URL, or a command line.
+    Add {
+        /// Its name.
+        name: ServerName,
+        /// A URL (`http…`) or a command with arguments.
+        target: String,
+    },
+    /// Close the connection and forget the server for this run.
+    Remove(ServerName),
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Make a session.
+    NewSession {
+        /// Its id.
+        session: SessionId,
+        /// How it starts.
+        options: SessionOptions,
+    },
+    /// Go on with a stored session: what a crash left open is closed, what was queued goes on.
+    OpenSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Say something to the agent.
+    Submit {
+        /// Where.
+        session: SessionId,
+        /// The message's id.
+        message_id: MessageId,
+        /// The text.
+        text: String,
+        /// When it takes effect if a turn runs.
+        delivery: Delivery,
+    },
+    /// Change a queued message, or take it back (`None`).
+    EditQueued {
+        /// Where.
+        session: SessionId,
+        /// Which message.
+        message_id: MessageId,
+        /// The new text.
+        text: Option<String>,
+    },
+    /// Stop the running turn.
+    Interrupt {
+        /// Where.
+        session: SessionId,
+    },
+    /// Answer a question for consent.
+    Decide {
+        /// Where.
+        session: SessionId,
+        /// The call in question.
+        call_id: CallId,
+        /// The answer.
+        decision: Decision,
+    },
+    /// Make a session that starts as another one stood.
+    ForkSession {
+        /// The new session's id.
+        session: SessionId,
+        /// The session that is forked.
+        from: SessionId,
+        /// Its last event that counts; all where absent.
+        upto: Option<Seq>,
+    },
+    /// Forget what came after an event.
+    Rewind {
+        /// Where.
+        session: SessionId,
+        /// The last event that counts.
+        to: Seq,
+    },
+    /// Give a session a title.
+    Rename {
+        /// Which.
+        session: SessionId,
+        /// The title.
+        title: String,
+    },
+    /// Replace the history by a summary.
+    Compact {
+        /// Which.
+        session: SessionId,
+    },
+    /// Answer with another model from here on.
+    SetModel {
+        /// Where.
+        session: SessionId,
+        /// `provider/model`, or a model of the present provider.
+        model: String,
+    },
+    /// Ask for consent by another rule from here on.
+    SetMode {
+        /// Where.
+        session: SessionId,
+        /// The rule.
+        mode: ApprovalMode,
+    },
+    /// Something about the servers.
+    Mcp(McpCommand),
+}

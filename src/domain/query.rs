@@ -1,0 +1,187 @@
+//! What can be asked: the read side. Surfaces know this trait only, so that a screen on another machine can answer it
+//! over a socket.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Instant;
+use crate::domain::event::Event;
+use crate::domain::ids::{AgentName, Seq, ServerName, SessionId};
+use crate::domain::tool::ToolInfo;
+
+/// Why a question has no answer: one sentence, with the chain of causes, fit for a screen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct QueryError(pub String);
+
+/// The answer to a question.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, QueryError>>;
+
+/// A session in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// Which.
+    pub id: SessionId,
+    /// Its title: given, or the start of the first message.
+    pub title: String,
+    /// When it was made.
+    pub created: Instant,
+    /// When something last happened in it.
+    pub updated: Instant,
+    /// Messages of the user.
+    pub prompts: u64,
+    /// `provider/model`.
+    pub model: String,
+    /// The folder it works in.
+    pub cwd: String,
+    /// The session it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<SessionId>,
+    /// Its last event.
+    pub last_seq: Seq,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EventFilter {
+    /// Only these types; all where empty.
+    pub types: Vec<String>,
+    /// Only this session's.
+    pub session: Option<SessionId>,
+    /// Only events after this position.
+    pub after: Option<Seq>,
+    /// Only events up to and with this position.
+    pub upto: Option<Seq>,
+    /// At most so many; the store's own limit where absent.
+    pub limit: Option<usize>,
+    /// The newest of them instead of the oldest. The answer is in ascending order all the same.
+    pub newest: bool,
+}
+
+/// How a server stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ServerState {
+    /// The first connection is being made.
+    Connecting,
+    /// It answers.
+    Ready,
+    /// It does not answer and will be tried again.
+    Failing {
+        /// Why.
+        reason: String,
+        /// The try that comes next.
+        attempt: u32,
+        /// When, if a time is set.
+        retry_at: Option<Instant>,
+    },
+    /// It does not answer and is not tried again by itself.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// The user wants it closed.
+    Disabled,
+}
+
+/// One server as the panels show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: ServerName,
+    /// `stdio`, `streamable_http`, `sse`, `builtin`.
+    pub transport: String,
+    /// The command line or URL, secrets masked.
+    pub target: String,
+    /// How it stands.
+    #[serde(flatten)]
+    pub status: ServerState,
+    /// Tools it lends now.
+    pub tools: usize,
+    /// Calls so far.
+    pub calls: u64,
+    /// Of these, failed.
+    pub failures: u64,
+    /// Median time of its last calls, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_ms: Option<f64>,
+    /// The protocol version in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The server's own name and version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_info: Option<String>,
+}
+
+/// A model that can be chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// `provider/model`, as it is chosen.
+    pub id: String,
+    /// One phrase: what it is.
+    pub note: String,
+}
+
+/// An agent that can be handed a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentInfo {
+    /// Its name.
+    pub name: AgentName,
+    /// What it is for.
+    pub description: String,
+    /// `provider/model`; the session's where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The servers whose tools it has; all where empty.
+    pub servers: Vec<ServerName>,
+}
+
+/// How a check of the set-up came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckLevel {
+    /// Good.
+    Ok,
+    /// It works, but not as well as it could.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+/// One row of `doctor`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckRow {
+    /// What was looked at.
+    pub name: String,
+    /// How it came out.
+    pub level: CheckLevel,
+    /// What was found; secrets never.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// The read side of the program.
+pub trait Queries: Send + Sync {
+    /// Sessions, the latest first; those whose title or text holds `search`, where given.
+    fn sessions(&self, search: Option<String>, limit: usize) -> Answer<'_, Vec<SessionSummary>>;
+    /// Stored events in ascending order.
+    fn events(&self, filter: EventFilter) -> Answer<'_, Vec<Arc<Event>>>;
+    /// All events that make up a session as it stands, those of the session it was forked from included.
+    fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>>;
+    /// All servers, in the order of the config.
+    fn servers(&self) -> Answer<'_, Vec<ServerStatus>>;
+    /// All tools that a model would be offered.
+    fn tools(&self) -> Answer<'_, Vec<ToolInfo>>;
+    /// The last lines that a server wrote to its error output.
+    fn server_log(&self, server: ServerName, lines: usize) -> Answer<'_, Vec<String>>;
+    /// All models that can be chosen.
+    fn models(&self) -> Answer<'_, Vec<ModelInfo>>;
+    /// All agents that can be handed a task.
+    fn agents(&self) -> Answer<'_, Vec<AgentInfo>>;
+    /// Looks at the set-up.
+    fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
+}

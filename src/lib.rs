@@ -1,0 +1,17 @@
+//! wakeful: an agent in your terminal that stays awake.
+//!
+//! Everything that happens is an event in one log, everything on a screen is a fold of that log, everything a person
+//! or a program wants is a command. `docs/ARCHITECTURE.md` tells which module does what and what may import what.
+
+pub mod agent;
+pub mod app;
+pub mod bus;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod llm;
+pub mod mcp;
+pub mod net;
+pub mod store;
+pub mod tools;
+pub mod tui;

@@ -1,0 +1,3 @@
+//! The `wakeful` program: hands over to the library.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One HTTP client, retry policy, limits.
