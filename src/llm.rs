@@ -4,10 +4,14 @@
 //! error. Dropping the stream cancels the call and closes its connection. Retries before the first text happen inside
 //! and are told as [`Delta::Retry`]; after it there is none.
 
+mod catalog;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+
+pub use catalog::{Catalog, Resolved};
 
 use crate::domain::ids::ToolName;
 use crate::domain::message::{Message, Usage};

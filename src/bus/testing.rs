@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use crate::bus::{EventBus, RecordError, Recorder, Subscription};
 use crate::domain::clock::{Clock, Instant, ManualClock};
 use crate::domain::event::{Event, NewEvent};
-use crate::domain::ids::{EventId, Seq};
+use crate::domain::ids::{EventId, Seq, SessionId};
+use crate::domain::query::{Answer, EventFilter, EventReader, SessionSummary};
 
 /// Keeps events in a vector and publishes them.
 #[derive(Clone)]
@@ -27,6 +28,9 @@ impl Default for MemoryRecorder {
 
 impl MemoryRecorder {
     /// All stored events so far.
+    ///
+    /// # Panics
+    /// When a holder of the lock panicked.
     pub fn events(&self) -> Vec<Arc<Event>> {
         self.events.lock().unwrap().clone()
     }
@@ -56,5 +60,46 @@ impl Recorder for MemoryRecorder {
 
     fn emit(&self, event: NewEvent) {
         self.bus.publish(self.stamp(event, None));
+    }
+}
+
+impl EventReader for MemoryRecorder {
+    fn sessions(&self, _search: Option<String>, _limit: usize) -> Answer<'_, Vec<SessionSummary>> {
+        futures::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn events(&self, filter: EventFilter) -> Answer<'_, Vec<Arc<Event>>> {
+        let wanted = |event: &Arc<Event>| {
+            (filter.types.is_empty() || filter.types.iter().any(|name| name == event.body.type_name()))
+                && filter.session.as_ref().is_none_or(|session| event.session.as_ref() == Some(session))
+                && filter.after.is_none_or(|after| event.seq > Some(after))
+                && filter.upto.is_none_or(|upto| event.seq <= Some(upto))
+        };
+        let mut out: Vec<_> = self.events().into_iter().filter(wanted).collect();
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        if filter.newest {
+            out.drain(..out.len().saturating_sub(limit));
+        } else {
+            out.truncate(limit);
+        }
+        futures::future::ready(Ok(out)).boxed()
+    }
+
+    /// Follows one level of forks, as far as tests need it.
+    fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
+        let events = self.events();
+        let own = |id: &SessionId| events.iter().filter(|event| event.session.as_ref() == Some(id)).cloned().collect::<Vec<_>>();
+        let mut out = own(&session);
+        let fork = out.iter().find_map(|event| match &event.body {
+            crate::domain::event::EventBody::SessionEvent(crate::domain::event::SessionEvent::Created { fork, .. }) => fork.clone(),
+            _ => None,
+        });
+        if let Some(fork) = fork {
+            let mut all = own(&fork.session);
+            all.retain(|event| event.seq <= Some(fork.upto));
+            all.append(&mut out);
+            out = all;
+        }
+        futures::future::ready(Ok(out)).boxed()
     }
 }

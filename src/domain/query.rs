@@ -164,14 +164,19 @@ pub struct CheckRow {
     pub remedy: Option<String>,
 }
 
-/// The read side of the program.
-pub trait Queries: Send + Sync {
+/// The read side of the log.
+pub trait EventReader: Send + Sync {
     /// Sessions, the latest first; those whose title or text holds `search`, where given.
     fn sessions(&self, search: Option<String>, limit: usize) -> Answer<'_, Vec<SessionSummary>>;
     /// Stored events in ascending order.
     fn events(&self, filter: EventFilter) -> Answer<'_, Vec<Arc<Event>>>;
-    /// All events that make up a session as it stands, those of the session it was forked from included.
+    /// All events that make up a session, those of the sessions it was forked from (up to the fork) included.
+    /// Rewound events are in it, followed by the event that rewinds: folding is the reader's.
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>>;
+}
+
+/// The read side of the program.
+pub trait Queries: EventReader {
     /// All servers, in the order of the config.
     fn servers(&self) -> Answer<'_, Vec<ServerStatus>>;
     /// All tools that a model would be offered.

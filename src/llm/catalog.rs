@@ -1,0 +1,71 @@
+//! All configured providers by name, and how `provider/model` finds one.
+
+use std::sync::Arc;
+
+use crate::llm::{Error, Llm};
+
+/// A model that was found.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The provider's name in the config; `offline` for the built-in assistant.
+    pub provider: String,
+    /// The model in the provider's words.
+    pub model: String,
+    /// The provider.
+    pub llm: Arc<dyn Llm>,
+}
+
+impl Resolved {
+    /// `provider/model`, as it is stored and shown.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
+/// All providers.
+#[derive(Clone)]
+pub struct Catalog {
+    providers: Vec<(String, Arc<dyn Llm>)>,
+    default: String,
+}
+
+impl Catalog {
+    /// Providers in the order of the config and the default `provider/model`.
+    pub fn new(providers: Vec<(String, Arc<dyn Llm>)>, default: impl Into<String>) -> Self {
+        Self { providers, default: default.into() }
+    }
+
+    /// The default `provider/model`.
+    pub fn default_id(&self) -> &str {
+        &self.default
+    }
+
+    /// All providers.
+    pub fn providers(&self) -> &[(String, Arc<dyn Llm>)] {
+        &self.providers
+    }
+
+    /// Finds `provider/model`. A name without a known provider in front is a model of the provider of `current`
+    /// (or of the default): model names may hold slashes themselves.
+    ///
+    /// # Errors
+    /// When the default names no configured provider.
+    pub fn resolve(&self, id: &str, current: Option<&str>) -> Result<Resolved, Error> {
+        if let Some((provider, model)) = id.split_once('/')
+            && let Some(llm) = self.provider(provider)
+        {
+            return Ok(Resolved { provider: provider.to_owned(), model: model.to_owned(), llm });
+        }
+        let base = current.unwrap_or(&self.default);
+        let provider = base.split_once('/').map_or(base, |(provider, _)| provider);
+        let llm = self.provider(provider).ok_or_else(|| {
+            let known: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
+            Error::Config(format!("no model provider `{provider}` is configured; there are: {}", known.join(", ")))
+        })?;
+        Ok(Resolved { provider: provider.to_owned(), model: id.to_owned(), llm })
+    }
+
+    fn provider(&self, name: &str) -> Option<Arc<dyn Llm>> {
+        self.providers.iter().find(|(known, _)| known == name).map(|(_, llm)| Arc::clone(llm))
+    }
+}
