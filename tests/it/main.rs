@@ -1,0 +1,1 @@
+//! Tests of whole features, in one binary: each one links the whole library.
