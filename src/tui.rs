@@ -6,8 +6,31 @@
 //! This module promises that text from outside cannot control the terminal, that nothing blocks the draw loop and that
 //! the terminal is given back however the program ends.
 
+pub mod approval;
+pub mod composer;
+pub mod events_pane;
+mod files;
+mod fuzzy;
+pub mod highlight;
+pub mod keymap;
+pub mod layout;
+pub mod markdown;
+pub mod msg;
 pub mod options;
+pub mod panels;
+pub mod popup;
 pub mod runtime;
+pub mod slash;
+pub mod state;
+pub mod status;
+pub mod svg;
+mod terminal;
+#[cfg(test)]
+mod tests;
+pub mod theme;
+pub mod transcript;
+pub mod update;
+pub mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,8 +52,6 @@ pub use runtime::run;
 pub struct Deps {
     /// Tells the time of day.
     pub clock: Arc<dyn Clock>,
-    /// For times on the screen.
-    pub timezone: TimeZone,
     /// The backend, once it stands. An error is shown, and the program can then only be left.
     pub backend: oneshot::Receiver<Result<Backend, String>>,
     /// Ends the run from outside, the terminal restored.
@@ -42,10 +63,12 @@ pub struct Deps {
 }
 
 /// What the surface knows of its surroundings without asking anybody.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The program's version.
     pub version: String,
+    /// For times on the screen.
+    pub timezone: TimeZone,
     /// The folder the program runs in: files for `@` come from it.
     pub cwd: PathBuf,
     /// The config file, for `/config`.
@@ -59,27 +82,35 @@ pub struct Surroundings {
     /// The user's editor (`$VISUAL`, `$EDITOR`), with arguments.
     pub editor: Option<String>,
     /// How many colours the terminal has.
-    pub colors: Colors,
-    /// Whether the terminal's background is light, if known.
-    pub light_background: Option<bool>,
+    pub colours: theme::ColourDepth,
+    /// Whether the terminal's background is light; dark where unknown.
+    pub light_background: bool,
+    /// The default `provider/model`, if it is known before the backend stands.
+    pub model: Option<String>,
     /// Prompts offered on an empty screen, picked with 1, 2, 3.
     pub suggestions: Vec<String>,
     /// The prompts that `/demo` sends one after the other.
     pub tour: Vec<String>,
 }
 
-/// How many colours the terminal has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Colors {
-    /// 24 bits (`COLORTERM=truecolor`).
-    #[default]
-    True,
-    /// The 256 of xterm.
-    Palette256,
-    /// The sixteen of every terminal.
-    Palette16,
-    /// None: `NO_COLOR`.
-    None,
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            version: String::new(),
+            timezone: TimeZone::UTC,
+            cwd: PathBuf::from("."),
+            config_path: None,
+            log_path: None,
+            history_path: None,
+            themes_dir: None,
+            editor: None,
+            colours: theme::ColourDepth::default(),
+            light_background: false,
+            model: None,
+            suggestions: Vec::new(),
+            tour: Vec::new(),
+        }
+    }
 }
 
 /// The running program behind the surface.
@@ -122,10 +153,10 @@ pub enum Error {
     /// Standard input or output is no terminal, or it broke.
     #[error("could not use the terminal")]
     Terminal(#[source] std::io::Error),
-    /// The section `[keys]` does not fit.
+    /// The section `[tui.keys]` does not fit.
     #[error("the key settings do not fit: {0}")]
     Keys(String),
     /// No such theme, or a broken one.
-    #[error("the theme cannot be used: {0}")]
-    Theme(String),
+    #[error("the theme cannot be used")]
+    Theme(#[source] theme::ThemeError),
 }

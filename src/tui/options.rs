@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tui::theme::IconSet;
+
 /// When the program takes the terminal's alternate screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,17 +19,6 @@ pub enum AlternateScreen {
     Never,
 }
 
-/// How icons are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Icons {
-    /// Emoji and symbols.
-    #[default]
-    Unicode,
-    /// Letters and punctuation only.
-    Ascii,
-}
-
 /// How the terminal surface looks and reacts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,7 +26,7 @@ pub struct Options {
     /// A theme's name, or `auto`: dark or light by the terminal's background. Default `auto`.
     pub theme: String,
     /// `unicode` or `ascii`. Default `unicode`.
-    pub icons: Icons,
+    pub icons: IconSet,
     /// `auto`, `always` or `never`. Default `auto`.
     pub alternate_screen: AlternateScreen,
     /// Whether the mouse is used from the start; F8 toggles it. Default true.
@@ -58,7 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             theme: "auto".to_owned(),
-            icons: Icons::default(),
+            icons: IconSet::default(),
             alternate_screen: AlternateScreen::default(),
             mouse: true,
             wide_columns: 110,
