@@ -153,8 +153,8 @@ impl Themes {
                 suggestion: nearest(&theme, self.files.keys().map(String::as_str)),
             })?;
             let file: File = toml::from_str(text).map_err(|source| ThemeError::Parse { theme: theme.clone(), source: Box::new(source) })?;
-            next.clone_from(&file.inherits);
             chain.push((theme, file));
+            next = chain.last().and_then(|(_, file)| file.inherits.clone());
         }
         chain.reverse();
         Ok(chain)
