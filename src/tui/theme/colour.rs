@@ -86,7 +86,7 @@ pub(super) fn ansi_by_name(name: &str) -> Option<Color> {
 }
 
 /// Names of the 16, for suggestions.
-pub(super) fn ansi_names() -> impl Iterator<Item = &'static str> {
+pub(super) fn ansi_names<'a>() -> impl Iterator<Item = &'a str> {
     ANSI.iter().map(|(name, ..)| *name)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn parse_hex(text: &str) -> Option<(u8, u8, u8)> {
 
 /// Squared distance of two colours, weighted as the eye does (red mean).
 fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> i32 {
-    let mean = (i32::from(a.0) + i32::from(b.0)) / 2;
+    let mean = i32::midpoint(i32::from(a.0), i32::from(b.0));
     let (dr, dg, db) = (i32::from(a.0) - i32::from(b.0), i32::from(a.1) - i32::from(b.1), i32::from(a.2) - i32::from(b.2));
     (((512 + mean) * dr * dr) >> 8) + 4 * dg * dg + (((767 - mean) * db * db) >> 8)
 }

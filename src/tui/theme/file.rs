@@ -153,8 +153,8 @@ impl Themes {
                 suggestion: nearest(&theme, self.files.keys().map(String::as_str)),
             })?;
             let file: File = toml::from_str(text).map_err(|source| ThemeError::Parse { theme: theme.clone(), source: Box::new(source) })?;
-            next = file.inherits.clone();
             chain.push((theme, file));
+            next = chain.last().and_then(|(_, file)| file.inherits.clone());
         }
         chain.reverse();
         Ok(chain)
@@ -234,7 +234,7 @@ fn style(theme: &str, key: &str, value: &str, palette: &BTreeMap<String, Paint>)
         } else {
             let mut names: Vec<&str> = palette.keys().map(String::as_str).collect();
             names.extend(ansi_names());
-            names.extend(MODIFIERS.iter().map(|(name, _)| *name));
+            names.extend(MODIFIERS.iter().map(|(name, _)| -> &str { name }));
             return Err(bad_word(theme, key, word, names.into_iter()));
         }
     }

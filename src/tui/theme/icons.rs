@@ -77,10 +77,10 @@ icons! {
 }
 
 /// Frames of the spinner, one column each.
-pub const SPINNER_UNICODE: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const SPINNER_UNICODE: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /// Frames of the spinner in ASCII, one column each.
-pub const SPINNER_ASCII: [&str; 4] = ["|", "/", "-", "\\"];
+const SPINNER_ASCII: [&str; 4] = ["|", "/", "-", "\\"];
 
 impl IconSet {
     /// The frame of the spinner at `tick`.
