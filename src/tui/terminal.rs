@@ -45,7 +45,10 @@ impl Terminal {
     /// Takes the terminal.
     pub(crate) fn take(alternate: AlternateScreen, mouse: bool, log: Option<String>) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "standard input and output must be a terminal; `wakeful exec` works without one"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "standard input and output must be a terminal; `wakeful exec` works without one",
+            ));
         }
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
@@ -74,7 +77,7 @@ impl Terminal {
     }
 
     /// Gives the terminal back.
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn leave() {
         restore();
     }
 
@@ -98,7 +101,7 @@ impl Terminal {
             }
         })?;
         queue!(self.screen.backend_mut(), EndSynchronizedUpdate)?;
-        io::Write::flush(self.screen.backend_mut())
+        Write::flush(self.screen.backend_mut())
     }
 
     /// Takes the mouse, or leaves it to the terminal.

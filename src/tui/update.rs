@@ -106,7 +106,8 @@ fn settle(state: &mut State) -> Vec<Effect> {
 
 /// Opens, changes or closes the completions after the word at the caret has changed.
 fn refresh_popup(state: &mut State) -> Vec<Effect> {
-    let token = if state.refusing.is_some() || state.overlay.is_some() || state.history.is_walking() { None } else { state.composer.token() };
+    let token =
+        if state.refusing.is_some() || state.overlay.is_some() || state.history.is_walking() { None } else { state.composer.token() };
     if state.popup_closed.is_some() && state.popup_closed != token {
         state.popup_closed = None;
     }
@@ -124,10 +125,9 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
     };
     let mut popup = Popup::new(token);
     // Files of the word so far stay on the screen until those of the longer word are found.
-    if let (Token::File(_), Some(before)) = (&popup.token, state.popup.take()) {
-        if matches!(before.token, Token::File(_)) {
-            popup.rows = before.rows;
-        }
+    let before = state.popup.take().filter(|before| matches!(before.token, Token::File(_)));
+    if let (Token::File(_), Some(before)) = (&popup.token, before) {
+        popup.rows = before.rows;
     }
     state.popup = Some(popup);
     find
