@@ -1,1 +1,8 @@
-//! Gathers the options of all modules from files, environment and flags.
+//! Gathers the options of all modules: files, environment, flags, each value with its origin.
+//!
+//! Order, the strongest first: flags, environment, project config, user config, defaults. An unknown key is an error
+//! that names the file, the line and the nearest known key. Secrets never leave [`secrecy`]'s types in clear.
+
+pub mod environment;
+pub mod layers;
+pub mod paths;
