@@ -1,1 +1,3 @@
 //! The command line: parse, load, run, exit code.
+
+pub mod args;
