@@ -2,10 +2,21 @@
 //!
 //! `cargo bench --bench whole [-- NAME…]` prints one line a figure: what, how much, the budget. It never fails on time:
 //! machines differ; the ratios to the floor are what to watch. Figures are described in `docs/PERFORMANCE.md`.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a harness for people")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    unreachable_pub,
+    reason = "a harness for people"
+)]
 
 #[path = "whole/fakes.rs"]
 mod fakes;
+#[path = "../tests/support/model.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use other parts")]
+mod model;
 #[path = "../tests/support/pty.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use other parts")]
 mod pty;
@@ -14,11 +25,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use model::{ModelServer, Say};
 use pty::Pty;
 
 const COLS: u16 = 120;
 const ROWS: u16 = 40;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Runs of each start-up figure; the median is printed.
 const STARTS: usize = 15;
 
@@ -107,8 +119,8 @@ fn ratio(a: Duration, b: Duration) -> f64 {
 const TOKENS: usize = 20_000;
 
 fn stream() {
-    let server = fakes::ModelServer::start(fakes::Script::Tokens(TOKENS));
-    let home = home(&server.config());
+    let server = ModelServer::start(|_| Say::Tokens(TOKENS));
+    let home = home(&format!("model = \"bench/model\"\n{}", server.provider()));
     let mut pty = Pty::spawn(wakeful(home.path()), COLS, ROWS);
     pty.wait_text(LIMIT, "bench/model");
     let (cpu, bytes) = (pty.cpu(), pty.written());
@@ -117,7 +129,7 @@ fn stream() {
     let last = pty.wait_text(LIMIT, "last-token");
     pty.wait_text(LIMIT, "Worked for");
     row("20,000 tokens: first to last on screen", &format!("{:.2?}", last - first), "0.5 s");
-    row("20,000 tokens: CPU", &format!("{:.2?}", pty.cpu() - cpu), "0.4 s");
+    row("20,000 tokens: CPU", &format!("{:.2?}", pty.cpu().saturating_sub(cpu)), "0.4 s");
     row("20,000 tokens: bytes to the terminal", &format!("{} kB", (pty.written() - bytes) / 1_000), "150 kB");
 }
 
@@ -134,7 +146,7 @@ fn idle() {
     }
     let (cpu, bytes, began) = (pty.cpu(), pty.written(), Instant::now());
     std::thread::sleep(IDLE);
-    let used = pty.cpu() - cpu;
+    let used = pty.cpu().saturating_sub(cpu);
     row("idle for 15 s: bytes to the terminal", &format!("{}", pty.written() - bytes), "0");
     row("idle for 15 s: CPU", &format!("{:.2} %", 100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64()), "0.1 %");
     row("idle: memory (PSS)", &format!("{:.1} MB", pty.pss_kb() as f64 / 1_000.0), "25 MB");
@@ -144,14 +156,15 @@ fn idle() {
 const STEPS: usize = 200;
 
 fn steps() {
-    let server = fakes::ModelServer::start(fakes::Script::ToolCalls(STEPS));
+    let echo = || Say::call("echo__echo", serde_json::json!({"text": "hi"}));
+    let server = ModelServer::start(move |request| if model::results(request) < STEPS { echo() } else { Say::Tokens(1) });
     let exe = std::env::current_exe().unwrap();
     let config = format!(
-        "{}approvals = \"auto\"\n[agent]\nsteps_max = 1000\n[[mcp_servers]]\nname = \"echo\"\ncommand = {:?}\nenv = {{ WAKEFUL_BENCH_ROLE = \"echo\" }}\n",
-        server.config_head(),
+        "model = \"bench/model\"\n[agent]\nmode = \"auto\"\nsteps_max = 1000\n[[mcp_servers]]\nname = \"echo\"\ncommand = {:?}\nenv = {{ WAKEFUL_BENCH_ROLE = \"echo\" }}\n{}",
         exe.display().to_string(),
+        server.provider(),
     );
-    let home = home(&format!("{config}{}", server.config_tail()));
+    let home = home(&config);
     let mut pty = Pty::spawn(wakeful(home.path()), COLS, ROWS);
     pty.wait_text(LIMIT, "bench/model");
     pty.wait_text(LIMIT, "echo");
@@ -159,7 +172,7 @@ fn steps() {
     pty.wait_text(LIMIT, "last-token");
     let mut gaps = server.gaps();
     gaps.sort();
-    let floor = server.floor_gap();
+    let floor = fakes::floor_gap();
     let p = |percent: usize| gaps[(gaps.len() - 1) * percent / 100];
     let over = p(50).saturating_sub(floor);
     row("200 tool calls: overhead a step, p50", &format!("{over:.2?}"), "5 ms");

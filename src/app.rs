@@ -1,1 +1,3 @@
 //! Builds the parts, wires them, routes commands, shuts down.
+
+pub mod logging;

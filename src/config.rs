@@ -3,6 +3,7 @@
 //! Order, the strongest first: flags, environment, project config, user config, defaults. An unknown key is an error
 //! that names the file, the line and the nearest known key. Secrets never leave [`secrecy`]'s types in clear.
 
+pub mod edit;
 pub mod environment;
 pub mod layers;
 pub mod paths;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::{EnvFilter, FilterFn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -35,13 +35,9 @@ pub fn start(folder: &Path, filter: Option<&str>, secrets: Vec<String>) -> anyho
     let (agent, agent_guard) = open(folder, "agent", &secrets)?;
     let (mcp, mcp_guard) = open(folder, "mcp_server", &secrets)?;
     let filter = EnvFilter::try_new(filter.unwrap_or(FILTER)).unwrap_or_else(|_| EnvFilter::new(FILTER));
-    let is_mcp = |target: &str| target.starts_with("rmcp") || target == "mcp" || target.starts_with("wakeful::mcp");
-    let layer = |writer: Masked| tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(layer(agent).with_filter(FilterFn::new(move |meta| !is_mcp(meta.target()))))
-        .with(layer(mcp).with_filter(FilterFn::new(move |meta| is_mcp(meta.target()))))
-        .try_init()?;
+    let agent = fmt::layer().with_ansi(false).with_writer(agent).with_filter(FilterFn::new(|meta| !is_mcp(meta.target())));
+    let mcp = fmt::layer().with_ansi(false).with_writer(mcp).with_filter(FilterFn::new(|meta| is_mcp(meta.target())));
+    tracing_subscriber::registry().with(filter).with(agent).with(mcp).try_init()?;
     Ok(Logging { _guards: vec![agent_guard, mcp_guard] })
 }
 
@@ -87,6 +83,10 @@ impl<'a> MakeWriter<'a> for Masked {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+fn is_mcp(target: &str) -> bool {
+    target.starts_with("rmcp") || target == "mcp" || target.starts_with("wakeful::mcp")
 }
 
 fn mask(line: &str, secrets: &[String]) -> String {

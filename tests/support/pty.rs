@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -38,7 +39,8 @@ impl Pty {
         process.set_kill_timeout(Some(2_000));
         let handle = process.get_file_handle().expect("the terminal's handle");
         tcsetwinsize(&handle, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 }).expect("a window size");
-        let seen = Seen { screen: vt100::Parser::new(rows, cols, 0), bytes: Vec::new(), total: 0, last: started, closed: false };
+        let seen =
+            Seen { screen: vt100::Parser::new(cells(rows), cells(cols), 0), bytes: Vec::new(), total: 0, last: started, closed: false };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let reader = handle.try_clone().expect("a second handle");
         let shared = Arc::clone(&seen);
@@ -54,7 +56,7 @@ impl Pty {
 
     /// Changes the size of the window.
     pub fn resize(&mut self, cols: u16, rows: u16) {
-        self.seen.0.lock().expect("reader lives").screen.screen_mut().set_size(rows, cols);
+        self.seen.0.lock().expect("reader lives").screen.screen_mut().set_size(cells(rows), cells(cols));
         tcsetwinsize(&self.handle, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 }).expect("a window size");
     }
 
@@ -150,11 +152,15 @@ impl Pty {
     }
 }
 
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
+}
+
 /// The most output that is kept for tests that look at single bytes.
 const BYTES_KEPT_MAX: usize = 16 * 1024 * 1024;
 
 fn read_all(mut reader: File, shared: &(Mutex<Seen>, Condvar)) {
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         // A pseudo terminal ends with EIO once the program is gone.
         let count = reader.read(&mut buffer).unwrap_or(0);
