@@ -1,0 +1,1 @@
+//! Themes: complete, honest about errors, right at every depth.
