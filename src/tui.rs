@@ -1,7 +1,162 @@
-//! The terminal surface.
+//! The terminal surface: a fold of events plus what the person types.
+//!
+//! [`run`] takes the terminal at once and answers keys before the rest of the program stands; its [`Backend`] follows
+//! through a channel. State ([`state`]), decisions ([`update`]) and screen ([`view`]) are apart: a message goes into
+//! `update`, effects come out, the view is a plain function of the state. [`runtime`] does all I/O.
+//! This module promises that text from outside cannot control the terminal, that nothing blocks the draw loop and that
+//! the terminal is given back however the program ends.
 
+pub mod approval;
+pub mod composer;
+pub mod events_pane;
+mod files;
+mod fuzzy;
 pub mod highlight;
+pub mod keymap;
+pub mod layout;
 pub mod markdown;
+pub mod msg;
+pub mod options;
+pub mod panels;
+pub mod popup;
+pub mod runtime;
+pub mod slash;
+pub mod state;
+pub mod status;
 pub mod svg;
+mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod transcript;
+pub mod update;
+pub mod view;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{CommandSender, Subscription};
+use crate::domain::clock::Clock;
+use crate::domain::command::SessionOptions;
+use crate::domain::ids::SessionId;
+use crate::domain::query::Queries;
+
+pub use options::Options;
+pub use runtime::run;
+
+/// What [`run`] needs at the start; nothing in it may take time to make.
+pub struct Deps {
+    /// Tells the time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The backend, once it stands. An error is shown, and the program can then only be left.
+    pub backend: oneshot::Receiver<Result<Backend, String>>,
+    /// Ends the run from outside, the terminal restored.
+    pub cancel: CancellationToken,
+    /// The section `[tui]` of the config.
+    pub options: Options,
+    /// What is known of the surroundings.
+    pub surroundings: Surroundings,
+}
+
+/// What the surface knows of its surroundings without asking anybody.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The program's version.
+    pub version: String,
+    /// For times on the screen.
+    pub timezone: TimeZone,
+    /// The folder the program runs in: files for `@` come from it.
+    pub cwd: PathBuf,
+    /// The config file, for `/config`.
+    pub config_path: Option<PathBuf>,
+    /// The log file, named where something broke.
+    pub log_path: Option<PathBuf>,
+    /// Where submitted prompts are kept; nowhere if absent.
+    pub history_path: Option<PathBuf>,
+    /// A folder of the user's own themes.
+    pub themes_dir: Option<PathBuf>,
+    /// The user's editor (`$VISUAL`, `$EDITOR`), with arguments.
+    pub editor: Option<String>,
+    /// How many colours the terminal has.
+    pub colours: theme::ColourDepth,
+    /// Whether the terminal's background is light; dark where unknown.
+    pub light_background: bool,
+    /// The default `provider/model`, if it is known before the backend stands.
+    pub model: Option<String>,
+    /// Prompts offered on an empty screen, picked with 1, 2, 3.
+    pub suggestions: Vec<String>,
+    /// The prompts that `/demo` sends one after the other.
+    pub tour: Vec<String>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            version: String::new(),
+            timezone: TimeZone::UTC,
+            cwd: PathBuf::from("."),
+            config_path: None,
+            log_path: None,
+            history_path: None,
+            themes_dir: None,
+            editor: None,
+            colours: theme::ColourDepth::default(),
+            light_background: false,
+            model: None,
+            suggestions: Vec::new(),
+            tour: Vec::new(),
+        }
+    }
+}
+
+/// The running program behind the surface.
+pub struct Backend {
+    /// Everything that happens from now on.
+    pub events: Subscription,
+    /// Takes what is wanted.
+    pub commands: CommandSender,
+    /// Answers what is asked.
+    pub queries: Arc<dyn Queries>,
+    /// The session on the screen.
+    pub start: Start,
+    /// `provider/model` of sessions that name none.
+    pub default_model: String,
+    /// The model's context in tokens, where it is known.
+    pub context_window_tokens: Option<u64>,
+}
+
+/// The session that a run starts with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Start {
+    /// A new one; it is made with its first prompt.
+    New(SessionOptions),
+    /// A stored one.
+    Resume(SessionId),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Exit {
+    /// The session on the screen at the end, where it was ever made: for "resume with …".
+    pub session: Option<SessionId>,
+    /// The signal that ended the run.
+    pub signal: Option<i32>,
+}
+
+/// Why the surface cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Standard input or output is no terminal, or it broke.
+    #[error("could not use the terminal")]
+    Terminal(#[source] std::io::Error),
+    /// The section `[tui.keys]` does not fit.
+    #[error("the key settings do not fit: {0}")]
+    Keys(String),
+    /// No such theme, or a broken one.
+    #[error("the theme cannot be used")]
+    Theme(#[source] theme::ThemeError),
+}

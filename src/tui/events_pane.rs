@@ -1,0 +1,262 @@
+//! The events pane: what happened, line by line, bounded, filtered, paused, followed.
+//!
+//! Entries have an index that never changes, so that a selection and a scroll position stay where they are while
+//! events arrive and the oldest go. Streaming parts of messages are not shown; the finished message is.
+
+mod describe;
+mod filter;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub use describe::{Described, describe};
+pub use filter::Filter;
+
+use crate::domain::event::{ChatStatus, Event, EventBody, McpEventType};
+
+/// One event in the pane.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The event.
+    pub event: Arc<Event>,
+    /// How it reads.
+    pub line: Described,
+}
+
+/// The pane.
+#[derive(Debug, Clone)]
+pub struct EventsPane {
+    entries: VecDeque<Entry>,
+    /// Index of the first entry in `entries`.
+    first: u64,
+    /// Indexes of the entries that pass the filter, ascending.
+    shown: VecDeque<u64>,
+    filter: Filter,
+    max: usize,
+    /// Events that were seen since the start.
+    total: u64,
+    /// Events that were lost to a full queue and are in no log.
+    pub lost: u64,
+    /// The last entry on the screen; the newest while it follows.
+    bottom: Option<u64>,
+    /// The entry that Enter and `y` mean.
+    selected: Option<u64>,
+    paused: bool,
+}
+
+impl EventsPane {
+    /// An empty pane of at most `max` events.
+    pub fn new(max: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            shown: VecDeque::new(),
+            filter: Filter::default(),
+            max: max.max(1),
+            total: 0,
+            lost: 0,
+            bottom: None,
+            selected: None,
+            paused: false,
+        }
+    }
+
+    /// Takes an event in; streaming parts are passed over.
+    pub fn push(&mut self, event: &Arc<Event>) {
+        if let EventBody::Chat(chat) = &event.body
+            && matches!(chat.status, ChatStatus::Delta | ChatStatus::ReasoningDelta)
+        {
+            return;
+        }
+        let line = describe(event);
+        if is_progress(event) && self.replaces_last(event) {
+            if let Some(last) = self.entries.back_mut() {
+                *last = Entry { event: Arc::clone(event), line };
+            }
+            return;
+        }
+        self.total += 1;
+        let entry = Entry { event: Arc::clone(event), line };
+        if self.filter.accepts(&entry) {
+            self.shown.push_back(self.first + self.entries.len() as u64);
+        }
+        self.entries.push_back(entry);
+        while self.entries.len() > self.max {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        self.entries.pop_front();
+        if self.shown.front() == Some(&self.first) {
+            self.shown.pop_front();
+        }
+        self.first += 1;
+        let first = self.first;
+        self.selected = self.selected.filter(|at| *at >= first);
+        if self.bottom.is_some_and(|at| at < first) {
+            self.bottom = self.shown.front().copied();
+        }
+    }
+
+    /// Progress of one call after another would fill the pane: the newest stands for all.
+    fn replaces_last(&self, event: &Event) -> bool {
+        let Some(last) = self.entries.back() else { return false };
+        match (&last.event.body, &event.body) {
+            (EventBody::McpEvent(before), EventBody::McpEvent(now)) => {
+                is_progress(&last.event) && before.service_name == now.service_name
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets all events; the filter stays.
+    pub fn clear(&mut self) {
+        *self = Self { filter: self.filter.clone(), total: self.total, ..Self::new(self.max) };
+    }
+
+    /// The entry at `index`.
+    pub fn entry(&self, index: u64) -> Option<&Entry> {
+        let at = index.checked_sub(self.first)?;
+        self.entries.get(usize::try_from(at).ok()?)
+    }
+
+    /// Indexes that pass the filter, ascending.
+    pub fn shown(&self) -> &VecDeque<u64> {
+        &self.shown
+    }
+
+    /// Events seen since the start.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The filter.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Shows only what passes `filter`.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = filter;
+        let accepted = self.entries.iter().enumerate().filter(|(_, entry)| self.filter.accepts(entry));
+        self.shown = accepted.map(|(at, _)| self.first + at as u64).collect();
+        self.selected = None;
+        self.bottom = None;
+        self.paused = false;
+    }
+
+    /// Position in `shown` of the last entry at or before `index`.
+    fn position(&self, index: u64) -> Option<usize> {
+        self.shown.partition_point(|at| *at <= index).checked_sub(1)
+    }
+
+    /// Position in `shown` of the last entry on the screen.
+    pub fn bottom_position(&self) -> Option<usize> {
+        let last = self.shown.len().checked_sub(1)?;
+        Some(self.bottom.map_or(last, |index| self.position(index).unwrap_or(0)))
+    }
+
+    /// Entries below the screen.
+    pub fn unseen(&self) -> usize {
+        self.bottom_position().map_or(0, |at| self.shown.len() - 1 - at)
+    }
+
+    /// Whether it was paused by hand.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether the newest event is always on the screen.
+    pub fn follows(&self) -> bool {
+        self.bottom.is_none()
+    }
+
+    /// Pauses, or goes on and follows.
+    pub fn toggle_pause(&mut self) {
+        self.paused = !self.paused;
+        self.bottom = if self.paused { self.shown.back().copied().or(Some(self.first)) } else { None };
+        if !self.paused {
+            self.selected = None;
+        }
+    }
+
+    /// The selected index.
+    pub fn selected(&self) -> Option<u64> {
+        self.selected
+    }
+
+    /// The selected entry; the newest where none is.
+    pub fn current(&self) -> Option<&Entry> {
+        self.entry(self.selected.or_else(|| self.shown.back().copied())?)
+    }
+
+    /// Selects the entry `index`.
+    pub fn select(&mut self, index: u64) {
+        if self.shown.binary_search(&index).is_ok() {
+            self.selected = Some(index);
+        }
+    }
+
+    /// Moves the selection by `step` entries on a screen that holds about `page` of them.
+    pub fn move_selection(&mut self, step: isize, page: usize) {
+        let Some(last) = self.shown.len().checked_sub(1) else { return };
+        let at = match self.selected.and_then(|index| self.position(index)) {
+            Some(at) => at.saturating_add_signed(step).min(last),
+            None => self.bottom_position().unwrap_or(last).saturating_add_signed((step + 1).min(0)),
+        };
+        self.selected = self.shown.get(at).copied();
+        let bottom = self.bottom_position().unwrap_or(last);
+        if at > bottom {
+            self.set_bottom(at);
+        } else if at + page.max(1) <= bottom {
+            self.set_bottom(at + page.max(1) - 1);
+        }
+        if at == last && step > 0 && !self.paused {
+            self.bottom = None;
+        }
+    }
+
+    /// Moves the screen by `step` entries.
+    pub fn scroll(&mut self, step: isize) {
+        let Some(last) = self.shown.len().checked_sub(1) else { return };
+        let at = self.bottom_position().unwrap_or(last).saturating_add_signed(step).min(last);
+        self.set_bottom(at);
+    }
+
+    fn set_bottom(&mut self, at: usize) {
+        self.bottom = if at + 1 >= self.shown.len() && !self.paused { None } else { self.shown.get(at).copied() };
+    }
+
+    /// Goes to the oldest entry.
+    pub fn to_top(&mut self) {
+        self.selected = self.shown.front().copied();
+        self.bottom = self.selected;
+    }
+
+    /// Goes to the newest entry and follows.
+    pub fn to_bottom(&mut self) {
+        self.selected = None;
+        self.bottom = None;
+        self.paused = false;
+    }
+
+    /// Selects the latest error before the selected entry, or the latest of all.
+    pub fn select_error(&mut self) -> bool {
+        let before = self.selected.unwrap_or(u64::MAX);
+        let is_error = |index: &&u64| self.entry(**index).is_some_and(|entry| entry.event.body.is_error());
+        let mut errors = self.shown.iter().rev().filter(is_error);
+        let found = errors.clone().find(|index| **index < before).or_else(|| errors.next()).copied();
+        if let Some(index) = found {
+            self.selected = Some(index);
+            self.bottom = Some(index);
+        }
+        found.is_some()
+    }
+}
+
+fn is_progress(event: &Event) -> bool {
+    matches!(&event.body, EventBody::McpEvent(data) if data.event_type == McpEventType::Progress)
+}

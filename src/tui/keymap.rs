@@ -1,0 +1,229 @@
+//! Which key does what: one table; help, hints and the config's section `[keys]` come from its rows.
+//!
+//! A key is looked up in the context that has the focus, then among the keys of every context. Two actions on one key
+//! are an error when both could be meant at once.
+
+mod chord;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crossterm::event::KeyEvent;
+
+pub use chord::Chord;
+
+/// Where a key counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Context {
+    /// Everywhere, unless the focused part takes the key itself.
+    Global,
+    /// While text is typed.
+    Composer,
+    /// While the chat has the focus.
+    Chat,
+    /// While the events pane has the focus.
+    Events,
+    /// While the servers panel is open.
+    Servers,
+}
+
+impl Context {
+    /// All, in the order of the help.
+    pub const ALL: [Self; 5] = [Self::Global, Self::Composer, Self::Chat, Self::Events, Self::Servers];
+
+    /// The heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Global => "everywhere",
+            Self::Composer => "message",
+            Self::Chat => "chat",
+            Self::Events => "events",
+            Self::Servers => "servers",
+        }
+    }
+}
+
+macro_rules! actions {
+    ($( $action:ident $name:literal $context:ident [$($key:literal),* $(,)?] $help:literal; )+) => {
+        /// What a key does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action {
+            $( #[doc = $help] $action, )+
+        }
+
+        /// The table.
+        pub const KEYS: &[KeyRow] = &[
+            $( KeyRow { action: Action::$action, name: $name, context: Context::$context, keys: &[$($key),*], help: $help }, )+
+        ];
+    };
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRow {
+    /// What it does.
+    pub action: Action,
+    /// Its name in `[keys]`.
+    pub name: &'static str,
+    /// Where it counts.
+    pub context: Context,
+    /// The default keys; the first is shown in hints.
+    pub keys: &'static [&'static str],
+    /// One line of help.
+    pub help: &'static str,
+}
+
+actions! {
+    Interrupt "interrupt" Global ["ctrl+c"] "copy the selection, else interrupt, else clear the input, else quit";
+    Escape "escape" Global ["esc"] "close what is open, else interrupt; twice on an empty input: go back to an earlier message";
+    QuitEmpty "quit" Global ["ctrl+d"] "quit when the input is empty, else delete the next character";
+    Suspend "suspend" Global ["ctrl+z"] "suspend the program (fg brings it back)";
+    Redraw "redraw" Global ["ctrl+l"] "draw the screen anew";
+    CycleEvents "events" Global ["ctrl+e"] "events pane: side, full, hidden";
+    Servers "servers" Global ["ctrl+t"] "servers panel";
+    OpenTool "open_tool" Global ["ctrl+o"] "open or close the latest tool call";
+    Editor "editor" Global ["ctrl+g"] "write the message in your editor";
+    Palette "palette" Global ["ctrl+p"] "all commands";
+    Stash "stash" Global ["ctrl+s"] "put the draft aside, or take it back";
+    CycleMode "approval_mode" Global ["shift+tab"] "approval mode: ask, auto-read, auto";
+    PageUp "page_up" Global ["pgup"] "scroll up a page";
+    PageDown "page_down" Global ["pgdn"] "scroll down a page";
+    Top "top" Global ["ctrl+home"] "go to the top";
+    Bottom "bottom" Global ["ctrl+end"] "go to the end and follow";
+    FocusNext "focus" Global ["f6"] "move the focus: message, chat, events";
+    Mouse "mouse" Global ["f8"] "mouse on or off (off: the terminal selects text)";
+    Help "help" Global ["f1"] "this help (also ? on an empty input)";
+
+    Send "send" Composer ["enter"] "send; while the agent works: steer it";
+    Newline "newline" Composer ["alt+enter", "shift+enter", "ctrl+j"] "new line (also \\ at the end, then enter)";
+    QueueOrComplete "complete" Composer ["tab"] "complete; while the agent works: queue for the next turn";
+    EditQueued "edit_queued" Composer ["alt+up"] "edit the last queued message";
+    HistoryPrev "history_prev" Composer ["up"] "line up, then earlier prompts";
+    HistoryNext "history_next" Composer ["down"] "line down, then later prompts";
+    HistorySearch "history_search" Composer ["ctrl+r"] "search earlier prompts";
+    Left "left" Composer ["left", "ctrl+b"] "character left";
+    Right "right" Composer ["right", "ctrl+f"] "character right";
+    WordLeft "word_left" Composer ["alt+b", "ctrl+left", "alt+left"] "word left";
+    WordRight "word_right" Composer ["alt+f", "ctrl+right", "alt+right"] "word right";
+    LineStart "line_start" Composer ["ctrl+a", "home"] "start of the line";
+    LineEnd "line_end" Composer ["end"] "end of the line";
+    LineNext "line_next" Composer ["ctrl+n"] "line down";
+    DeleteBack "delete_back" Composer ["backspace", "ctrl+h", "shift+backspace"] "delete the character before";
+    DeleteNext "delete_next" Composer ["delete"] "delete the character under the cursor";
+    DeleteWord "delete_word" Composer ["ctrl+w", "alt+backspace", "ctrl+backspace"] "delete the word before";
+    DeleteWordNext "delete_word_next" Composer ["alt+d"] "delete the word after";
+    KillEnd "kill_end" Composer ["ctrl+k"] "delete to the end of the line";
+    KillStart "kill_start" Composer ["ctrl+u"] "delete to the start of the line";
+    Yank "yank" Composer ["ctrl+y"] "put back what was deleted";
+    Undo "undo" Composer ["ctrl+_", "ctrl+/", "ctrl+7"] "undo";
+
+    ChatUp "chat_up" Chat ["up", "k"] "select the item above";
+    ChatDown "chat_down" Chat ["down", "j"] "select the item below";
+    ChatOpen "chat_open" Chat ["enter", "space"] "open or close the item";
+    ChatTurnPrev "chat_turn_prev" Chat ["{"] "previous message of yours";
+    ChatTurnNext "chat_turn_next" Chat ["}"] "next message of yours";
+    ChatTop "chat_top" Chat ["g", "home"] "first item";
+    ChatBottom "chat_bottom" Chat ["shift+g", "end"] "last item, and follow";
+    ChatSearch "chat_search" Chat ["/"] "search";
+    ChatSearchNext "chat_search_next" Chat ["n"] "next match";
+    ChatSearchPrev "chat_search_prev" Chat ["shift+n"] "previous match";
+    ChatCopy "chat_copy" Chat ["y"] "copy the item";
+    ChatEditor "chat_editor" Chat ["v"] "view the chat in your editor";
+
+    EventsUp "events_up" Events ["up", "k"] "select the event above";
+    EventsDown "events_down" Events ["down", "j"] "select the event below";
+    EventsOpen "events_open" Events ["enter"] "open the whole event";
+    EventsCopy "events_copy" Events ["y"] "copy the event as JSON";
+    EventsFilter "events_filter" Events ["/", "f"] "filter: type:… server:… status:… or text";
+    EventsPause "events_pause" Events ["space", "p"] "pause, or go on";
+    EventsTop "events_top" Events ["g", "home"] "oldest event";
+    EventsBottom "events_bottom" Events ["shift+g", "end"] "newest event, and follow";
+    EventsLatestError "events_error" Events ["e"] "latest error";
+
+    ServerUp "server_up" Servers ["up", "k"] "server above";
+    ServerDown "server_down" Servers ["down", "j"] "server below";
+    ServerTools "server_tools" Servers ["enter", "t"] "its tools";
+    ServerLogs "server_logs" Servers ["l"] "its messages and error output";
+    ServerRestart "server_restart" Servers ["r"] "connect anew";
+    ServerToggle "server_toggle" Servers ["d", "space"] "disable, or enable";
+    ServerAdd "server_add" Servers ["a"] "add a server";
+    ServerRemove "server_remove" Servers ["x"] "remove it for this run";
+}
+
+impl Action {
+    /// The row of this action.
+    pub fn row(self) -> Option<&'static KeyRow> {
+        KEYS.iter().find(|row| row.action == self)
+    }
+}
+
+/// The table with the user's own keys in it.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    by_chord: HashMap<(Context, Chord), Action>,
+    by_action: BTreeMap<Action, Vec<Chord>>,
+}
+
+impl Keymap {
+    /// The table with `overrides` (action's name to keys) in place of its own keys.
+    ///
+    /// # Errors
+    /// When an action or a key is unknown, or one key would mean two things at once.
+    pub fn new(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        for name in overrides.keys() {
+            if !KEYS.iter().any(|row| row.name == name) {
+                return Err(unknown_action(name));
+            }
+        }
+        let mut map = Self { by_chord: HashMap::new(), by_action: BTreeMap::new() };
+        for row in KEYS {
+            let chords = match overrides.get(row.name) {
+                Some(keys) => keys.iter().map(|key| Chord::parse(key)).collect::<Result<Vec<_>, _>>(),
+                None => row.keys.iter().map(|key| Chord::parse(key)).collect(),
+            };
+            let chords = chords.map_err(|reason| format!("`{}`: {reason}", row.name))?;
+            for chord in &chords {
+                map.bind(row, *chord)?;
+            }
+            map.by_action.insert(row.action, chords);
+        }
+        Ok(map)
+    }
+
+    fn bind(&mut self, row: &KeyRow, chord: Chord) -> Result<(), String> {
+        let rivals = Context::ALL.into_iter().filter(|other| *other == row.context || *other == Context::Global || row.context == Context::Global);
+        for context in rivals {
+            if let Some(other) = self.by_chord.get(&(context, chord)).and_then(|action| action.row()) {
+                return Err(format!("`{chord}` would mean both `{}` and `{}`: give one of them another key", other.name, row.name));
+            }
+        }
+        self.by_chord.insert((row.context, chord), row.action);
+        Ok(())
+    }
+
+    /// What `key` does while `context` has the focus.
+    pub fn action(&self, context: Context, key: &KeyEvent) -> Option<Action> {
+        let chord = Chord::from_event(key);
+        let found = self.by_chord.get(&(context, chord)).or_else(|| self.by_chord.get(&(Context::Global, chord)));
+        found.copied()
+    }
+
+    /// The keys of an action, the first one first.
+    pub fn chords(&self, action: Action) -> &[Chord] {
+        self.by_action.get(&action).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key that a hint names; empty where the action has none.
+    pub fn hint(&self, action: Action) -> String {
+        self.chords(action).first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+fn unknown_action(name: &str) -> String {
+    let nearest = KEYS.iter().map(|row| (strsim::damerau_levenshtein(row.name, name), row.name)).min();
+    match nearest {
+        Some((distance, near)) if distance <= 3 => format!("unknown action `{name}`; did you mean `{near}`?"),
+        _ => format!("unknown action `{name}`: the help (F1) lists all actions"),
+    }
+}

@@ -1,0 +1,140 @@
+//! What reaches the state ([`Msg`]) and what it wants done ([`Effect`]). Both are plain data.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::bus::Delivery;
+use crate::domain::command::Command;
+use crate::domain::event::Event;
+use crate::domain::ids::{Seq, ServerName, SessionId};
+use crate::domain::query::{AgentInfo, CheckRow, ModelInfo, ServerStatus, SessionSummary};
+use crate::domain::tool::ToolInfo;
+use crate::tui::Start;
+
+/// Something happened to the screen.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse moved, was pressed or turned.
+    Mouse(MouseEvent),
+    /// The terminal has another size: columns, rows.
+    Resize(u16, u16),
+    /// The terminal has (or lost) the focus.
+    Focus(bool),
+    /// The program stands.
+    Backend(Link),
+    /// The program cannot stand: why.
+    BackendFailed(String),
+    /// Things happened, in order.
+    Events(Vec<Delivery>),
+    /// The program has stopped.
+    EventsEnded,
+    /// A question was answered.
+    Answer(Answer),
+    /// A command was not taken: why.
+    NotSent(Box<Command>, String),
+    /// Prompts of earlier runs, the oldest first.
+    History(Vec<String>),
+    /// Files for `@`: the query they answer, and the best paths.
+    Files(String, Vec<String>),
+    /// The editor gave back a text, or failed.
+    Edited(Result<String, String>),
+    /// Something done outside of the loop is worth a line: whether it went well, and the line.
+    Note(bool, String),
+    /// Time passed: what moves may move.
+    Tick,
+}
+
+/// What is known of the program once it stands.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The session on the screen.
+    pub start: Start,
+    /// `provider/model` of sessions that name none.
+    pub default_model: String,
+    /// The model's context in tokens, where it is known.
+    pub context_window_tokens: Option<u64>,
+}
+
+/// What is asked of the program.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Query {
+    /// All servers.
+    Servers,
+    /// The tools of one server.
+    Tools(ServerName),
+    /// What a server wrote.
+    Log(ServerName),
+    /// Sessions.
+    Sessions,
+    /// Models.
+    Models,
+    /// Agents.
+    Agents,
+    /// The state of the set-up.
+    Doctor,
+    /// All that makes up a session.
+    Session(SessionId),
+    /// What was missed after a position.
+    After(Seq),
+}
+
+/// The answer to a [`Query`].
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// All servers.
+    Servers(Result<Vec<ServerStatus>, String>),
+    /// The tools of one server.
+    Tools(ServerName, Result<Vec<ToolInfo>, String>),
+    /// What a server wrote.
+    Log(ServerName, Result<Vec<String>, String>),
+    /// Sessions, the latest first.
+    Sessions(Result<Vec<SessionSummary>, String>),
+    /// Models.
+    Models(Result<Vec<ModelInfo>, String>),
+    /// Agents.
+    Agents(Result<Vec<AgentInfo>, String>),
+    /// The state of the set-up.
+    Doctor(Result<Vec<CheckRow>, String>),
+    /// All that makes up a session.
+    Session(SessionId, Result<Vec<Arc<Event>>, String>),
+    /// What was missed.
+    After(Result<Vec<Arc<Event>>, String>),
+}
+
+/// Something that the state wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Hand a command to the program.
+    Send(Command),
+    /// Ask the program.
+    Ask(Query),
+    /// Find files for `@`.
+    FindFiles(String),
+    /// Keep a prompt for later runs.
+    KeepPrompt(String),
+    /// Put text on the clipboard (OSC 52).
+    Copy(String),
+    /// Open the user's editor on a text; whether its result becomes the draft.
+    Edit {
+        /// The text.
+        text: String,
+        /// Whether the result is wanted.
+        keep: bool,
+    },
+    /// Write a file that does not exist yet.
+    Write(PathBuf, String),
+    /// Use the mouse, or leave it to the terminal.
+    Mouse(bool),
+    /// Stop the program until the shell wakes it.
+    Suspend,
+    /// Clear the terminal and draw all of it.
+    Redraw,
+    /// Leave.
+    Quit,
+}

@@ -1,0 +1,211 @@
+//! The slash commands: one table; the popup, the help, the palette and the README's table come from its rows.
+//!
+//! A row's function turns its arguments into what is wanted and knows nothing else, so every command can be tested by
+//! its text. A name that is not in the table is an error with a suggestion: the nearest command is never run.
+
+#[cfg(test)]
+mod tests;
+
+use crate::domain::command::{ApprovalMode, McpCommand};
+use crate::domain::ids::ServerName;
+
+/// What a slash command wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Want {
+    /// Show the help.
+    Help,
+    /// Start a new session.
+    New,
+    /// Pick a session, starting with this search.
+    Sessions(String),
+    /// Go on with the session whose id starts so; the one before this where empty.
+    Resume(String),
+    /// Go on in a copy.
+    Fork,
+    /// Give the session a title.
+    Rename(String),
+    /// Write the chat to a file.
+    Export(Option<String>),
+    /// Replace the history by a summary.
+    Compact,
+    /// Empty the chat on the screen.
+    Clear,
+    /// Pick a model.
+    Models,
+    /// Use this model.
+    Model(String),
+    /// Show the agents.
+    Agents,
+    /// Show the approval mode.
+    Approvals,
+    /// Use this approval mode.
+    Mode(ApprovalMode),
+    /// Show the servers.
+    Servers,
+    /// Do something with a server.
+    Mcp(McpCommand),
+    /// Show a server's tools.
+    Tools(ServerName),
+    /// Show a server's messages.
+    Logs(ServerName),
+    /// Show the events, filtered.
+    Events(String),
+    /// Pick a theme.
+    Themes,
+    /// Use this theme.
+    Theme(String),
+    /// Show where the config is.
+    Config,
+    /// Look at the set-up.
+    Doctor,
+    /// Show how things stand.
+    Status,
+    /// Copy the last answer, or its last code block.
+    Copy {
+        /// Only the last code block.
+        code: bool,
+    },
+    /// Run the tour.
+    Demo,
+    /// Leave.
+    Quit,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct SlashRow {
+    /// The name behind the slash.
+    pub name: &'static str,
+    /// Its arguments, for people; empty where it has none.
+    pub args: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// From arguments to what is wanted; the error says what is missing.
+    pub parse: fn(&str) -> Result<Want, String>,
+    /// Whether the name alone, without slash, counts as well.
+    pub bare: bool,
+}
+
+const fn row(name: &'static str, args: &'static str, help: &'static str, parse: fn(&str) -> Result<Want, String>) -> SlashRow {
+    SlashRow { name, args, help, parse, bare: false }
+}
+
+const fn bare(row: SlashRow) -> SlashRow {
+    SlashRow { bare: true, ..row }
+}
+
+/// The table.
+pub const COMMANDS: &[SlashRow] = &[
+    row("help", "", "keys and commands", |args| none(args, Want::Help)),
+    row("new", "", "start a new session", |args| none(args, Want::New)),
+    row("sessions", "[search]", "pick a session to go on with", |args| Ok(Want::Sessions(args.to_owned()))),
+    row("resume", "[id]", "go on with a session; without an id: pick one", |args| Ok(Want::Resume(args.to_owned()))),
+    row("fork", "", "go on in a copy of this session", |args| none(args, Want::Fork)),
+    row("rename", "TITLE", "give this session a title", |args| some(args, "a title").map(Want::Rename)),
+    row("export", "[FILE]", "write the chat to a Markdown file", |args| Ok(Want::Export((!args.is_empty()).then(|| args.to_owned())))),
+    row("compact", "", "replace the history by a summary", |args| none(args, Want::Compact)),
+    row("clear", "", "empty the chat on the screen; the session goes on", |args| none(args, Want::Clear)),
+    row("model", "[PROVIDER/MODEL]", "answer with another model", |args| Ok(if args.is_empty() { Want::Models } else { Want::Model(args.to_owned()) })),
+    row("agents", "", "agents that can be handed a task", |args| none(args, Want::Agents)),
+    row("approvals", "[ask|auto-read|auto]", "when tool calls ask first", approvals),
+    row("mcp", "[list|tools|logs|restart|enable|disable|add|remove] [NAME] [TARGET]", "servers: look, connect, add", mcp),
+    row("events", "[FILTER]", "events pane; type:tool_execution server:name status:error or text", |args| Ok(Want::Events(args.to_owned()))),
+    row("theme", "[NAME]", "colours", |args| Ok(if args.is_empty() { Want::Themes } else { Want::Theme(args.to_owned()) })),
+    row("config", "", "where the config file is", |args| none(args, Want::Config)),
+    row("doctor", "", "check the set-up", |args| none(args, Want::Doctor)),
+    row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
+    row("copy", "[code]", "copy the last answer, or its last code block", copy),
+    bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
+    bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
+    bare(row("exit", "", "leave", |args| none(args, Want::Quit))),
+    bare(row("q", "", "leave", |args| none(args, Want::Quit))),
+];
+
+/// What `text` wants, if it is a command: it starts with a slash, or is one of the bare words.
+///
+/// # Errors
+/// When the command is unknown or its arguments do not fit; one sentence for the user.
+pub fn parse(text: &str) -> Option<Result<Want, String>> {
+    let text = text.trim();
+    let Some(rest) = text.strip_prefix('/') else {
+        let row = COMMANDS.iter().find(|row| row.bare && row.name.eq_ignore_ascii_case(text))?;
+        return Some((row.parse)(""));
+    };
+    if text.contains('\n') || !rest.starts_with(|ch: char| ch.is_ascii_alphabetic()) || is_path(rest) {
+        return None;
+    }
+    let (name, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    Some(match COMMANDS.iter().find(|row| row.name == name) {
+        Some(row) => (row.parse)(args.trim()).map_err(|reason| format!("{reason}; usage: {}", usage(row))),
+        None => Err(unknown(name)),
+    })
+}
+
+/// `/usr/bin/env …` is text, not a command.
+fn is_path(rest: &str) -> bool {
+    rest.split_whitespace().next().is_some_and(|word| word.contains('/'))
+}
+
+/// `/name ARGS`.
+pub fn usage(row: &SlashRow) -> String {
+    format!("/{} {}", row.name, row.args).trim_end().to_owned()
+}
+
+/// The rows whose name starts with `prefix`, then those that hold it.
+pub fn complete(prefix: &str) -> Vec<&'static SlashRow> {
+    let prefix = prefix.to_ascii_lowercase();
+    let shown = |row: &&SlashRow| !matches!(row.name, "exit" | "q");
+    let starts = COMMANDS.iter().filter(shown).filter(|row| row.name.starts_with(&prefix));
+    let holds = COMMANDS.iter().filter(shown).filter(|row| !row.name.starts_with(&prefix) && row.name.contains(&prefix));
+    starts.chain(holds).collect()
+}
+
+fn unknown(name: &str) -> String {
+    let name = crate::domain::text::ellipsis(&crate::domain::text::clean_line(name), 40).into_owned();
+    let nearest = COMMANDS.iter().map(|row| (strsim::damerau_levenshtein(row.name, &name), row.name)).min();
+    match nearest {
+        Some((distance, near)) if distance <= 2 => format!("unknown command `/{name}`; did you mean `/{near}`?"),
+        _ => format!("unknown command `/{name}`; `/help` lists all"),
+    }
+}
+
+fn none(args: &str, want: Want) -> Result<Want, String> {
+    if args.is_empty() { Ok(want) } else { Err("this command takes no arguments".to_owned()) }
+}
+
+fn some(args: &str, what: &str) -> Result<String, String> {
+    if args.is_empty() { Err(format!("{what} is missing")) } else { Ok(args.to_owned()) }
+}
+
+fn approvals(args: &str) -> Result<Want, String> {
+    if args.is_empty() { Ok(Want::Approvals) } else { args.parse().map(Want::Mode) }
+}
+
+fn copy(args: &str) -> Result<Want, String> {
+    match args {
+        "" => Ok(Want::Copy { code: false }),
+        "code" => Ok(Want::Copy { code: true }),
+        other => Err(format!("`{other}` cannot be copied")),
+    }
+}
+
+fn mcp(args: &str) -> Result<Want, String> {
+    let (verb, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
+    let (name, target) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
+    let server = || some(name, "the server's name").map(ServerName::from);
+    match verb {
+        "" | "list" => Ok(Want::Servers),
+        "tools" => server().map(Want::Tools),
+        "logs" => server().map(Want::Logs),
+        "restart" => server().map(|name| Want::Mcp(McpCommand::Restart(name))),
+        "enable" => server().map(|name| Want::Mcp(McpCommand::Enable(name))),
+        "disable" => server().map(|name| Want::Mcp(McpCommand::Disable(name))),
+        "remove" => server().map(|name| Want::Mcp(McpCommand::Remove(name))),
+        "add" => {
+            let name = server()?;
+            let target = some(target.trim(), "a URL or a command line")?;
+            Ok(Want::Mcp(McpCommand::Add { name, target }))
+        }
+        other => Err(format!("`{other}` is nothing that servers can do")),
+    }
+}

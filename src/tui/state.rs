@@ -1,0 +1,367 @@
+//! Everything the screen shows, as plain data. [`crate::tui::update`] changes it, [`crate::tui::view`] draws it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::layout::{Position, Rect};
+
+use crate::domain::clock::Instant;
+use crate::domain::command::{ApprovalMode, SessionOptions};
+use crate::domain::event::Event;
+use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
+use crate::domain::message::Usage;
+use crate::tui::approval::Dialog;
+use crate::tui::composer::{Composer, History, Token};
+use crate::tui::events_pane::EventsPane;
+use crate::tui::highlight::Highlighter;
+use crate::tui::keymap::Keymap;
+use crate::tui::panels::picker::Input;
+use crate::tui::panels::servers::ServersPanel;
+use crate::tui::panels::{Overlay, welcome};
+use crate::tui::popup::Popup;
+use crate::tui::theme::{Theme, Themes};
+use crate::tui::transcript::{ItemId, Transcript, ViewState};
+use crate::tui::{Error, Options, Surroundings};
+
+/// How long a note stands in the status line.
+pub const TOAST: Duration = Duration::from_secs(5);
+
+/// How long `ctrl+c again to quit` and Esc Esc wait for the second key.
+pub const AGAIN: Duration = Duration::from_secs(2);
+
+/// The spinner moves so often.
+pub const SPIN: Duration = Duration::from_millis(100);
+
+/// Events held back while a session is being read; beyond it they are read from the log again.
+pub const HELD_MAX: usize = 65_536;
+
+/// Whether the program behind the screen stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not yet: what is typed waits.
+    Waiting,
+    /// It stands.
+    Ready,
+    /// It cannot stand, or has stopped: why.
+    Down(String),
+}
+
+/// Where the keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// To the message.
+    Composer,
+    /// To the chat.
+    Chat,
+    /// To the events.
+    Events,
+}
+
+/// Where the events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Beside the chat, where there is room.
+    Side,
+    /// In place of the chat.
+    Full,
+    /// Nowhere.
+    Hidden,
+}
+
+/// The session on the screen.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// Whether the program knows it: a new one is made with its first prompt.
+    pub made: bool,
+    /// Whether anybody spoke in it.
+    pub spoken: bool,
+    /// How it starts once it is made.
+    pub options: SessionOptions,
+    /// Its title.
+    pub title: String,
+    /// `provider/model`; empty while unknown.
+    pub model: String,
+    /// When calls ask.
+    pub mode: ApprovalMode,
+    /// Tokens so far.
+    pub usage: Usage,
+    /// Tokens in the context now.
+    pub context_tokens: u64,
+    /// Its last event that was folded.
+    pub last_seq: Option<Seq>,
+}
+
+impl Session {
+    /// A session that is not made yet.
+    pub fn fresh(options: SessionOptions, default_model: &str) -> Self {
+        Self {
+            id: SessionId::generate(),
+            made: false,
+            spoken: false,
+            title: options.title.clone().unwrap_or_default(),
+            model: options.model.clone().unwrap_or_else(|| default_model.to_owned()),
+            mode: options.mode.unwrap_or_default(),
+            options,
+            usage: Usage::default(),
+            context_tokens: 0,
+            last_seq: None,
+        }
+    }
+}
+
+/// The running turn.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Which.
+    pub id: TurnId,
+    /// Since when.
+    pub started: Instant,
+    /// The wait before the model is tried again: why, which try, of how many, until when.
+    pub retry: Option<(String, u32, u32, Instant)>,
+    /// Whether it was asked to stop.
+    pub stopping: bool,
+}
+
+/// A message that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Which.
+    pub id: MessageId,
+    /// Its text.
+    pub text: String,
+    /// Whether the program said that it waits.
+    pub confirmed: bool,
+}
+
+/// How a note is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something was done.
+    Good,
+    /// Something to know.
+    Plain,
+    /// Something did not work.
+    Bad,
+}
+
+/// A note in the status line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// The note.
+    pub text: String,
+    /// How it is meant.
+    pub tone: Tone,
+    /// When it goes.
+    pub until: Instant,
+}
+
+/// A search in the chat.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// What is looked for.
+    pub input: Input,
+    /// Whether it is still being typed.
+    pub typing: bool,
+    /// Items that hold it.
+    pub matches: Vec<ItemId>,
+    /// Which of them is shown.
+    pub at: usize,
+}
+
+/// Cells marked with the mouse, within one part of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection {
+    /// The part of the screen.
+    pub within: Rect,
+    /// Where the button went down.
+    pub from: Position,
+    /// Where it is now.
+    pub to: Position,
+}
+
+/// Whether events are folded as they come.
+#[derive(Debug, Clone)]
+pub enum Sync {
+    /// They are.
+    Live,
+    /// Stored events are being read: new ones wait until these are folded.
+    Reading(Vec<Arc<Event>>),
+}
+
+/// Everything.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a screen")]
+pub struct State {
+    /// The time, set before each update.
+    pub now: Instant,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The section `[tui]`.
+    pub options: Options,
+    /// What is known of the surroundings.
+    pub surroundings: Surroundings,
+    /// All themes.
+    pub themes: Themes,
+    /// The theme in use.
+    pub theme: Theme,
+    /// Gives code its colours.
+    pub highlighter: Highlighter,
+    /// What keys do.
+    pub keymap: Keymap,
+    /// Whether the program stands.
+    pub link: LinkState,
+    /// `provider/model` of new sessions.
+    pub default_model: String,
+    /// The model's context in tokens.
+    pub context_window_tokens: Option<u64>,
+    /// The session on the screen.
+    pub session: Session,
+    /// The last event of other streams that was folded.
+    pub last_other_seq: Option<Seq>,
+    /// Whether events are folded as they come.
+    pub sync: Sync,
+    /// The conversation.
+    pub transcript: Transcript,
+    /// What of it is seen.
+    pub chat: ViewState,
+    /// The search in it.
+    pub search: Option<Search>,
+    /// The message being written.
+    pub composer: Composer,
+    /// Prompts of before.
+    pub history: History,
+    /// A draft put aside.
+    pub stash: Option<String>,
+    /// Completions at the caret.
+    pub popup: Option<Popup>,
+    /// The word whose completions were closed.
+    pub popup_closed: Option<Token>,
+    /// The running turn.
+    pub turn: Option<Turn>,
+    /// Messages that wait.
+    pub queued: Vec<Queued>,
+    /// Questions for consent; the first is shown.
+    pub approvals: VecDeque<Dialog>,
+    /// The refused call for which the user now says what to do instead.
+    pub refusing: Option<CallId>,
+    /// The events.
+    pub events: EventsPane,
+    /// The filter being typed.
+    pub events_filter: Option<Input>,
+    /// Where they are.
+    pub column: Column,
+    /// The servers.
+    pub servers: ServersPanel,
+    /// What lies over the screen.
+    pub overlay: Option<Overlay>,
+    /// Where the keys go.
+    pub focus: Focus,
+    /// A note.
+    pub toast: Option<Toast>,
+    /// Until when Ctrl+C quits.
+    pub quit_until: Option<Instant>,
+    /// Until when a second Esc goes back to an earlier message.
+    pub rewind_until: Option<Instant>,
+    /// Cells marked with the mouse.
+    pub selection: Option<Selection>,
+    /// Whether the mouse is used.
+    pub mouse: bool,
+    /// Whether the terminal has the focus.
+    pub focused: bool,
+    /// Whether the screen must be drawn.
+    pub dirty: bool,
+}
+
+impl State {
+    /// The first screen.
+    ///
+    /// # Errors
+    /// When the key settings or the theme do not fit.
+    pub fn new(options: Options, surroundings: Surroundings, highlighter: Highlighter, now: Instant) -> Result<Self, Error> {
+        let keymap = Keymap::new(&options.keys).map_err(Error::Keys)?;
+        let mut themes = Themes::builtin();
+        let name = match (options.theme.as_str(), surroundings.light_background) {
+            ("auto", true) => "light",
+            ("auto", false) => "dark",
+            (name, _) => name,
+        };
+        if let Some(folder) = &surroundings.themes_dir
+            && !["dark", "light"].contains(&name)
+        {
+            themes.add_folder(folder);
+        }
+        let theme = themes.load(name, surroundings.colours, options.icons).map_err(Error::Theme)?;
+        let default_model = surroundings.model.clone().unwrap_or_default();
+        let mut transcript = Transcript::new(highlighter.clone());
+        transcript.set_welcome(Some(welcome::welcome(&surroundings, &default_model)));
+        Ok(Self {
+            now,
+            size: (80, 24),
+            themes,
+            theme,
+            keymap,
+            link: LinkState::Waiting,
+            session: Session::fresh(SessionOptions::default(), &default_model),
+            default_model,
+            context_window_tokens: None,
+            last_other_seq: None,
+            sync: Sync::Live,
+            transcript,
+            highlighter,
+            chat: ViewState::default(),
+            search: None,
+            composer: Composer::new(options.paste_fold_lines, options.paste_fold_chars),
+            history: History::new(options.history_max),
+            stash: None,
+            popup: None,
+            popup_closed: None,
+            turn: None,
+            queued: Vec::new(),
+            approvals: VecDeque::new(),
+            refusing: None,
+            events: EventsPane::new(options.events_max),
+            events_filter: None,
+            column: Column::Side,
+            servers: ServersPanel::default(),
+            overlay: None,
+            focus: Focus::Composer,
+            toast: None,
+            quit_until: None,
+            rewind_until: None,
+            selection: None,
+            mouse: options.mouse,
+            focused: true,
+            dirty: true,
+            options,
+            surroundings,
+        })
+    }
+
+    /// Shows a note for a while.
+    pub fn note(&mut self, tone: Tone, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), tone, until: self.now.plus(TOAST) });
+    }
+
+    /// Whether the window is wide enough for two columns.
+    pub fn is_wide(&self) -> bool {
+        self.size.0 >= self.options.wide_columns
+    }
+
+    /// Whether the question for consent has the keys.
+    pub fn is_asking(&self) -> bool {
+        self.refusing.is_none() && self.overlay.is_none() && !self.approvals.is_empty()
+    }
+
+    /// When the screen changes by itself next; `None` while nothing moves.
+    pub fn next_wake(&self) -> Option<Instant> {
+        let spins = self.turn.is_some() || self.transcript.is_animated();
+        let pace = if self.focused { SPIN } else { Duration::from_secs(1) };
+        let spin = spins.then(|| self.now.plus(pace));
+        let counts = self.focused && self.servers.counts_down(self.now) && self.column != Column::Hidden;
+        let count = counts.then(|| self.now.plus(Duration::from_secs(1)));
+        let toast = self.toast.as_ref().map(|toast| toast.until);
+        [spin, count, toast, self.quit_until, self.rewind_until].into_iter().flatten().min()
+    }
+}
