@@ -132,6 +132,12 @@ impl SqliteStore {
         self.write("test", move |connection| Ok(connection.execute_batch(sql)?))
     }
 
+    /// Keeps the writer busy until `release` tells or goes away.
+    #[cfg(test)]
+    pub(super) fn hold(&self, release: std::sync::mpsc::Receiver<()>) -> StoreFuture<()> {
+        self.write("test", move |_| Ok(release.recv().unwrap_or(())))
+    }
+
     /// The rows of the list of sessions, byte by byte.
     #[cfg(test)]
     pub(super) fn dump_sessions(&self) -> StoreFuture<Vec<String>> {

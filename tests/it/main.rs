@@ -1,1 +1,3 @@
 //! Tests of whole features, in one binary: each one links the whole library.
+
+mod store;

@@ -118,13 +118,15 @@ fn prepare(connection: &mut Connection, place: &Place) -> Result<String, Failure
 
 /// The file's format; 0 for a new file.
 fn recognise(connection: &Connection, place: &Place) -> Result<u32, Failure> {
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // One transaction: another process may be making the tables right now.
+    let moment = connection.unchecked_transaction()?;
+    let application: i32 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let format: u32 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let path = || place.path.clone();
     if application == APPLICATION_ID {
         return if format > newest() { Err(Error::Newer { path: path(), found: format, newest: newest() }.into()) } else { Ok(format) };
     }
-    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: u32 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application == 0 && format == 0 && tables == 0 { Ok(0) } else { Err(Error::Foreign { path: path() }.into()) }
 }
 
