@@ -1,5 +1,7 @@
 //! Appends a second to a log on a real disk, one by one and many at once, and what it costs to open one.
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::domain::query::EventFilter;
 use crate::store::{Batch, Error, EventStore, Stamped};
 
 /// No healthy run comes near it.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Makes one test of each check for the store that `$make` gives.
 macro_rules! store_suite {

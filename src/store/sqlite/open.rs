@@ -77,7 +77,18 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)?;
+        options.open(path)?.sync_all()?;
+        sync_folder(path)?;
+    }
+    Ok(())
+}
+
+/// Puts the file's name on disk: `SQLite` does so only for the files that it makes itself.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }
@@ -195,6 +206,12 @@ fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
          END;
          CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN
              SELECT RAISE(ABORT, 'the event log only grows: an event cannot be deleted');
+         END;
+         CREATE TRIGGER events_follow_each_other BEFORE INSERT ON events
+         WHEN new.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM events)
+             OR new.version <> (SELECT coalesce(max(version), 0) + 1 FROM events WHERE stream = new.stream)
+         BEGIN
+             SELECT RAISE(ABORT, 'the event log only grows: an event takes the next position and the next version');
          END;
          CREATE TABLE sessions (
              id          TEXT    PRIMARY KEY,

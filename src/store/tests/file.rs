@@ -71,10 +71,20 @@ async fn events_cannot_be_changed_or_deleted() {
     let (store, folder) = on_file();
     store.append(one(1)).await.unwrap();
     let other = rusqlite::Connection::open(file_in(&folder)).unwrap();
-    for (sql, word) in [("UPDATE events SET body = '{}'", "changed"), ("DELETE FROM events", "deleted")] {
-        let refusal = other.execute(sql, []).unwrap_err().to_string();
-        assert_eq!(refusal, format!("the event log only grows: an event cannot be {word}"));
+    let insert = |seq: u64, version: u64| format!("REPLACE INTO events VALUES ({seq}, 'e', 'system', {version}, 'x', 0, NULL, 1, '0')");
+    let refusals = [
+        ("UPDATE events SET body = '{}'".to_owned(), "an event cannot be changed"),
+        ("DELETE FROM events".to_owned(), "an event cannot be deleted"),
+        (insert(1, 2), "an event takes the next position and the next version"),
+        (insert(2, 1), "an event takes the next position and the next version"),
+        (insert(3, 2), "an event takes the next position and the next version"),
+        (insert(2, 3), "an event takes the next position and the next version"),
+    ];
+    for (sql, reason) in refusals {
+        let refusal = other.execute(&sql, []).unwrap_err().to_string();
+        assert_eq!(refusal, format!("the event log only grows: {reason}"), "{sql}");
     }
+    other.execute(&insert(2, 2), []).unwrap();
 }
 
 #[test]

@@ -157,12 +157,12 @@ async fn run_all(handles: &[EventLog; 2], tasks: Vec<Task>) -> Vec<Vec<u64>> {
     futures::future::join_all(running).await.into_iter().flat_map(Result::unwrap).collect()
 }
 
-fn check_order(path: &std::path::Path, handles: [EventLog; 2], tasks: Vec<Task>) {
+fn check_order(path: &std::path::Path, handles: &[EventLog; 2], tasks: Vec<Task>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut readers = handles.each_ref().map(EventLog::subscribe);
         let followers = handles.each_ref().map(|log| log.follow(EventFilter::default(), Seq(0)));
-        let mut answered = run_all(&handles, tasks).await;
+        let mut answered = run_all(handles, tasks).await;
         let total = answered.iter().map(Vec::len).sum::<usize>();
         let everything: Vec<u64> = (1..=total as u64).collect();
 
@@ -183,7 +183,7 @@ fn check_order(path: &std::path::Path, handles: [EventLog; 2], tasks: Vec<Task>)
         }
         published.sort_unstable();
         assert_eq!(published, everything);
-        for log in &handles {
+        for log in handles {
             log.shutdown().await;
         }
     });
@@ -209,6 +209,6 @@ proptest! {
     fn the_order_holds_whatever_is_appended(tasks in prop::collection::vec(task(), 1..8)) {
         let folder = tempfile::tempdir().unwrap();
         let path = file_in(&folder);
-        check_order(&path, [log_at(&path), log_at(&path)], tasks);
+        check_order(&path, &[log_at(&path), log_at(&path)], tasks);
     }
 }
