@@ -18,6 +18,9 @@ use tokio::task::coop;
 use crate::bus::ring::waiters::{Ticket, Waiters};
 use crate::domain::event::Event;
 
+/// How many events pass between two looks for those that all readers have read: so many may be kept for nobody.
+const TRIM_STEP: u64 = 64;
+
 /// Room that is set aside at once, in events; a larger ring grows when it is needed.
 const ROOM_AT_START: usize = 64;
 
@@ -36,6 +39,11 @@ struct Ring {
     /// Position of the first event in `events`, counted from the start of the program.
     start: u64,
     closed: bool,
+    /// Where each reader stands; `None` is a free place. Without readers `events` is empty.
+    cursors: Vec<Option<u64>>,
+    readers: usize,
+    /// The end of the ring at which to look next for events that nobody needs any more.
+    trim_at: u64,
     /// Only readers that found the ring empty under the same lock are in here: no wake-up can be lost.
     waiters: Waiters,
 }
@@ -72,7 +80,8 @@ pub struct EventBus(Arc<Shared>);
 #[derive(Debug)]
 pub struct Subscription {
     shared: Arc<Shared>,
-    next: u64,
+    /// Its place among the cursors.
+    slot: usize,
     ticket: Option<Ticket>,
 }
 
@@ -81,7 +90,8 @@ impl EventBus {
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
         let events = VecDeque::with_capacity(capacity.min(ROOM_AT_START));
-        let ring = Ring { events, start: 0, closed: false, waiters: Waiters::default() };
+        let ring =
+            Ring { events, start: 0, closed: false, cursors: Vec::new(), readers: 0, trim_at: TRIM_STEP, waiters: Waiters::default() };
         Self(Arc::new(Shared { ring: Mutex::new(ring), capacity }))
     }
 
@@ -109,9 +119,8 @@ impl EventBus {
 
     /// A reader that sees all events from now on.
     pub fn subscribe(&self) -> Subscription {
-        let ring = self.0.lock();
-        let next = ring.start + ring.events.len() as u64;
-        Subscription { shared: Arc::clone(&self.0), next, ticket: None }
+        let slot = self.0.lock().join();
+        Subscription { shared: Arc::clone(&self.0), slot, ticket: None }
     }
 
     /// Ends all readers once they have read what there is.
@@ -125,30 +134,75 @@ impl EventBus {
     }
 }
 
+/// What a reader got.
+struct Read {
+    count: usize,
+    /// Nobody needs them any more: to be freed outside of the lock.
+    _unneeded: Vec<Arc<Event>>,
+}
+
 impl Ring {
+    fn end(&self) -> u64 {
+        self.start + self.events.len() as u64
+    }
+
     /// Adds `event`; gives back the one that had to go, so that it is freed outside of the lock.
     fn push(&mut self, event: Arc<Event>, capacity: usize) -> Option<Arc<Event>> {
+        if self.readers == 0 {
+            self.start += 1;
+            return Some(event);
+        }
         let evicted = if self.events.len() == capacity { self.events.pop_front() } else { None };
         self.start += u64::from(evicted.is_some());
         self.events.push_back(event);
         evicted
     }
 
-    /// Hands `take` what comes next for a reader at `next`, at most `limit` deliveries; gives back how many.
-    fn read(&self, next: &mut u64, limit: usize, mut take: impl FnMut(Delivery)) -> usize {
+    /// A place for a reader who sees all events from now on.
+    fn join(&mut self) -> usize {
+        self.readers += 1;
+        let cursor = Some(self.end());
+        if let Some(slot) = self.cursors.iter().position(Option::is_none) {
+            self.cursors[slot] = cursor;
+            return slot;
+        }
+        self.cursors.push(cursor);
+        self.cursors.len() - 1
+    }
+
+    fn leave(&mut self, slot: usize) -> Vec<Arc<Event>> {
+        self.readers -= 1;
+        self.cursors[slot] = None;
+        self.trim()
+    }
+
+    /// Hands `take` what comes next for the reader at `slot`, at most `limit` deliveries.
+    fn read(&mut self, slot: usize, limit: usize, mut take: impl FnMut(Delivery)) -> Read {
+        let mut next = self.cursors[slot].unwrap_or(self.start);
         let mut count = 0;
-        if *next < self.start && limit > 0 {
-            take(Delivery::Lost(self.start - *next));
-            *next = self.start;
+        if next < self.start && limit > 0 {
+            take(Delivery::Lost(self.start - next));
+            next = self.start;
             count = 1;
         }
-        let from = usize::try_from(*next - self.start.min(*next)).unwrap_or(usize::MAX).min(self.events.len());
+        let from = usize::try_from(next.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.events.len());
         for event in self.events.range(from..).take(limit - count) {
             take(Delivery::Event(Arc::clone(event)));
-            *next += 1;
+            next += 1;
             count += 1;
         }
-        count
+        self.cursors[slot] = Some(next);
+        let due = next == self.end() && next >= self.trim_at;
+        Read { count, _unneeded: if due { self.trim() } else { Vec::new() } }
+    }
+
+    /// Takes out the events that all readers have read: what is big does not stay in memory for long.
+    fn trim(&mut self) -> Vec<Arc<Event>> {
+        self.trim_at = self.end() + TRIM_STEP;
+        let needed = self.cursors.iter().flatten().min().copied().unwrap_or_else(|| self.end());
+        let unneeded = usize::try_from(needed.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.events.len());
+        self.start += unneeded as u64;
+        self.events.drain(..unneeded).collect()
     }
 }
 
@@ -156,7 +210,8 @@ impl Subscription {
     /// What comes next, if it is there already.
     pub fn try_recv(&mut self) -> Option<Delivery> {
         let mut out = None;
-        self.shared.lock().read(&mut self.next, 1, |delivery| out = Some(delivery));
+        let read = self.shared.lock().read(self.slot, 1, |delivery| out = Some(delivery));
+        drop(read);
         out
     }
 
@@ -180,9 +235,10 @@ impl Subscription {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, limit: usize, take: impl FnMut(Delivery)) -> Poll<usize> {
         let mut ring = self.shared.lock();
-        let count = ring.read(&mut self.next, limit, take);
-        if count > 0 || ring.closed {
-            return Poll::Ready(count);
+        let read = ring.read(self.slot, limit, take);
+        if read.count > 0 || ring.closed {
+            drop(ring);
+            return Poll::Ready(read.count);
         }
         let waited = ring.waiters.wait(&mut self.ticket, cx.waker());
         drop(ring);
@@ -195,9 +251,10 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let waker = self.shared.with_waiters(|waiters| waiters.leave(&ticket));
-            drop(waker);
-        }
+        let mut ring = self.shared.lock();
+        let unneeded = ring.leave(self.slot);
+        let waker = self.ticket.take().and_then(|ticket| ring.waiters.leave(&ticket));
+        drop(ring);
+        drop((unneeded, waker));
     }
 }

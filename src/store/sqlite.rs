@@ -132,10 +132,19 @@ impl SqliteStore {
         self.write("test", move |connection| Ok(connection.execute_batch(sql)?))
     }
 
+    /// Keeps the writer busy until `release` tells or goes away.
+    #[cfg(test)]
+    pub(super) fn hold(&self, release: std::sync::mpsc::Receiver<()>) -> StoreFuture<()> {
+        self.write("test", move |_| {
+            let _told = release.recv();
+            Ok(())
+        })
+    }
+
     /// The rows of the list of sessions, byte by byte.
     #[cfg(test)]
     pub(super) fn dump_sessions(&self) -> StoreFuture<Vec<String>> {
-        self.read("dump", |connection| read::dump_sessions(connection))
+        self.read("dump", read::dump_sessions)
     }
 }
 

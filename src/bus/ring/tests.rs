@@ -109,6 +109,26 @@ async fn a_reader_sees_only_what_comes_after_it() {
     assert!(matches!(reader.try_recv(), Some(Delivery::Event(event)) if number(&event) == 1));
 }
 
+#[test]
+fn events_that_all_have_read_do_not_stay_in_memory() {
+    let bus = EventBus::new(4_096);
+    let (mut quick, mut slow) = (bus.subscribe(), bus.subscribe());
+    let published: Vec<_> = (0..1_000).map(event).collect();
+    let alive = || published.iter().filter(|event| Arc::strong_count(event) > 1).count();
+    bus.publish_all(&published);
+    let read_all = |reader: &mut Subscription| std::iter::from_fn(|| reader.try_recv()).count();
+    assert_eq!(read_all(&mut quick), 1_000);
+    assert_eq!(alive(), 1_000, "a reader still needs them");
+    assert_eq!(read_all(&mut slow), 1_000);
+    bus.publish_all(&published[..64]);
+    assert_eq!((read_all(&mut quick), read_all(&mut slow)), (64, 64));
+    assert_eq!(alive(), 64);
+    bus.publish_all(&published[..10]);
+    drop((quick, slow));
+    bus.publish_all(&published);
+    assert_eq!(alive(), 0, "without readers nothing is kept");
+}
+
 #[tokio::test]
 async fn a_cancelled_wait_loses_nothing_and_leaves_nothing_behind() {
     let bus = EventBus::new(16);

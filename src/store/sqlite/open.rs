@@ -77,7 +77,18 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)?;
+        options.open(path)?.sync_all()?;
+        sync_folder(path)?;
+    }
+    Ok(())
+}
+
+/// Puts the file's name on disk: `SQLite` does so only for the files that it makes itself.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }
@@ -118,13 +129,15 @@ fn prepare(connection: &mut Connection, place: &Place) -> Result<String, Failure
 
 /// The file's format; 0 for a new file.
 fn recognise(connection: &Connection, place: &Place) -> Result<u32, Failure> {
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // One transaction: another process may be making the tables right now.
+    let moment = connection.unchecked_transaction()?;
+    let application: i32 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let format: u32 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let path = || place.path.clone();
     if application == APPLICATION_ID {
         return if format > newest() { Err(Error::Newer { path: path(), found: format, newest: newest() }.into()) } else { Ok(format) };
     }
-    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: u32 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application == 0 && format == 0 && tables == 0 { Ok(0) } else { Err(Error::Foreign { path: path() }.into()) }
 }
 
@@ -193,6 +206,12 @@ fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
          END;
          CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN
              SELECT RAISE(ABORT, 'the event log only grows: an event cannot be deleted');
+         END;
+         CREATE TRIGGER events_follow_each_other BEFORE INSERT ON events
+         WHEN new.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM events)
+             OR new.version <> (SELECT coalesce(max(version), 0) + 1 FROM events WHERE stream = new.stream)
+         BEGIN
+             SELECT RAISE(ABORT, 'the event log only grows: an event takes the next position and the next version');
          END;
          CREATE TABLE sessions (
              id          TEXT    PRIMARY KEY,
