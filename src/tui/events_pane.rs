@@ -11,6 +11,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub(in crate::tui) use describe::log_text;
 pub use describe::{Described, describe};
 pub use filter::Filter;
 
@@ -259,4 +260,48 @@ impl EventsPane {
 
 fn is_progress(event: &Event) -> bool {
     matches!(&event.body, EventBody::McpEvent(data) if data.event_type == McpEventType::Progress)
+}
+
+/// An entry on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// The entry.
+    pub index: u64,
+    /// Its first row, from 0.
+    pub y: u16,
+    /// Its rows.
+    pub rows: u16,
+}
+
+impl EventsPane {
+    /// The entries on a screen of `height` rows, from the top: those up to the bottom one, and where these do not fill
+    /// the screen, the ones after it.
+    pub fn window(&self, height: u16) -> Vec<Slot> {
+        let Some(bottom) = self.bottom_position() else { return Vec::new() };
+        let rows_of = |at: usize| -> u16 {
+            let detail = self.shown.get(at).and_then(|index| self.entry(*index)).is_some_and(|entry| entry.line.detail.is_some());
+            1 + u16::from(detail)
+        };
+        let mut first = bottom;
+        let mut used = rows_of(bottom);
+        while first > 0 && used + rows_of(first - 1) <= height {
+            first -= 1;
+            used += rows_of(first);
+        }
+        let mut last = bottom;
+        while first == 0 && last + 1 < self.shown.len() && used + rows_of(last + 1) <= height {
+            last += 1;
+            used += rows_of(last);
+        }
+        let mut y = 0;
+        let mut slots = Vec::new();
+        for at in first..=last {
+            let rows = rows_of(at);
+            if let Some(index) = self.shown.get(at) {
+                slots.push(Slot { index: *index, y, rows });
+            }
+            y += rows;
+        }
+        slots
+    }
 }

@@ -12,6 +12,7 @@ use crate::domain::ids::{Seq, ServerName, SessionId};
 use crate::domain::query::{AgentInfo, CheckRow, ModelInfo, ServerStatus, SessionSummary};
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
+use crate::tui::theme::Themes;
 
 /// Something happened to the screen.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub enum Msg {
     History(Vec<String>),
     /// Files for `@`: the query they answer, and the best paths.
     Files(String, Vec<String>),
+    /// All themes, the user's own among them, and what is wrong with those.
+    Themes(Themes, Vec<String>),
     /// The editor gave back a text, or failed.
     Edited(Result<String, String>),
     /// Something done outside of the loop is worth a line: whether it went well, and the line.

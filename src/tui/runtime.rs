@@ -1,12 +1,337 @@
-//! The driver.
+//! The driver: reads keys and events, lets [`update`] decide, carries out effects, draws when something changed.
+//!
+//! Frames come at most sixty times a second and only for a reason; while nothing moves there is no timer and no byte.
+//! Keys are accepted before the backend stands: commands wait for it, bounded.
 
-use crate::tui::{Deps, Error, Exit};
+mod effects;
+
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::{FutureExt, StreamExt};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant as Moment, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{Delivery, Subscription};
+use crate::tui::highlight::Highlighter;
+use crate::tui::msg::{Effect, Link, Msg};
+use crate::tui::state::State;
+use crate::tui::terminal::Terminal;
+use crate::tui::update::update;
+use crate::tui::{Backend, Deps, Error, Exit};
+
+use effects::{After, Effects};
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// Events folded between two looks at the keyboard.
+const BATCH_MAX: usize = 1_024;
+
+/// Keys folded between two frames.
+const KEYS_MAX: usize = 256;
+
+/// Messages of background work that wait.
+const MESSAGES_MAX: usize = 256;
 
 /// Takes the terminal, shows the screen and answers keys until the user leaves.
 ///
 /// # Errors
 /// When there is no usable terminal, or the options do not fit.
 pub async fn run(deps: Deps) -> Result<Exit, Error> {
-    let _ = deps.backend.await;
-    Ok(Exit::default())
+    let Deps { clock, backend, cancel, options, surroundings } = deps;
+    let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
+    let loaded = messages.clone();
+    // Grammars are ready: what was plain is drawn again.
+    let highlighter = Highlighter::lazy(move || drop(loaded.try_send(Msg::Tick)));
+    let mut state = State::new(options, surroundings, highlighter, clock.now())?;
+    let log = state.surroundings.log_path.as_ref().map(|path| path.display().to_string());
+    let mut terminal = Terminal::take(state.options.alternate_screen, state.mouse, log).map_err(Error::Terminal)?;
+    state.size = Terminal::size().map_err(Error::Terminal)?;
+    terminal.draw(&state).map_err(Error::Terminal)?;
+    state.dirty = false;
+    let signals = Signals::new().map_err(Error::Terminal)?;
+    let effects = Effects::new(messages, &state);
+    effects.start();
+    let mut driver = Driver {
+        state,
+        clock,
+        terminal,
+        keys: Some(EventStream::new()),
+        events: None,
+        backend: Some(backend),
+        inbox,
+        effects,
+        signals,
+        cancel,
+        last_frame: Moment::now(),
+        exit: None,
+    };
+    let result = driver.run().await;
+    drop(driver.keys.take());
+    driver.terminal.leave();
+    result.map_err(Error::Terminal)?;
+    let session = driver.state.session.made.then(|| driver.state.session.id.clone());
+    Ok(Exit { session, signal: driver.exit.flatten() })
+}
+
+/// The signals that end a run.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.hangup.recv() => SignalKind::hangup().as_raw_value(),
+        }
+    }
+}
+
+struct Driver {
+    state: State,
+    clock: std::sync::Arc<dyn crate::domain::clock::Clock>,
+    terminal: Terminal,
+    keys: Option<EventStream>,
+    events: Option<Subscription>,
+    backend: Option<oneshot::Receiver<Result<Backend, String>>>,
+    inbox: mpsc::Receiver<Msg>,
+    effects: Effects,
+    signals: Signals,
+    cancel: CancellationToken,
+    last_frame: Moment,
+    /// Set once the run is over: the signal that ended it, if one did.
+    exit: Option<Option<i32>>,
+}
+
+impl Driver {
+    async fn run(&mut self) -> io::Result<()> {
+        while self.exit.is_none() {
+            let now = Moment::now();
+            let frame_at = self.last_frame + FRAME;
+            if self.state.dirty && now >= frame_at {
+                self.draw()?;
+            }
+            let wake = self.wake(now, frame_at);
+            let first = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => { self.exit = Some(None); break }
+                number = self.signals.next() => { self.exit = Some(Some(number)); break }
+                event = next_key(&mut self.keys) => Wake::Key(event),
+                backend = next_backend(&mut self.backend) => Wake::Backend(backend),
+                Some(msg) = self.inbox.recv() => Wake::Msg(msg),
+                delivery = next_event(&mut self.events) => Wake::Event(delivery),
+                () = sleep(wake) => Wake::Time,
+            };
+            self.take(first).await?;
+        }
+        Ok(())
+    }
+
+    /// When to wake without a reason from outside: for the next frame, or where the state changes by itself.
+    fn wake(&self, now: Moment, frame_at: Moment) -> Option<Moment> {
+        let frame = self.state.dirty.then_some(frame_at);
+        let change = self.state.next_wake().map(|at| now + at.since(self.clock.now()));
+        [frame, change].into_iter().flatten().min()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.terminal.draw(&self.state)?;
+        self.state.dirty = false;
+        self.last_frame = Moment::now();
+        Ok(())
+    }
+
+    async fn take(&mut self, wake: Wake) -> io::Result<()> {
+        match wake {
+            Wake::Key(Some(Ok(event))) => {
+                self.key(event).await?;
+                for _ in 0..KEYS_MAX {
+                    let Some(keys) = &mut self.keys else { break };
+                    let Some(Some(Ok(event))) = keys.next().now_or_never() else { break };
+                    self.key(event).await?;
+                }
+                Ok(())
+            }
+            // The terminal is gone: there is nobody left to draw for.
+            Wake::Key(Some(Err(_)) | None) => {
+                self.exit = Some(Some(SignalKind::hangup().as_raw_value()));
+                Ok(())
+            }
+            Wake::Event(Some(delivery)) => {
+                let batch = self.batch(delivery);
+                self.update(Msg::Events(batch)).await
+            }
+            Wake::Event(None) => {
+                self.events = None;
+                self.update(Msg::EventsEnded).await
+            }
+            Wake::Backend(Ok(backend)) => self.link(backend).await,
+            Wake::Backend(Err(reason)) => {
+                self.effects.give_up();
+                self.update(Msg::BackendFailed(reason)).await
+            }
+            Wake::Msg(msg) => self.update(msg).await,
+            Wake::Time => {
+                // The next frame may be all that was waited for.
+                let due = self.state.next_wake().is_some_and(|at| at <= self.clock.now()) || !self.state.dirty;
+                if due { self.update(Msg::Tick).await } else { Ok(()) }
+            }
+        }
+    }
+
+    /// What is there already comes along: one fold, one frame.
+    fn batch(&mut self, first: Delivery) -> Vec<Delivery> {
+        let mut batch = vec![first];
+        if let Some(events) = &mut self.events {
+            while batch.len() < BATCH_MAX {
+                let Some(delivery) = events.try_recv() else { break };
+                batch.push(delivery);
+            }
+        }
+        batch
+    }
+
+    async fn key(&mut self, event: TerminalEvent) -> io::Result<()> {
+        let msg = match event {
+            TerminalEvent::Key(key) => Msg::Key(key),
+            TerminalEvent::Paste(text) => Msg::Paste(text),
+            TerminalEvent::Mouse(event) => Msg::Mouse(event),
+            TerminalEvent::Resize(columns, rows) => Msg::Resize(columns, rows),
+            TerminalEvent::FocusGained => Msg::Focus(true),
+            TerminalEvent::FocusLost => Msg::Focus(false),
+        };
+        self.update(msg).await
+    }
+
+    async fn link(&mut self, backend: Backend) -> io::Result<()> {
+        let Backend { events, commands, queries, start, default_model, context_window_tokens } = backend;
+        self.events = Some(events);
+        // Opening a session must reach the program before anything that was typed meanwhile.
+        let refused = self.effects.link(commands, queries);
+        self.update(Msg::Backend(Link { start, default_model, context_window_tokens })).await?;
+        for msg in refused {
+            self.update(msg).await?;
+        }
+        Ok(())
+    }
+
+    /// Folds a message and carries out what follows from it.
+    async fn update(&mut self, msg: Msg) -> io::Result<()> {
+        let mut waiting = vec![msg];
+        while let Some(msg) = waiting.pop() {
+            self.state.now = self.clock.now();
+            for effect in update(&mut self.state, msg) {
+                match self.effects.carry_out(effect) {
+                    After::Nothing => {}
+                    After::Msg(msg) => waiting.push(*msg),
+                    After::Terminal(effect) => self.terminal_effect(effect).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Effects that need the terminal.
+    async fn terminal_effect(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            Effect::Quit => self.exit = Some(None),
+            Effect::Redraw => {
+                self.terminal.redraw()?;
+                self.state.dirty = true;
+            }
+            Effect::Mouse(on) => self.terminal.mouse(on)?,
+            Effect::Copy(text) => {
+                if !Terminal::copy(&text)? {
+                    self.effects.note(false, "too long for the terminal's clipboard; /export writes a file");
+                }
+            }
+            Effect::Suspend => self.suspend()?,
+            Effect::Edit { text, keep } => self.edit(text, keep).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal back, stops, and takes it again when the shell says so.
+    fn suspend(&mut self) -> io::Result<()> {
+        drop(self.keys.take());
+        self.terminal.leave();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
+        self.back()
+    }
+
+    async fn edit(&mut self, text: String, keep: bool) -> io::Result<()> {
+        let editor = self.state.surroundings.editor.clone();
+        drop(self.keys.take());
+        self.terminal.leave();
+        let result = effects::edit(editor, text).await;
+        self.back()?;
+        match result {
+            Ok(text) if keep => self.effects.send_back(Msg::Edited(Ok(text))),
+            Ok(_) => {}
+            Err(reason) => self.effects.send_back(Msg::Edited(Err(reason))),
+        }
+        Ok(())
+    }
+
+    fn back(&mut self) -> io::Result<()> {
+        self.terminal.enter()?;
+        self.keys = Some(EventStream::new());
+        self.state.size = Terminal::size()?;
+        self.state.dirty = true;
+        Ok(())
+    }
+}
+
+/// Why the loop woke.
+enum Wake {
+    Key(Option<io::Result<TerminalEvent>>),
+    Backend(Result<Backend, String>),
+    Msg(Msg),
+    Event(Option<Delivery>),
+    Time,
+}
+
+async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(events: &mut Option<Subscription>) -> Option<Delivery> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_backend(backend: &mut Option<oneshot::Receiver<Result<Backend, String>>>) -> Result<Backend, String> {
+    let Some(receiver) = backend else { return std::future::pending().await };
+    let result = receiver.await.unwrap_or_else(|_| Err("the program ended before it stood".to_owned()));
+    *backend = None;
+    result
+}
+
+async fn sleep(until: Option<Moment>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }

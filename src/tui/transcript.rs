@@ -3,15 +3,22 @@
 //! Heights are found out lazily, so that a transcript of 100,000 items costs as much as the items on the screen. A
 //! place in the transcript is therefore an item and a row in it ([`Anchor`]), never a row of the whole.
 
+mod fold;
+mod item;
+mod layout;
+#[cfg(test)]
+mod tests;
+mod viewport;
+
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-
+use self::item::{Body, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::Seq;
+use crate::domain::text::clean;
 use crate::tui::highlight::Highlighter;
-use crate::tui::theme::Theme;
+use crate::tui::markdown::code_blocks;
 
 /// One item, for as long as the transcript lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,125 +117,182 @@ pub struct Welcome {
     pub footer: String,
 }
 
+/// How much work was done, for tests: time is not a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Items that were laid out.
+    pub laid_out: u64,
+    /// Times that an item was asked for its height.
+    pub touched: u64,
+}
+
 /// The conversation.
+#[derive(Debug)]
 pub struct Transcript {
     highlighter: Highlighter,
+    items: Vec<Item>,
+    memory: fold::Memory,
+    next_id: u64,
+    /// How many items have a spinner.
+    running: usize,
+    /// What is looked for, in lower case.
+    query: String,
+    cache: RefCell<viewport::Cache>,
+    /// Where an item was last found.
+    hint: Cell<usize>,
 }
 
 impl Transcript {
     /// An empty conversation.
     pub fn new(highlighter: Highlighter) -> Self {
-        Self { highlighter }
+        Self {
+            highlighter,
+            items: Vec::new(),
+            memory: fold::Memory::default(),
+            next_id: 0,
+            running: 0,
+            query: String::new(),
+            cache: RefCell::default(),
+            hint: Cell::new(0),
+        }
     }
 
     /// Puts the greeting at the top, or takes it away.
-    pub fn set_welcome(&mut self, _welcome: Option<Welcome>) {}
+    pub fn set_welcome(&mut self, welcome: Option<Welcome>) {
+        if matches!(self.items.first(), Some(item) if matches!(item.body, Body::Welcome(_))) {
+            let old = self.items.remove(0);
+            self.cache.get_mut().forget(old.id);
+        }
+        if let Some(welcome) = welcome {
+            let id = ItemId(self.next_id);
+            self.next_id += 1;
+            let body = Body::Welcome(welcome);
+            self.items.insert(0, Item { id, depth: 0, seq: None, open: false, revision: 0, body });
+        }
+    }
 
     /// Forgets everything but the greeting and folds `events`, stored ones of one session in ascending order.
     pub fn load(&mut self, events: &[Arc<Event>]) {
-        events.iter().for_each(|event| {
+        self.items.retain(|item| matches!(item.body, Body::Welcome(_)));
+        self.memory = fold::Memory::default();
+        self.running = 0;
+        self.cache.get_mut().clear();
+        for event in events {
             self.apply(event);
-        });
-    }
-
-    /// Folds one event; whether anything on the screen may have changed.
-    pub fn apply(&mut self, _event: &Event) -> bool {
-        let _ = &self.highlighter;
-        false
+        }
     }
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        0
+        self.items.len()
     }
 
     /// Whether there is no item.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.items.is_empty()
     }
 
     /// Whether something is at work whose spinner turns.
     pub fn is_animated(&self) -> bool {
-        false
+        self.running > 0
     }
 
     /// All items, in order.
-    pub fn items(&self) -> impl Iterator<Item = ItemInfo> + '_ {
-        std::iter::empty()
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = ItemInfo> + '_ {
+        self.items.iter().map(info)
     }
 
     /// One item.
-    pub fn item(&self, _item: ItemId) -> Option<ItemInfo> {
-        None
+    pub fn item(&self, item: ItemId) -> Option<ItemInfo> {
+        self.find(item).map(info)
     }
 
-    /// The item before or after `item` (by `step`), skipping what cannot be selected; the last where `item` is absent.
-    pub fn neighbour(&self, _item: Option<ItemId>, _step: isize) -> Option<ItemId> {
-        None
+    fn find(&self, item: ItemId) -> Option<&Item> {
+        self.items.get(self.index_of(item)?)
+    }
+
+    /// The item `step` further (negative: back) than `item`, skipping what cannot be selected; where `item` is absent,
+    /// counted from behind the last.
+    pub fn neighbour(&self, item: Option<ItemId>, step: isize) -> Option<ItemId> {
+        let mut index = item.and_then(|item| self.index_of(item)).unwrap_or(self.items.len());
+        let mut left = step.unsigned_abs();
+        let mut found = item;
+        while left > 0 {
+            let Some(next_index) = (if step < 0 { index.checked_sub(1) } else { index.checked_add(1) }) else { break };
+            index = next_index;
+            let Some(next) = self.items.get(index) else { break };
+            if !matches!(next.body, Body::TurnEnd { .. }) {
+                found = Some(next.id);
+                left -= 1;
+            }
+        }
+        found
     }
 
     /// Opens or closes an item; whether it does.
-    pub fn toggle(&mut self, _item: ItemId) -> bool {
-        false
+    pub fn toggle(&mut self, item: ItemId) -> bool {
+        let Some(item) = self.index_of(item).and_then(|index| self.items.get_mut(index)) else { return false };
+        item.open = item.opens() && !item.open;
+        item.opens()
     }
 
     /// Opens or closes all tool calls, handoffs and reasoning.
-    pub fn set_all_open(&mut self, _open: bool) {}
-
-    /// How many rows there are at `width`: exact for what was drawn at this width, an estimate for the rest.
-    pub fn height(&self, _width: u16) -> usize {
-        0
+    pub fn set_all_open(&mut self, open: bool) {
+        for item in &mut self.items {
+            if matches!(item.body, Body::Tool(_) | Body::Handoff(_) | Body::Reasoning { .. }) {
+                item.open = open;
+            }
+        }
     }
 
-    /// Draws what `view` shows into `area`.
-    pub fn render(&self, _area: Rect, _buf: &mut Buffer, _theme: &Theme, _view: &ViewState) {}
-
-    /// Moves the view by `rows` (negative: up) in an area of this size. At the end it follows again.
-    pub fn scroll_by(&self, _view: &mut ViewState, _rows: isize, _width: u16, _height: u16, _theme: &Theme) {}
-
-    /// Moves the view to the very first row.
-    pub fn scroll_to_top(&self, _view: &mut ViewState) {}
-
-    /// Moves the view so that `item` is seen, with as little movement as possible.
-    pub fn scroll_to_item(&self, _view: &mut ViewState, _item: ItemId, _width: u16, _height: u16, _theme: &Theme) {}
-
-    /// The item on row `row` of an area of this size, from 0, with the row in it.
-    pub fn item_at(&self, _view: &ViewState, _row: u16, _width: u16, _height: u16, _theme: &Theme) -> Option<Anchor> {
-        None
-    }
-
-    /// Where the view stands: rows above it, and rows in all; for a scroll bar.
-    pub fn position(&self, _view: &ViewState, _width: u16, _height: u16) -> (usize, usize) {
-        (0, 0)
+    /// How much work was done so far.
+    pub fn cost(&self) -> Cost {
+        let cache = self.cache.borrow();
+        Cost { laid_out: cache.laid_out, touched: cache.touched }
     }
 
     /// Sets what is looked for (no distinction of case) and marks it where it is drawn; the items that hold it.
-    pub fn search(&mut self, _query: &str) -> Vec<ItemId> {
-        Vec::new()
+    pub fn search(&mut self, query: &str) -> Vec<ItemId> {
+        self.query = query.trim().to_lowercase();
+        if self.query.is_empty() {
+            return Vec::new();
+        }
+        let holds = |item: &&Item| item.text().to_lowercase().contains(&self.query);
+        self.items.iter().filter(holds).map(|item| item.id).collect()
     }
 
     /// The user's messages, in order.
     pub fn user_turns(&self) -> Vec<UserTurn> {
-        Vec::new()
+        let turn = |item: &Item| match &item.body {
+            Body::User { text } => Some(UserTurn { item: item.id, seq: item.seq, text: text.to_string() }),
+            _ => None,
+        };
+        self.items.iter().filter_map(turn).collect()
     }
 
     /// The text of an item, for copying.
-    pub fn text_of(&self, _item: ItemId) -> Option<String> {
-        None
+    pub fn text_of(&self, item: ItemId) -> Option<String> {
+        self.find(item).map(|item| clean(&item.text()).into_owned())
+    }
+
+    fn answers(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().rev().filter_map(|item| match &item.body {
+            Body::Assistant { text, .. } if item.depth == 0 => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     /// The agent's last answer, for copying.
     pub fn last_answer(&self) -> Option<String> {
-        None
+        self.answers().find(|text| !text.trim().is_empty()).map(|text| clean(text).into_owned())
     }
 
     /// The last code block of the agent, for copying.
     pub fn last_code_block(&self) -> Option<String> {
-        None
+        self.answers().find_map(|text| code_blocks(text).pop())
     }
+}
 
-    /// The whole conversation as plain text at `width`, for the terminal's own scrollback or an editor.
-    pub fn dump(&self, _width: u16) -> Vec<String> {
-        Vec::new()
-    }
+fn info(item: &Item) -> ItemInfo {
+    ItemInfo { id: item.id, kind: item.kind(), depth: item.depth, open: item.open, opens: item.opens(), running: item.running() }
 }

@@ -90,7 +90,9 @@ impl<'a> Renderer<'a> {
             Event::SoftBreak | Event::HardBreak => self.text("\n"),
             Event::Rule => self.rule(range),
             Event::TaskListMarker(done) => self.task(done),
-            Event::Code(text) | Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => self.styled(&text, Key::MdCode),
+            Event::Code(text) | Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
+                self.styled(&text, Key::MdCode);
+            }
         }
     }
 

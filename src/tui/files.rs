@@ -1,0 +1,56 @@
+//! Files for `@`: a bounded walk that obeys `.gitignore`, and the best paths for a query. Blocking: call it off the loop.
+
+use std::path::Path;
+
+use ignore::WalkBuilder;
+
+use crate::domain::text::clean;
+use crate::tui::fuzzy;
+
+/// Files looked at.
+const FILES_MAX: usize = 50_000;
+
+/// How deep the walk goes.
+const DEPTH_MAX: usize = 16;
+
+/// Paths given back.
+const RESULTS_MAX: usize = 50;
+
+/// All files below `root`, as paths relative to it, at most [`FILES_MAX`].
+pub(crate) fn list(root: &Path) -> Vec<String> {
+    let walk = WalkBuilder::new(root).max_depth(Some(DEPTH_MAX)).follow_links(false).build();
+    let files = walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
+    let mut paths: Vec<String> = files
+        .filter_map(|entry| entry.path().strip_prefix(root).ok()?.to_str().map(str::to_owned))
+        // A name that could control the terminal is not offered.
+        .filter(|path| clean(path) == *path && !path.contains(['\n', '\t']))
+        .take(FILES_MAX)
+        .collect();
+    paths.sort_unstable();
+    paths
+}
+
+/// The best of `files` for `query`.
+pub(crate) fn best(files: &[String], query: &str) -> Vec<String> {
+    let found = fuzzy::rank(query, files.iter().map(String::as_str), true);
+    found.into_iter().take(RESULTS_MAX).filter_map(|at| files.get(at).cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_and_ignored_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("src")).unwrap();
+        std::fs::create_dir_all(folder.path().join(".git")).unwrap();
+        for (name, text) in [("src/main.rs", ""), ("src/lib.rs", ""), ("secret.txt", ""), (".gitignore", "secret.txt\n"), ("a\x1b[31mb", "")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let files = list(folder.path());
+        assert_eq!(files, ["src/lib.rs", "src/main.rs"]);
+        assert_eq!(best(&files, "main"), ["src/main.rs"]);
+        assert_eq!(best(&files, "").len(), 2);
+    }
+}

@@ -1,0 +1,191 @@
+//! Where everything is on the screen: a plain function of the state, used for drawing and for the mouse.
+
+use ratatui::layout::{Position, Rect};
+
+use crate::tui::panels::Overlay;
+use crate::tui::popup;
+use crate::tui::state::{Column, State};
+
+/// Below so many columns the screen only says that it is too small.
+pub const COLUMNS_MIN: u16 = 40;
+
+/// Below so many rows the screen only says that it is too small.
+pub const ROWS_MIN: u16 = 12;
+
+/// Queued messages that are listed; more are only counted.
+const QUEUED_ROWS_MAX: usize = 3;
+
+/// Servers that are listed beside the chat.
+const SERVER_ROWS_MAX: u16 = 8;
+
+/// The parts of the screen. Absent ones are not on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Areas {
+    /// The chat with its border.
+    pub chat: Option<Rect>,
+    /// Events and servers with their border.
+    pub side: Option<Rect>,
+    /// The events inside of it.
+    pub events: Option<Rect>,
+    /// The servers inside of it; the row above is their title.
+    pub servers: Option<Rect>,
+    /// The line of work and the queued messages.
+    pub working: Rect,
+    /// The message with its border.
+    pub composer: Rect,
+    /// The status line.
+    pub status: Rect,
+    /// The question for consent with its border.
+    pub dialog: Option<Rect>,
+    /// Completions with their border.
+    pub popup: Option<Rect>,
+    /// What lies over the screen, with its border.
+    pub overlay: Option<Rect>,
+}
+
+/// Whether the terminal is too small for anything.
+pub fn is_too_small((columns, rows): (u16, u16)) -> bool {
+    columns < COLUMNS_MIN || rows < ROWS_MIN
+}
+
+/// What is inside of a border.
+pub fn inside(area: Rect) -> Rect {
+    Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) }
+}
+
+/// What a text inside of a border has: one column of air on both sides.
+pub fn text_area(area: Rect) -> Rect {
+    let inner = inside(area);
+    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+}
+
+/// Where everything is.
+pub fn areas(state: &State) -> Areas {
+    let (width, height) = state.size;
+    if is_too_small(state.size) {
+        return Areas::default();
+    }
+    let composer_rows = state.composer.rows(width.saturating_sub(4)).min((height / 3).max(1)) + 2;
+    let working_rows = u16::try_from(working_rows(state)).unwrap_or(0).min(height / 4);
+    let status = Rect::new(0, height - 1, width, 1);
+    let composer = Rect::new(0, status.y - composer_rows, width, composer_rows);
+    let working = Rect::new(0, composer.y - working_rows, width, working_rows);
+    let top = Rect::new(0, 0, width, working.y);
+    let (chat, side) = match (state.is_wide(), state.column) {
+        (_, Column::Full) => (None, Some(top)),
+        (true, Column::Side) => {
+            let side_width = (width * 2 / 5).clamp(38, 70);
+            let chat = Rect { width: width - side_width, ..top };
+            (Some(chat), Some(Rect { x: chat.right(), width: side_width, ..top }))
+        }
+        (false, Column::Side) | (_, Column::Hidden) => (Some(top), None),
+    };
+    let (events, servers) = side.map(|side| split(side, state.servers.rows().len())).unzip();
+    let main = chat.or(side).unwrap_or(top);
+    Areas {
+        chat,
+        side,
+        events,
+        servers: servers.flatten(),
+        working,
+        composer,
+        status,
+        dialog: state.is_asking().then(|| dialog(state, main)),
+        popup: popup_area(state, composer),
+        overlay: state.overlay.as_ref().map(|overlay| overlay_area(state, overlay)),
+    }
+}
+
+fn working_rows(state: &State) -> usize {
+    let queued = crate::tui::view::working::shown_queue(state).count();
+    let more = usize::from(queued > QUEUED_ROWS_MAX);
+    usize::from(crate::tui::view::working::is_shown(state)) + queued.min(QUEUED_ROWS_MAX) + more
+}
+
+/// How many of the queued messages are listed.
+pub fn queued_rows_max() -> usize {
+    QUEUED_ROWS_MAX
+}
+
+fn split(side: Rect, servers: usize) -> (Rect, Option<Rect>) {
+    let inner = inside(side);
+    let wanted = u16::try_from(servers).unwrap_or(u16::MAX).min(SERVER_ROWS_MAX).min(inner.height / 3);
+    if wanted == 0 {
+        return (inner, None);
+    }
+    let servers = Rect { y: inner.bottom() - wanted, height: wanted, ..inner };
+    (Rect { height: inner.height - wanted - 1, ..inner }, Some(servers))
+}
+
+/// The question covers the foot of the chat, so that what led to it stays in sight.
+fn dialog(state: &State, main: Rect) -> Rect {
+    let body = state.approvals.front().map_or(0, |dialog| dialog.body().len());
+    // Border, subject, reason, blank, answers, footer.
+    let wanted = u16::try_from(body).unwrap_or(u16::MAX).saturating_add(9);
+    let height = wanted.min(main.height.saturating_sub(1).max(9)).min(main.height);
+    Rect { y: main.bottom() - height, height, ..main }
+}
+
+fn popup_area(state: &State, composer: Rect) -> Option<Rect> {
+    let popup = state.popup.as_ref()?;
+    if popup.rows.is_empty() {
+        return None;
+    }
+    let rows = u16::try_from(popup.rows.len().min(popup::ROWS_MAX)).unwrap_or(1);
+    let height = (rows + 2).min(composer.y);
+    let width = composer.width.min(100);
+    Some(Rect { x: composer.x, y: composer.y - height, width, height })
+}
+
+fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
+    let (width, height) = state.size;
+    let wanted = match overlay {
+        Overlay::Text(_) => 100,
+        Overlay::Pick(_) | Overlay::Servers => 94,
+    };
+    let box_width = wanted.min(width.saturating_sub(4));
+    let rows_max = height.saturating_sub(4);
+    let wanted_rows = match overlay {
+        Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
+        Overlay::Pick(_) => rows_max,
+        Overlay::Servers => u16::try_from(state.servers.rows().len() * 2).unwrap_or(u16::MAX).saturating_add(4),
+    };
+    let box_height = wanted_rows.clamp(8, rows_max.max(8)).min(height);
+    Rect { x: (width - box_width) / 2, y: (height - box_height) / 2, width: box_width, height: box_height }
+}
+
+/// The part of the screen at a position, for marking and for the focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What lies over the screen.
+    Overlay,
+    /// The question for consent.
+    Dialog,
+    /// Completions.
+    Popup,
+    /// The chat.
+    Chat,
+    /// The events.
+    Events,
+    /// The servers beside the chat.
+    Servers,
+    /// The message.
+    Composer,
+    /// Anything else.
+    Nothing,
+}
+
+/// What is at `position`, and the area of its text.
+pub fn part_at(areas: &Areas, position: Position) -> (Part, Rect) {
+    let parts = [
+        (Part::Overlay, areas.overlay.map(text_area)),
+        (Part::Dialog, areas.dialog.map(text_area)),
+        (Part::Popup, areas.popup.map(inside)),
+        (Part::Servers, areas.servers),
+        (Part::Events, areas.events),
+        (Part::Chat, areas.chat.map(text_area)),
+        (Part::Composer, Some(text_area(areas.composer))),
+    ];
+    let hit = parts.into_iter().find_map(|(part, area)| area.filter(|area| area.contains(position)).map(|area| (part, area)));
+    hit.unwrap_or((Part::Nothing, Rect::default()))
+}

@@ -1,0 +1,278 @@
+//! Carries out effects off the draw loop: commands, questions, files, the editor.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant as Moment;
+
+use crate::bus::CommandSender;
+use crate::domain::command::Command;
+use crate::domain::query::{EventFilter, Queries};
+use crate::tui::composer::history;
+use crate::tui::files;
+use crate::tui::msg::{Answer, Effect, Msg, Query};
+use crate::tui::state::State;
+use crate::tui::theme::Themes;
+
+/// Commands that wait for the backend.
+const WAITING_MAX: usize = 64;
+
+/// Sessions in the list.
+const SESSIONS_MAX: usize = 200;
+
+/// Lines of a server's error output.
+const LOG_LINES_MAX: usize = 500;
+
+/// Files found are good for so long.
+const FILES_FRESH: Duration = Duration::from_secs(10);
+
+/// The largest history file that is read, in bytes.
+const HISTORY_BYTES_MAX: u64 = 16 << 20;
+
+/// What is left to do after an effect.
+pub(super) enum After {
+    /// Nothing, or it goes on in the background.
+    Nothing,
+    /// Fold this.
+    Msg(Box<Msg>),
+    /// It needs the terminal.
+    Terminal(Effect),
+}
+
+type FileCache = Arc<Mutex<Option<(Moment, Arc<Vec<String>>)>>>;
+
+/// Carries out effects.
+pub(super) struct Effects {
+    messages: mpsc::Sender<Msg>,
+    commands: Option<CommandSender>,
+    queries: Option<Arc<dyn Queries>>,
+    waiting: VecDeque<Command>,
+    given_up: bool,
+    cwd: PathBuf,
+    files: FileCache,
+    history_path: Option<PathBuf>,
+    history_max: usize,
+    themes_dir: Option<PathBuf>,
+    /// Prompts to be kept, in order, written by one task.
+    prompts: Option<mpsc::UnboundedSender<String>>,
+}
+
+impl Effects {
+    pub(super) fn new(messages: mpsc::Sender<Msg>, state: &State) -> Self {
+        Self {
+            messages,
+            commands: None,
+            queries: None,
+            waiting: VecDeque::new(),
+            given_up: false,
+            cwd: state.surroundings.cwd.clone(),
+            files: Arc::default(),
+            history_path: state.surroundings.history_path.clone(),
+            history_max: state.options.history_max,
+            themes_dir: state.surroundings.themes_dir.clone(),
+            prompts: None,
+        }
+    }
+
+    /// Reads what the first screen can do without: earlier prompts, the user's themes.
+    pub(super) fn start(&self) {
+        let (messages, path, max) = (self.messages.clone(), self.history_path.clone(), self.history_max);
+        let themes_dir = self.themes_dir.clone();
+        drop(spawn_blocking(move || {
+            if let Some(prompts) = path.and_then(|path| read_history(&path, max)) {
+                let _ = messages.blocking_send(Msg::History(prompts));
+            }
+            if let Some(folder) = themes_dir.filter(|folder| folder.is_dir()) {
+                let mut themes = Themes::builtin();
+                let problems = themes.add_folder(&folder).iter().map(ToString::to_string).collect();
+                let _ = messages.blocking_send(Msg::Themes(themes, problems));
+            }
+        }));
+    }
+
+    /// The backend stands: what waited goes out. What was not taken comes back.
+    pub(super) fn link(&mut self, commands: CommandSender, queries: Arc<dyn Queries>) -> Vec<Msg> {
+        self.commands = Some(commands);
+        self.queries = Some(queries);
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().filter_map(|command| self.send(command)).collect()
+    }
+
+    /// The backend will never stand.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+        self.waiting.clear();
+    }
+
+    fn send(&mut self, command: Command) -> Option<Msg> {
+        let Some(commands) = &self.commands else {
+            if self.given_up || self.waiting.len() >= WAITING_MAX {
+                return Some(Msg::NotSent(Box::new(command), "too much at once: the program is still starting".to_owned()));
+            }
+            self.waiting.push_back(command);
+            return None;
+        };
+        commands.send(command.clone()).err().map(|error| Msg::NotSent(Box::new(command), error.to_string()))
+    }
+
+    /// Hands a message to the loop. The loop itself calls this, so it must not wait.
+    pub(super) fn send_back(&self, msg: Msg) {
+        let _ = self.messages.try_send(msg);
+    }
+
+    /// Shows a note.
+    pub(super) fn note(&self, good: bool, text: &str) {
+        self.send_back(Msg::Note(good, text.to_owned()));
+    }
+
+    pub(super) fn carry_out(&mut self, effect: Effect) -> After {
+        match effect {
+            Effect::Send(command) => return self.send(command).map_or(After::Nothing, |msg| After::Msg(Box::new(msg))),
+            Effect::Ask(query) => self.ask(query),
+            Effect::FindFiles(query) => self.find_files(query),
+            Effect::KeepPrompt(prompt) => self.keep(prompt),
+            Effect::Write(path, text) => self.write(path, text),
+            terminal @ (Effect::Copy(_) | Effect::Edit { .. } | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit) => {
+                return After::Terminal(terminal);
+            }
+        }
+        After::Nothing
+    }
+
+    fn ask(&self, query: Query) {
+        let Some(queries) = self.queries.clone() else { return };
+        let messages = self.messages.clone();
+        drop(tokio::spawn(async move {
+            let answer = answer(&*queries, query).await;
+            let _ = messages.send(Msg::Answer(answer)).await;
+        }));
+    }
+
+    fn find_files(&self, query: String) {
+        let (messages, cwd, cache) = (self.messages.clone(), self.cwd.clone(), Arc::clone(&self.files));
+        drop(spawn_blocking(move || {
+            let known = cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let all = match known {
+                Some((at, files)) if at.elapsed() < FILES_FRESH => files,
+                _ => {
+                    let files = Arc::new(files::list(&cwd));
+                    *cache.lock().unwrap_or_else(PoisonError::into_inner) = Some((Moment::now(), Arc::clone(&files)));
+                    files
+                }
+            };
+            let best = files::best(&all, &query);
+            let _ = messages.blocking_send(Msg::Files(query, best));
+        }));
+    }
+
+    /// One task writes all prompts, so that they stay in order.
+    fn keep(&mut self, prompt: String) {
+        let Some(path) = self.history_path.clone() else { return };
+        let sender = self.prompts.get_or_insert_with(|| {
+            let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
+            let (messages, max) = (self.messages.clone(), self.history_max);
+            drop(spawn_blocking(move || {
+                while let Some(prompt) = receiver.blocking_recv() {
+                    if let Err(error) = append_history(&path, &prompt, max) {
+                        let _ = messages.blocking_send(Msg::Note(false, format!("could not keep the prompt in `{}`: {error}", path.display())));
+                        return;
+                    }
+                }
+            }));
+            sender
+        });
+        let _ = sender.send(prompt);
+    }
+
+    fn write(&self, path: PathBuf, text: String) {
+        let messages = self.messages.clone();
+        drop(spawn_blocking(move || {
+            let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+            let msg = match written {
+                Ok(()) => Msg::Note(true, format!("written to {}", path.display())),
+                Err(error) => Msg::Note(false, format!("could not write `{}`: {error}", path.display())),
+            };
+            let _ = messages.blocking_send(msg);
+        }));
+    }
+}
+
+async fn answer(queries: &dyn Queries, query: Query) -> Answer {
+    fn text<T>(result: Result<T, crate::domain::query::QueryError>) -> Result<T, String> {
+        result.map_err(|error| error.to_string())
+    }
+    match query {
+        Query::Servers => Answer::Servers(text(queries.servers().await)),
+        Query::Tools(server) => {
+            let tools = text(queries.tools().await);
+            let own = tools.map(|tools| tools.into_iter().filter(|tool| tool.server == server).collect());
+            Answer::Tools(server, own)
+        }
+        Query::Log(server) => {
+            let lines = queries.server_log(server.clone(), LOG_LINES_MAX).await;
+            Answer::Log(server, text(lines))
+        }
+        Query::Sessions => Answer::Sessions(text(queries.sessions(None, SESSIONS_MAX).await)),
+        Query::Models => Answer::Models(text(queries.models().await)),
+        Query::Agents => Answer::Agents(text(queries.agents().await)),
+        Query::Doctor => Answer::Doctor(text(queries.doctor().await)),
+        Query::Session(id) => {
+            let events = queries.session_events(id.clone()).await;
+            Answer::Session(id, text(events))
+        }
+        Query::After(seq) => Answer::After(text(queries.events(EventFilter { after: Some(seq), ..EventFilter::default() }).await)),
+    }
+}
+
+fn read_history(path: &Path, max: usize) -> Option<Vec<String>> {
+    if std::fs::metadata(path).ok()?.len() > HISTORY_BYTES_MAX {
+        return None;
+    }
+    Some(history::parse(&std::fs::read_to_string(path).ok()?, max))
+}
+
+/// Appends a prompt; a file that has grown to twice its size is cut back to the last `max`.
+fn append_history(path: &Path, prompt: &str, max: usize) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let open = || std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    open()?.write_all(history::line(prompt).as_bytes())?;
+    let text = std::fs::read_to_string(path)?;
+    if text.lines().count() > max.saturating_mul(2) {
+        let kept: String = history::parse(&text, max).iter().map(|prompt| history::line(prompt)).collect();
+        let beside = path.with_extension("new");
+        std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&beside)?.write_all(kept.as_bytes())?;
+        std::fs::rename(&beside, path)?;
+    }
+    Ok(())
+}
+
+/// Runs the user's editor on `text` and gives back what it left.
+pub(super) async fn edit(editor: Option<String>, text: String) -> Result<String, String> {
+    let command = editor.ok_or("no editor: set `VISUAL` or `EDITOR`")?;
+    let words = shlex::split(&command).filter(|words| !words.is_empty()).ok_or_else(|| format!("`{command}` is no command line"))?;
+    let path = std::env::temp_dir().join(format!("wakeful-{}.md", crate::domain::ids::EventId::generate()));
+    let result = edit_file(&words, &path, &text).await;
+    let _ = std::fs::remove_file(&path);
+    result.map_err(|error| format!("`{command}` did not work: {error}"))
+}
+
+async fn edit_file(words: &[String], path: &Path, text: &str) -> std::io::Result<String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    drop(file);
+    let Some((program, arguments)) = words.split_first() else { return Ok(text.to_owned()) };
+    let status = tokio::process::Command::new(program).args(arguments).arg(path).status().await?;
+    if !status.success() {
+        return Err(std::io::Error::other(format!("it ended with {status}")));
+    }
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,135 @@
+//! The status line, and how numbers read in it.
+
+use std::time::Duration;
+
+use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::panels::Row;
+use crate::tui::state::{LinkState, State, Tone};
+use crate::tui::theme::{Icon, Key};
+
+/// `950 ms`, `1.2 s`, `2m 05s`.
+pub fn seconds(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => elapsed(Duration::from_millis(ms)),
+    }
+}
+
+/// `12s`, `2m 05s`, `1h 02m`.
+pub fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// `312`, `4.2k`, `1.3M`.
+pub fn count(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
+    }
+}
+
+/// `1,042`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The status line: a note where there is one, else how things stand.
+pub fn line(state: &State) -> Row {
+    if let Some(until) = state.quit_until
+        && until > state.now
+    {
+        return vec![(Key::StatusWarn, " ctrl+c again to quit".to_owned())];
+    }
+    if let Some(toast) = state.toast.as_ref().filter(|toast| toast.until > state.now) {
+        let (icon, key) = match toast.tone {
+            Tone::Good => (Icon::Ok, Key::StatusOk),
+            Tone::Plain => (Icon::Info, Key::StatusInfo),
+            Tone::Bad => (Icon::Error, Key::StatusError),
+        };
+        return vec![(key, format!(" {} {}", state.theme.icon(icon), clean_line(&toast.text)))];
+    }
+    parts(state)
+}
+
+fn parts(state: &State) -> Row {
+    let mut parts: Vec<(Key, String)> = Vec::new();
+    match &state.link {
+        LinkState::Waiting if state.session.model.is_empty() => parts.push((Key::StatusBusy, "starting".to_owned())),
+        LinkState::Waiting | LinkState::Ready => parts.push((Key::UiStatusValue, model_name(&state.session.model))),
+        LinkState::Down(reason) => parts.push((Key::StatusError, format!("stopped: {}", clean_line(reason)))),
+    }
+    let (ready, all) = state.servers.counts();
+    if all > 0 {
+        let key = if ready == all { Key::UiStatus } else { Key::StatusWarn };
+        parts.push((key, format!("{ready}/{all} servers")));
+    }
+    if state.session.context_tokens > 0 {
+        parts.push(context(state));
+    }
+    let tokens = state.session.usage.total();
+    if tokens > 0 {
+        parts.push((Key::UiStatus, format!("{} tok", count(tokens))));
+    }
+    let mode_key = if state.session.mode == crate::domain::command::ApprovalMode::Auto { Key::StatusWarn } else { Key::UiStatus };
+    parts.push((mode_key, state.session.mode.as_str().to_owned()));
+    if !state.mouse {
+        parts.push((Key::UiStatus, "mouse off".to_owned()));
+    }
+    if !state.session.title.is_empty() {
+        parts.push((Key::UiStatus, ellipsis(&clean_line(&state.session.title), 40).into_owned()));
+    }
+    let separator = format!(" {} ", state.theme.icon(Icon::Separator));
+    let mut out = vec![(Key::UiStatus, " ".to_owned())];
+    for (at, part) in parts.into_iter().enumerate() {
+        if at > 0 {
+            out.push((Key::UiStatus, separator.clone()));
+        }
+        out.push(part);
+    }
+    out
+}
+
+/// The offline assistant is named without a model: it is none.
+fn model_name(model: &str) -> String {
+    if model.starts_with("offline") { "offline".to_owned() } else { clean_line(model) }
+}
+
+fn context(state: &State) -> (Key, String) {
+    let used = state.session.context_tokens;
+    match state.context_window_tokens {
+        Some(window) if window > 0 => {
+            let percent = used.saturating_mul(100) / window;
+            let key = if percent >= 80 { Key::StatusWarn } else { Key::UiStatus };
+            (key, format!("ctx {percent}%"))
+        }
+        _ => (Key::UiStatus, format!("ctx {}", count(used))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([seconds(41), seconds(1_250), seconds(12_900), seconds(125_000)], ["41 ms", "1.2 s", "12s", "2m 05s"]);
+        assert_eq!([count(312), count(4_260), count(1_350_000)], ["312", "4.2k", "1.3M"]);
+        assert_eq!([thousands(7), thousands(1_042), thousands(1_234_567)], ["7", "1,042", "1,234,567"]);
+        assert_eq!(elapsed(Duration::from_secs(3_725)), "1h 02m");
+    }
+}

@@ -1,0 +1,157 @@
+//! The terminal: taken, given back, drawn on. Given back when the program ends, panics, stops or opens an editor.
+
+use std::io::{self, IsTerminal, Stdout, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange, EnableMouseCapture,
+    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::CrosstermBackend;
+
+use crate::tui::options::AlternateScreen;
+use crate::tui::state::State;
+use crate::tui::view;
+
+/// Whether the terminal is ours now; whoever restores it clears it first, so that it is restored once.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the alternate screen is in use.
+static ALTERNATE: AtomicBool = AtomicBool::new(false);
+
+static PANIC_HOOK: Once = Once::new();
+
+/// The largest text that is put on the clipboard, in bytes: terminals drop longer sequences.
+const COPY_BYTES_MAX: usize = 74_000;
+
+/// Bytes collected before they go to the terminal: a whole frame in few writes.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The terminal while it is ours.
+pub(crate) struct Terminal {
+    screen: Ratatui<CrosstermBackend<io::BufWriter<Stdout>>>,
+    mouse: bool,
+}
+
+impl Terminal {
+    /// Takes the terminal.
+    pub(crate) fn take(alternate: AlternateScreen, mouse: bool, log: Option<String>) -> io::Result<Self> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "standard input and output must be a terminal; `wakeful exec` works without one"));
+        }
+        install_panic_hook(log);
+        ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
+        let screen = Ratatui::new(CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout())))?;
+        let mut terminal = Self { screen, mouse };
+        terminal.enter()?;
+        Ok(terminal)
+    }
+
+    /// Takes the terminal again after [`Terminal::leave`].
+    pub(crate) fn enter(&mut self) -> io::Result<()> {
+        enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        let mut out = io::stdout();
+        if ALTERNATE.load(Ordering::SeqCst) {
+            queue!(out, EnterAlternateScreen)?;
+        }
+        // The flags are pushed unasked: terminals that do not know them pass over them, and asking would cost a wait.
+        let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
+        queue!(out, EnableBracketedPaste, EnableFocusChange, PushKeyboardEnhancementFlags(flags), Hide)?;
+        if self.mouse {
+            queue!(out, EnableMouseCapture)?;
+        }
+        out.flush()?;
+        self.redraw()
+    }
+
+    /// Gives the terminal back.
+    pub(crate) fn leave(&mut self) {
+        restore();
+    }
+
+    /// Forgets what is on the screen: the next frame draws all of it.
+    pub(crate) fn redraw(&mut self) -> io::Result<()> {
+        self.screen.clear()
+    }
+
+    /// Columns and rows.
+    pub(crate) fn size() -> io::Result<(u16, u16)> {
+        crossterm::terminal::size()
+    }
+
+    /// Draws the state as one synchronized update, the cursor hidden meanwhile.
+    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
+        queue!(self.screen.backend_mut(), BeginSynchronizedUpdate, Hide)?;
+        self.screen.draw(|frame| {
+            let area = frame.area();
+            if let Some(position) = view::draw(state, area, frame.buffer_mut()) {
+                frame.set_cursor_position(position);
+            }
+        })?;
+        queue!(self.screen.backend_mut(), EndSynchronizedUpdate)?;
+        io::Write::flush(self.screen.backend_mut())
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(crate) fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(io::stdout(), EnableMouseCapture) } else { execute!(io::stdout(), DisableMouseCapture) }
+    }
+
+    /// Puts a text on the clipboard (OSC 52); `false` where it is too long for that.
+    pub(crate) fn copy(text: &str) -> io::Result<bool> {
+        if text.len() > COPY_BYTES_MAX {
+            return Ok(false);
+        }
+        execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text)).map(|()| true)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back, if it is ours. Errors are passed over: there is nobody left to tell.
+fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    // An update that a panic left open would keep the screen frozen.
+    let _ = queue!(out, EndSynchronizedUpdate, DisableMouseCapture, PopKeyboardEnhancementFlags, DisableFocusChange, DisableBracketedPaste);
+    if ALTERNATE.load(Ordering::SeqCst) {
+        let _ = queue!(out, LeaveAlternateScreen);
+    } else {
+        let _ = queue!(out, crossterm::cursor::MoveTo(0, u16::MAX - 1), crossterm::style::Print("\r\n"));
+    }
+    let _ = queue!(out, Show);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+/// A panic gives the terminal back before it is reported, and says where the log is.
+fn install_panic_hook(log: Option<String>) {
+    PANIC_HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            // A panic of a background task is caught by its owner; only the draw loop's ends the screen.
+            let ours = TAKEN.load(Ordering::SeqCst);
+            restore();
+            before(info);
+            if let (true, Some(log)) = (ours, &log) {
+                let _ = writeln!(io::stderr(), "wakeful broke; this should not happen. The log is in {log}");
+            }
+        }));
+    });
+}

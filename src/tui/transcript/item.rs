@@ -1,0 +1,213 @@
+//! One item of a transcript: plain data, made and changed by the fold.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{ItemId, ItemKind, Welcome};
+use crate::domain::event::{ErrorKind, Scope, Status};
+use crate::domain::ids::Seq;
+
+/// An item and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) id: ItemId,
+    /// How many handoffs it runs under.
+    pub(super) depth: u16,
+    /// The stored event that made it; streamed items get it when they are whole.
+    pub(super) seq: Option<Seq>,
+    pub(super) open: bool,
+    /// Grows with every change that can be seen.
+    pub(super) revision: u32,
+    pub(super) body: Body,
+}
+
+/// How a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallState {
+    /// A person is asked.
+    Asking,
+    /// It may run and has not begun.
+    Granted,
+    /// A person or the policy said no.
+    Refused,
+    /// It runs, ended or failed.
+    Is(Status),
+}
+
+/// A tool call.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) server: String,
+    pub(super) tool: String,
+    pub(super) state: CallState,
+    pub(super) arguments: Map<String, Value>,
+    pub(super) result: Option<Value>,
+    pub(super) error: Option<String>,
+    pub(super) error_kind: Option<ErrorKind>,
+    pub(super) duration_ms: Option<u64>,
+    /// What it would change, from the question for consent.
+    pub(super) preview: Option<String>,
+    pub(super) scope: Option<Scope>,
+    pub(super) instead: Option<String>,
+    /// What the server last told of its progress.
+    pub(super) progress: Option<String>,
+}
+
+/// A task that was handed over.
+#[derive(Debug, Clone)]
+pub(super) struct Handoff {
+    pub(super) to: String,
+    pub(super) task: Map<String, Value>,
+    pub(super) status: Status,
+    pub(super) result: Option<Value>,
+    pub(super) error: Option<String>,
+    pub(super) duration_ms: Option<u64>,
+}
+
+/// What a message came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It still comes.
+    Open,
+    /// It is whole.
+    Whole,
+    /// A person cut it off.
+    Interrupted,
+    /// It broke off; why.
+    Failed(Option<String>),
+}
+
+/// What an item holds.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    Welcome(Welcome),
+    User {
+        text: Arc<str>,
+    },
+    Assistant {
+        text: String,
+        ending: Ending,
+        /// Whether the speaker is named beside it.
+        label: bool,
+    },
+    Reasoning {
+        text: String,
+        running: bool,
+    },
+    Tool(Box<Call>),
+    Handoff(Box<Handoff>),
+    Error {
+        message: String,
+        hint: Option<String>,
+        source: String,
+    },
+    Retry {
+        text: String,
+    },
+    TurnEnd {
+        text: String,
+        /// One sentence where it did not end well.
+        message: Option<String>,
+        failed: bool,
+    },
+    Marker {
+        text: String,
+        /// What stands inside when it is open.
+        detail: String,
+    },
+}
+
+impl Item {
+    pub(super) fn kind(&self) -> ItemKind {
+        match &self.body {
+            Body::Welcome(_) => ItemKind::Welcome,
+            Body::User { .. } => ItemKind::User,
+            Body::Assistant { .. } => ItemKind::Assistant,
+            Body::Reasoning { .. } => ItemKind::Reasoning,
+            Body::Tool(_) => ItemKind::Tool,
+            Body::Handoff(_) => ItemKind::Handoff,
+            Body::Error { .. } => ItemKind::Error,
+            Body::Retry { .. } => ItemKind::Retry,
+            Body::TurnEnd { .. } => ItemKind::TurnEnd,
+            Body::Marker { .. } => ItemKind::Marker,
+        }
+    }
+
+    /// Whether there is more to it than is shown when it is closed.
+    pub(super) fn opens(&self) -> bool {
+        match &self.body {
+            Body::Tool(_) | Body::Handoff(_) | Body::Reasoning { .. } => true,
+            Body::Marker { detail, .. } => !detail.is_empty(),
+            Body::User { text } => text.lines().count() > super::layout::USER_LINES_MAX,
+            _ => false,
+        }
+    }
+
+    /// Whether a spinner stands beside it.
+    pub(super) fn running(&self) -> bool {
+        match &self.body {
+            Body::Tool(call) => call.state == CallState::Is(Status::Started),
+            Body::Handoff(handoff) => handoff.status == Status::Started,
+            Body::Reasoning { running, .. } => *running,
+            _ => false,
+        }
+    }
+
+    /// Whether it is one line among others, without space between them.
+    pub(super) fn is_line(&self) -> bool {
+        matches!(self.body, Body::Tool(_) | Body::Handoff(_) | Body::Retry { .. })
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+
+    /// The text, for copying and searching.
+    pub(super) fn text(&self) -> String {
+        match &self.body {
+            Body::Welcome(welcome) => welcome.text.clone(),
+            Body::User { text } => text.to_string(),
+            Body::Assistant { text, ending: Ending::Failed(Some(error)), .. } => format!("{text}\n{error}"),
+            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } => text.clone(),
+            Body::Tool(call) => call.text(),
+            Body::Handoff(handoff) => handoff.text(),
+            Body::Error { message, hint, .. } => join([Some(message.clone()), hint.clone()]),
+            Body::TurnEnd { text, message, .. } => join([Some(text.clone()), message.clone()]),
+            Body::Marker { text, detail } => join([Some(text.clone()), Some(detail.clone())]),
+        }
+    }
+}
+
+fn join<const N: usize>(parts: [Option<String>; N]) -> String {
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn pretty(map: &Map<String, Value>) -> Option<String> {
+    if map.is_empty() { None } else { serde_json::to_string_pretty(map).ok() }
+}
+
+impl Call {
+    pub(super) fn text(&self) -> String {
+        let head = format!("{} · {}", self.server, self.tool);
+        join([Some(head), pretty(&self.arguments), self.result.as_ref().map(result_text), self.error.clone(), self.instead.clone()])
+    }
+}
+
+impl Handoff {
+    pub(super) fn text(&self) -> String {
+        join([Some(self.to.clone()), pretty(&self.task), self.result.as_ref().map(result_text), self.error.clone()])
+    }
+}
+
+/// A result as a person reads it: text as it is, `{"text", "structured"}` by its text, everything else as JSON.
+pub(super) fn result_text(result: &Value) -> String {
+    match result {
+        Value::String(text) => text.clone(),
+        Value::Object(map) if map.contains_key("structured") => match map.get("text").and_then(Value::as_str) {
+            Some(text) if !text.trim().is_empty() => text.to_owned(),
+            _ => map.get("structured").and_then(|value| serde_json::to_string_pretty(value).ok()).unwrap_or_default(),
+        },
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    }
+}

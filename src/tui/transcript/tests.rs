@@ -1,0 +1,1 @@
+//! What events come to on the screen.

@@ -1,0 +1,201 @@
+//! What a message does to the state, and what it wants done. Plain functions: no I/O, no clock, no waiting.
+
+mod commands;
+mod compose;
+mod feed;
+mod keys;
+mod mouse;
+mod overlay;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use crate::tui::composer::Token;
+use crate::tui::msg::{Answer, Effect, Msg, Query};
+use crate::tui::panels::picker::{Pick, PickKind, PickRow};
+use crate::tui::panels::{Overlay, info};
+use crate::tui::popup::Popup;
+use crate::tui::state::{LinkState, State, Tone};
+
+/// Folds `msg` into the state.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let mut effects = match msg {
+        Msg::Key(key) => keys::key(state, key),
+        Msg::Paste(text) => compose::paste(state, &text),
+        Msg::Mouse(event) => mouse::mouse(state, event),
+        Msg::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            state.selection = None;
+            Vec::new()
+        }
+        Msg::Focus(focused) => {
+            state.focused = focused;
+            Vec::new()
+        }
+        Msg::Backend(link) => session::linked(state, link),
+        Msg::BackendFailed(reason) | Msg::NotSent(_, reason) if matches!(state.link, LinkState::Down(_)) => {
+            state.note(Tone::Bad, reason);
+            Vec::new()
+        }
+        Msg::BackendFailed(reason) => {
+            state.note(Tone::Bad, format!("could not start: {reason}"));
+            state.link = LinkState::Down(reason);
+            Vec::new()
+        }
+        Msg::Events(deliveries) => feed::deliveries(state, deliveries),
+        Msg::EventsEnded => {
+            state.turn = None;
+            state.link = LinkState::Down("the program has stopped; quit and start it again".to_owned());
+            Vec::new()
+        }
+        Msg::Answer(answer) => answered(state, answer),
+        Msg::NotSent(command, reason) => compose::not_sent(state, *command, &reason),
+        Msg::History(prompts) => {
+            state.history.load(prompts);
+            Vec::new()
+        }
+        Msg::Files(query, paths) => {
+            if let Some(popup) = &mut state.popup {
+                popup.files(&query, paths);
+            }
+            Vec::new()
+        }
+        Msg::Themes(themes, problems) => {
+            state.themes = themes;
+            if let Some(problem) = problems.into_iter().next() {
+                state.note(Tone::Bad, problem);
+            }
+            Vec::new()
+        }
+        Msg::Edited(result) => {
+            match result {
+                Ok(text) => state.composer.set(text.trim_end()),
+                Err(reason) => state.note(Tone::Bad, reason),
+            }
+            Vec::new()
+        }
+        Msg::Note(good, text) => {
+            state.note(if good { Tone::Good } else { Tone::Bad }, text);
+            Vec::new()
+        }
+        Msg::Tick => {
+            tick(state);
+            Vec::new()
+        }
+    };
+    effects.extend(settle(state));
+    state.dirty = true;
+    effects
+}
+
+/// What must hold after every message.
+fn settle(state: &mut State) -> Vec<Effect> {
+    let mut effects = refresh_popup(state);
+    if state.is_asking()
+        && let Some(dialog) = state.approvals.front_mut()
+    {
+        dialog.shown.get_or_insert(state.now);
+    }
+    if state.servers.stale && !state.servers.asking && state.link == LinkState::Ready {
+        state.servers.stale = false;
+        state.servers.asking = true;
+        effects.push(Effect::Ask(Query::Servers));
+    }
+    effects
+}
+
+/// Opens, changes or closes the completions after the word at the caret has changed.
+fn refresh_popup(state: &mut State) -> Vec<Effect> {
+    let token = if state.refusing.is_some() || state.overlay.is_some() || state.history.is_walking() { None } else { state.composer.token() };
+    if state.popup_closed.is_some() && state.popup_closed != token {
+        state.popup_closed = None;
+    }
+    let wanted = token.filter(|token| state.popup_closed.as_ref() != Some(token));
+    if state.popup.as_ref().map(|popup| &popup.token) == wanted.as_ref() {
+        return Vec::new();
+    }
+    let Some(token) = wanted else {
+        state.popup = None;
+        return Vec::new();
+    };
+    let find = match &token {
+        Token::File(query) => vec![Effect::FindFiles(query.clone())],
+        Token::Slash(_) => Vec::new(),
+    };
+    let mut popup = Popup::new(token);
+    // Files of the word so far stay on the screen until those of the longer word are found.
+    if let (Token::File(_), Some(before)) = (&popup.token, state.popup.take()) {
+        if matches!(before.token, Token::File(_)) {
+            popup.rows = before.rows;
+        }
+    }
+    state.popup = Some(popup);
+    find
+}
+
+fn tick(state: &mut State) {
+    let now = state.now;
+    state.chat.tick = u64::try_from(now.as_millis()).unwrap_or(0) / 100;
+    state.toast.take_if(|toast| toast.until <= now);
+    state.quit_until.take_if(|until| *until <= now);
+    state.rewind_until.take_if(|until| *until <= now);
+}
+
+fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
+    match answer {
+        Answer::Servers(result) => {
+            state.servers.asking = false;
+            match result {
+                Ok(rows) => state.servers.fill(rows),
+                Err(reason) => state.note(Tone::Bad, reason),
+            }
+        }
+        Answer::Tools(server, result) => text(state, result.map(|tools| info::tools(&server, &tools))),
+        Answer::Log(server, result) => {
+            let panel = result.map(|lines| info::logs(&server, state.servers.messages(&server), &lines));
+            text(state, panel);
+        }
+        Answer::Doctor(result) => {
+            let panel = result.map(|checks| info::doctor(&checks, &state.theme));
+            text(state, panel);
+        }
+        Answer::Sessions(result) => {
+            let rows = result.map(|rows| info::sessions(&rows, state.now, &state.surroundings.timezone));
+            fill(state, PickKind::Sessions, rows);
+        }
+        Answer::Models(result) => {
+            let model = state.session.model.clone();
+            fill(state, PickKind::Models, result.map(|rows| info::models(&rows)));
+            if let Some(Overlay::Pick(picker)) = &mut state.overlay {
+                picker.choose(&Pick::Model(model));
+            }
+        }
+        Answer::Agents(result) => fill(state, PickKind::Agents, result.map(|rows| info::agents(&rows))),
+        Answer::Session(id, result) => return session::loaded(state, &id, result),
+        Answer::After(result) => return feed::caught_up(state, result),
+    }
+    Vec::new()
+}
+
+/// Puts an answer into the text panel that waits for it, if that is still open.
+fn text(state: &mut State, result: Result<crate::tui::panels::TextPanel, String>) {
+    let waiting = matches!(&state.overlay, Some(Overlay::Text(panel)) if panel.body == crate::tui::panels::Body::Waiting);
+    match result {
+        Ok(panel) if waiting => state.overlay = Some(Overlay::Text(panel)),
+        Ok(_) => {}
+        Err(reason) => {
+            if waiting {
+                state.overlay = None;
+            }
+            state.note(Tone::Bad, reason);
+        }
+    }
+}
+
+fn fill(state: &mut State, kind: PickKind, rows: Result<Vec<PickRow>, String>) {
+    if let Some(Overlay::Pick(picker)) = &mut state.overlay
+        && picker.kind == kind
+    {
+        picker.fill(rows);
+    }
+}

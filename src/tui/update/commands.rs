@@ -1,0 +1,283 @@
+//! What slash commands, lists and the palette do.
+
+use std::path::PathBuf;
+
+use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
+use crate::domain::ids::SessionId;
+use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::events_pane::Filter;
+use crate::tui::keymap::{Action, Context, KEYS};
+use crate::tui::msg::{Effect, Query};
+use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
+use crate::tui::panels::{Overlay, TextPanel, help, info};
+use crate::tui::slash::{self, COMMANDS, Want};
+use crate::tui::state::{Column, Focus, LinkState, State, Tone};
+use crate::tui::transcript::ItemKind;
+use crate::tui::update::{compose, session};
+
+/// Does what a slash command wants.
+pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
+    match want {
+        Want::Help => show(state, help::help(&state.keymap)),
+        Want::Status => show(state, info::status(state)),
+        Want::Config => show(state, info::config(state)),
+        Want::New => {
+            session::fresh(state);
+            state.note(Tone::Good, "a new session; /resume goes back to the one before");
+        }
+        Want::Sessions(search) => return pick(state, PickKind::Sessions, Query::Sessions, &search),
+        Want::Resume(id) if id.is_empty() => return pick(state, PickKind::Sessions, Query::Sessions, ""),
+        Want::Resume(id) => return resume(state, &id),
+        Want::Fork => return session::fork(state),
+        Want::Rename(title) => return rename(state, title),
+        Want::Export(path) => return export(state, path),
+        Want::Compact => return on_session(state, |session| Command::Compact { session }),
+        Want::Clear => {
+            state.transcript.load(&[]);
+            state.transcript.set_welcome(None);
+            state.chat.top = None;
+            state.chat.selected = None;
+        }
+        Want::Models => return pick(state, PickKind::Models, Query::Models, ""),
+        Want::Model(model) => return set_model(state, model),
+        Want::Agents => return pick(state, PickKind::Agents, Query::Agents, ""),
+        Want::Approvals => {
+            let text = format!("approvals: {}; {} changes it", state.session.mode.as_str(), state.keymap.hint(Action::CycleMode));
+            state.note(Tone::Plain, text);
+        }
+        Want::Mode(mode) => return set_mode(state, mode),
+        Want::Servers => {
+            state.servers.stale = true;
+            state.overlay = Some(Overlay::Servers);
+        }
+        Want::Mcp(command) => return mcp(state, command),
+        Want::Tools(server) => return read(state, format!("tools of {server}"), Query::Tools(server)),
+        Want::Logs(server) => return read(state, format!("messages of {server}"), Query::Log(server)),
+        Want::Events(filter) => events(state, &filter),
+        Want::Themes => state.overlay = Some(Overlay::Pick(themes(state))),
+        Want::Theme(name) => set_theme(state, &name),
+        Want::Doctor => return read(state, "doctor".to_owned(), Query::Doctor),
+        Want::Copy { code } => {
+            let text = if code { state.transcript.last_code_block() } else { state.transcript.last_answer() };
+            return copy(state, text, if code { "there is no code block yet" } else { "there is no answer yet" });
+        }
+        Want::Demo => return demo(state),
+        Want::Quit => return vec![Effect::Quit],
+    }
+    Vec::new()
+}
+
+fn show(state: &mut State, panel: TextPanel) {
+    state.overlay = Some(Overlay::Text(panel));
+}
+
+/// Whether the program can be asked; if not, the user is told.
+fn is_ready(state: &mut State) -> bool {
+    let reason = match &state.link {
+        LinkState::Ready => return true,
+        LinkState::Waiting => "still starting; try again in a moment".to_owned(),
+        LinkState::Down(reason) => reason.clone(),
+    };
+    state.note(Tone::Bad, reason);
+    false
+}
+
+/// Opens a list whose rows are asked for.
+fn pick(state: &mut State, kind: PickKind, query: Query, search: &str) -> Vec<Effect> {
+    if !is_ready(state) {
+        return Vec::new();
+    }
+    let mut picker = Picker::waiting(kind);
+    picker.narrow_by(search);
+    state.overlay = Some(Overlay::Pick(picker));
+    vec![Effect::Ask(query)]
+}
+
+/// Opens a text that is asked for.
+fn read(state: &mut State, title: String, query: Query) -> Vec<Effect> {
+    if !is_ready(state) {
+        return Vec::new();
+    }
+    show(state, TextPanel::waiting(title));
+    vec![Effect::Ask(query)]
+}
+
+/// A command about the session, where it is made already.
+fn on_session(state: &mut State, command: impl FnOnce(SessionId) -> Command) -> Vec<Effect> {
+    if state.session.made {
+        return vec![Effect::Send(command(state.session.id.clone()))];
+    }
+    state.note(Tone::Plain, "the session is empty yet");
+    Vec::new()
+}
+
+fn resume(state: &mut State, id: &str) -> Vec<Effect> {
+    if id == state.session.id.as_str() {
+        return Vec::new();
+    }
+    // A whole id opens the session; a part of one narrows the list.
+    if id.len() == state.session.id.as_str().len() && is_ready(state) {
+        return session::open(state, SessionId::new(id));
+    }
+    pick(state, PickKind::Sessions, Query::Sessions, id)
+}
+
+fn rename(state: &mut State, title: String) -> Vec<Effect> {
+    let title = clean_line(&title);
+    state.session.title.clone_from(&title);
+    if !state.session.made {
+        state.session.options.title = Some(title);
+        return Vec::new();
+    }
+    on_session(state, |session| Command::Rename { session, title })
+}
+
+/// Another model from here on.
+pub(super) fn set_model(state: &mut State, model: String) -> Vec<Effect> {
+    if !state.session.made {
+        state.session.model.clone_from(&model);
+        state.session.options.model = Some(model);
+        let welcome = crate::tui::panels::welcome::welcome(&state.surroundings, &state.session.model);
+        state.transcript.set_welcome(Some(welcome));
+        return Vec::new();
+    }
+    on_session(state, |session| Command::SetModel { session, model })
+}
+
+/// Another rule for consent from here on.
+pub(super) fn set_mode(state: &mut State, mode: ApprovalMode) -> Vec<Effect> {
+    state.session.mode = mode;
+    let what = match mode {
+        ApprovalMode::Ask => "ask: every tool call asks first",
+        ApprovalMode::AutoRead => "auto-read: calls that only read run unasked",
+        ApprovalMode::Auto => "auto: every tool call runs unasked",
+    };
+    state.note(Tone::Plain, what);
+    if !state.session.made {
+        state.session.options.mode = Some(mode);
+        return Vec::new();
+    }
+    on_session(state, |session| Command::SetMode { session, mode })
+}
+
+/// Something about a server.
+pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
+    let what = match &command {
+        McpCommand::Restart(name) => format!("connecting `{name}` anew"),
+        McpCommand::Enable(name) => format!("connecting `{name}`"),
+        McpCommand::Disable(name) => format!("closing `{name}`"),
+        McpCommand::Add { name, .. } => format!("adding `{name}` for this run; `wakeful mcp add` keeps it"),
+        McpCommand::Remove(name) => format!("removing `{name}` for this run"),
+    };
+    state.note(Tone::Plain, what);
+    state.servers.stale = true;
+    vec![Effect::Send(Command::Mcp(command))]
+}
+
+fn events(state: &mut State, filter: &str) {
+    state.events.set_filter(Filter::parse(filter));
+    state.focus = Focus::Events;
+    if !state.is_wide() {
+        state.column = Column::Full;
+    } else if state.column == Column::Hidden {
+        state.column = Column::Side;
+    }
+}
+
+fn themes(state: &State) -> Picker {
+    let row = |name: &str| PickRow::new(Pick::Theme(name.to_owned()), name, "");
+    let mut picker = Picker::new(PickKind::Themes, state.themes.names().into_iter().map(row).collect());
+    picker.choose(&Pick::Theme(state.theme.name().to_owned()));
+    picker
+}
+
+/// Shows a theme without keeping it.
+pub(super) fn wear(state: &mut State, name: &str) {
+    let name = match (name, state.surroundings.light_background) {
+        ("auto", true) => "light",
+        ("auto", false) => "dark",
+        (name, _) => name,
+    };
+    match state.themes.load(name, state.surroundings.colours, state.options.icons) {
+        Ok(theme) => state.theme = theme,
+        Err(error) => state.note(Tone::Bad, error.to_string()),
+    }
+}
+
+/// Uses a theme from here on.
+pub(super) fn set_theme(state: &mut State, name: &str) {
+    let before = state.theme.id();
+    wear(state, name);
+    if state.theme.name() == name {
+        name.clone_into(&mut state.options.theme);
+        if state.theme.id() != before || state.toast.is_none() {
+            state.note(Tone::Good, format!("theme `{name}`; `theme = \"{name}\"` under [tui] in the config keeps it"));
+        }
+    }
+}
+
+/// Puts a text on the clipboard.
+pub(super) fn copy(state: &mut State, text: Option<String>, otherwise: &str) -> Vec<Effect> {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => {
+            let lines = text.lines().count();
+            let what = if lines == 1 { "copied".to_owned() } else { format!("copied {lines} lines") };
+            state.note(Tone::Good, what);
+            vec![Effect::Copy(text)]
+        }
+        None => {
+            state.note(Tone::Plain, otherwise);
+            Vec::new()
+        }
+    }
+}
+
+/// Writes the chat as Markdown.
+fn export(state: &mut State, path: Option<String>) -> Vec<Effect> {
+    let mut out = format!("# {}\n", if state.session.title.is_empty() { "wakeful" } else { &state.session.title });
+    let mut any = false;
+    for item in state.transcript.items() {
+        let heading = match item.kind {
+            ItemKind::User => "\n## You\n\n",
+            ItemKind::Assistant => "\n## Agent\n\n",
+            ItemKind::Tool | ItemKind::Handoff | ItemKind::Error => "\n- ",
+            ItemKind::Welcome | ItemKind::Reasoning | ItemKind::Retry | ItemKind::TurnEnd | ItemKind::Marker => continue,
+        };
+        if let Some(text) = state.transcript.text_of(item.id) {
+            any = true;
+            out.push_str(heading);
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+    }
+    if !any {
+        state.note(Tone::Plain, "there is nothing to export yet");
+        return Vec::new();
+    }
+    let path = path.unwrap_or_else(|| {
+        let now = state.now.timestamp().to_zoned(state.surroundings.timezone.clone());
+        format!("wakeful-{}.md", now.strftime("%Y-%m-%d-%H%M%S"))
+    });
+    vec![Effect::Write(state.surroundings.cwd.join(PathBuf::from(path)), out)]
+}
+
+fn demo(state: &mut State) -> Vec<Effect> {
+    if state.surroundings.tour.is_empty() {
+        state.note(Tone::Plain, "there is no tour in this build; `wakeful demo` runs one");
+        return Vec::new();
+    }
+    let tour = state.surroundings.tour.clone();
+    tour.iter().flat_map(|prompt| compose::submit(state, prompt, Delivery::Queue)).collect()
+}
+
+/// Everything that can be done: commands, then keys of the whole screen.
+pub(super) fn palette(state: &State) -> Picker {
+    let commands = COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q"));
+    let mut rows: Vec<PickRow> = commands.map(|row| PickRow::new(Pick::Slash(format!("/{}", row.name)), &slash::usage(row), row.help)).collect();
+    let keys = KEYS.iter().filter(|row| row.context == Context::Global && !matches!(row.action, Action::Palette | Action::Escape));
+    rows.extend(keys.map(|row| {
+        let label = format!("{} ({})", row.name.replace('_', " "), state.keymap.hint(row.action));
+        PickRow::new(Pick::Action(row.action), &ellipsis(&label, 60), row.help)
+    }));
+    Picker::new(PickKind::Palette, rows)
+}

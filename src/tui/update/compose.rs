@@ -1,0 +1,210 @@
+//! The message: typing, sending, queueing, taking back; history and suggestions.
+
+use crate::domain::command::{Command, Decision, Delivery};
+use crate::domain::ids::{CallId, MessageId};
+use crate::tui::composer::{Edit, PASTE_BYTES_MAX};
+use crate::tui::msg::Effect;
+use crate::tui::panels::Overlay;
+use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
+use crate::tui::slash;
+use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
+use crate::tui::update::commands;
+
+/// Takes a paste.
+pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    state.quit_until = None;
+    match &mut state.overlay {
+        Some(Overlay::Pick(picker)) => {
+            picker.paste(text);
+            return Vec::new();
+        }
+        Some(_) => return Vec::new(),
+        None => {}
+    }
+    if let Some(input) = &mut state.events_filter {
+        input.paste(text);
+        return Vec::new();
+    }
+    state.focus = Focus::Composer;
+    state.history.rest();
+    if !state.composer.paste(text) {
+        state.note(Tone::Bad, format!("the paste is too large: at most {} MiB", PASTE_BYTES_MAX >> 20));
+    }
+    Vec::new()
+}
+
+/// Enter: newline behind a backslash, else send.
+pub(super) fn enter(state: &mut State) -> Vec<Effect> {
+    if state.composer.take_backslash() {
+        state.composer.edit(Edit::Newline);
+        return Vec::new();
+    }
+    send(state, Delivery::Steer)
+}
+
+/// Sends what is written.
+pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
+    let text = state.composer.text().trim().to_owned();
+    if let Some(call) = state.refusing.take() {
+        state.composer.take();
+        return decide(state, &call, Decision::Refuse { instead: (!text.is_empty()).then_some(text) });
+    }
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let wanted = slash::parse(&text);
+    if let Some(Err(reason)) = wanted {
+        state.note(Tone::Bad, reason);
+        return Vec::new();
+    }
+    state.composer.take();
+    let mut effects = remember(state, &text);
+    effects.extend(match wanted {
+        Some(Ok(want)) => commands::run(state, want),
+        _ => submit(state, &text, delivery),
+    });
+    effects
+}
+
+fn remember(state: &mut State, text: &str) -> Vec<Effect> {
+    if state.history.push(text) { vec![Effect::KeepPrompt(text.to_owned())] } else { Vec::new() }
+}
+
+/// Hands a prompt to the agent; the session is made first where it is new.
+pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<Effect> {
+    if let LinkState::Down(reason) = &state.link {
+        let reason = reason.clone();
+        state.composer.set(text);
+        state.note(Tone::Bad, reason);
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    let session = state.session.id.clone();
+    if !state.session.made {
+        state.session.made = true;
+        let options = state.session.options.clone();
+        effects.push(Effect::Send(Command::NewSession { session: session.clone(), options }));
+    }
+    let message_id = MessageId::generate();
+    state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false });
+    state.chat.top = None;
+    state.rewind_until = None;
+    effects.push(Effect::Send(Command::Submit { session, message_id, text: text.to_owned(), delivery }));
+    effects
+}
+
+/// A command was not taken: what was typed is not lost.
+pub(super) fn not_sent(state: &mut State, command: Command, reason: &str) -> Vec<Effect> {
+    state.note(Tone::Bad, reason);
+    match command {
+        Command::Submit { message_id, text, .. } => {
+            state.queued.retain(|queued| queued.id != message_id);
+            if state.composer.is_empty() {
+                state.composer.set(&text);
+            }
+        }
+        Command::NewSession { .. } => state.session.made = false,
+        Command::Interrupt { .. } => {
+            if let Some(turn) = &mut state.turn {
+                turn.stopping = false;
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Answers a question for consent.
+pub(super) fn decide(state: &mut State, call: &CallId, decision: Decision) -> Vec<Effect> {
+    state.approvals.retain(|dialog| dialog.approval.call_id != *call);
+    vec![Effect::Send(Command::Decide { session: state.session.id.clone(), call_id: call.clone(), decision })]
+}
+
+/// Stops the running turn.
+pub(super) fn interrupt(state: &mut State) -> Vec<Effect> {
+    let Some(turn) = &mut state.turn else { return Vec::new() };
+    turn.stopping = true;
+    vec![Effect::Send(Command::Interrupt { session: state.session.id.clone() })]
+}
+
+/// Tab: completes, or queues behind the running turn.
+pub(super) fn tab(state: &mut State) -> Vec<Effect> {
+    if state.turn.is_some() && !state.composer.is_empty() && state.refusing.is_none() {
+        return send(state, Delivery::Queue);
+    }
+    if state.composer.is_empty() {
+        return Vec::new();
+    }
+    state.composer.insert_str("    ");
+    Vec::new()
+}
+
+/// Takes the last queued message back into the composer.
+pub(super) fn edit_queued(state: &mut State) -> Vec<Effect> {
+    if !state.composer.is_empty() {
+        state.note(Tone::Plain, "send, stash or clear the draft first");
+        return Vec::new();
+    }
+    let Some(queued) = state.queued.pop() else { return Vec::new() };
+    state.composer.set(&queued.text);
+    vec![Effect::Send(Command::EditQueued { session: state.session.id.clone(), message_id: queued.id, text: None })]
+}
+
+/// Up: a line up, then earlier prompts.
+pub(super) fn up(state: &mut State) {
+    let (first, _) = state.composer.at_edges();
+    if !first && !state.history.is_walking() {
+        return state.composer.edit(Edit::Up);
+    }
+    let draft = state.composer.text();
+    if let Some(prompt) = state.history.prev(&draft) {
+        state.composer.set(&prompt);
+    }
+}
+
+/// Down: a line down, then later prompts.
+pub(super) fn down(state: &mut State) {
+    let (_, last) = state.composer.at_edges();
+    if !last && !state.history.is_walking() {
+        return state.composer.edit(Edit::Down);
+    }
+    if let Some(prompt) = state.history.next() {
+        state.composer.set(&prompt);
+    }
+}
+
+/// Ctrl+R.
+pub(super) fn search_history(state: &mut State) {
+    let rows = state.history.entries().iter().rev().map(|prompt| PickRow::new(Pick::Prompt(prompt.clone()), prompt, ""));
+    let mut picker = Picker::new(PickKind::Prompts, rows.collect());
+    picker.narrow_by(state.composer.raw().trim());
+    state.overlay = Some(Overlay::Pick(picker));
+}
+
+/// Ctrl+S: the draft and the stash change places.
+pub(super) fn stash(state: &mut State) {
+    if state.composer.is_empty() {
+        match state.stash.take() {
+            Some(draft) => state.composer.set(&draft),
+            None => state.note(Tone::Plain, "nothing was put aside"),
+        }
+    } else {
+        let draft = state.composer.take();
+        if let Some(before) = state.stash.replace(draft) {
+            state.composer.set(&before);
+        }
+        state.note(Tone::Good, format!("put aside; {} takes it back", state.keymap.hint(crate::tui::keymap::Action::Stash)));
+    }
+}
+
+/// A digit on an empty screen picks a suggestion.
+pub(super) fn suggestion(state: &mut State, digit: char) -> Option<Vec<Effect>> {
+    if !state.composer.is_empty() || state.session.spoken || !state.queued.is_empty() || state.refusing.is_some() {
+        return None;
+    }
+    let at = usize::try_from(digit.to_digit(10)?.checked_sub(1)?).ok()?;
+    let text = state.surroundings.suggestions.iter().take(crate::tui::panels::welcome::SUGGESTIONS_MAX).nth(at)?.clone();
+    let mut effects = remember(state, &text);
+    effects.extend(submit(state, &text, Delivery::Steer));
+    Some(effects)
+}

@@ -1,0 +1,211 @@
+//! What happens, folded into what is shown: the chat, the events pane, the servers, the running turn, the questions.
+//!
+//! While stored events are being read new ones wait, so that the order of the log is the order of the folds. An event
+//! that was folded already is known by its position and passed over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bus::Delivery;
+use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent};
+use crate::domain::ids::Seq;
+use crate::domain::message::Role;
+use crate::tui::approval::Dialog;
+use crate::tui::msg::{Effect, Query};
+use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
+
+/// Questions that wait at most; the program asks anew for what is beyond.
+const APPROVALS_MAX: usize = 256;
+
+/// Waiting messages that are shown at most.
+const QUEUED_MAX: usize = 256;
+
+/// Folds what came from the bus.
+pub(super) fn deliveries(state: &mut State, deliveries: Vec<Delivery>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for delivery in deliveries {
+        match delivery {
+            Delivery::Event(event) => effects.extend(take(state, event)),
+            Delivery::Lost(count) => effects.extend(lost(state, count)),
+        }
+    }
+    effects
+}
+
+fn take(state: &mut State, event: Arc<Event>) -> Vec<Effect> {
+    let Sync::Reading(held) = &mut state.sync else {
+        fold(state, &event);
+        return if is_fork(state, &event) { read_fork(state) } else { Vec::new() };
+    };
+    if held.len() < HELD_MAX {
+        held.push(event);
+    }
+    Vec::new()
+}
+
+fn is_fork(state: &State, event: &Event) -> bool {
+    let created = matches!(&event.body, EventBody::SessionEvent(SessionEvent::Created { fork: Some(_), .. }));
+    created && event.session.as_ref() == Some(&state.session.id)
+}
+
+/// A copy begins with the events of the session that it was made from.
+fn read_fork(state: &mut State) -> Vec<Effect> {
+    state.sync = Sync::Reading(Vec::new());
+    vec![Effect::Ask(Query::Session(state.session.id.clone()))]
+}
+
+/// The last event that was folded, of whatever stream.
+fn position(state: &State) -> Seq {
+    state.session.last_seq.max(state.last_other_seq).unwrap_or_default()
+}
+
+/// Events are gone from the bus: the stored ones are read from the log.
+fn lost(state: &mut State, count: u64) -> Vec<Effect> {
+    state.events.lost += count;
+    state.servers.stale = true;
+    if matches!(state.sync, Sync::Reading(_)) {
+        return Vec::new();
+    }
+    state.sync = Sync::Reading(Vec::new());
+    vec![Effect::Ask(Query::After(position(state)))]
+}
+
+/// What was missed is there.
+pub(super) fn caught_up(state: &mut State, result: Result<Vec<Arc<Event>>, String>) -> Vec<Effect> {
+    match result {
+        Ok(events) => events.iter().for_each(|event| fold(state, event)),
+        Err(reason) => state.note(Tone::Bad, format!("some events could not be read again: {reason}")),
+    }
+    release(state)
+}
+
+/// Folds what waited and goes on as it comes.
+pub(super) fn release(state: &mut State) -> Vec<Effect> {
+    let Sync::Reading(held) = std::mem::replace(&mut state.sync, Sync::Live) else { return Vec::new() };
+    let overflowed = held.len() >= HELD_MAX;
+    for event in &held {
+        fold(state, event);
+    }
+    if overflowed { lost(state, 1) } else { Vec::new() }
+}
+
+/// Folds one event; one that was folded before is passed over.
+fn fold(state: &mut State, event: &Arc<Event>) {
+    let mine = event.session.as_ref() == Some(&state.session.id);
+    let last = if mine { &mut state.session.last_seq } else { &mut state.last_other_seq };
+    if event.seq.is_some() && event.seq <= *last {
+        return;
+    }
+    *last = event.seq.or(*last);
+    state.events.push(event);
+    if let EventBody::McpEvent(data) = &event.body {
+        state.servers.apply(data, event.at);
+    }
+    // An error without a session (a broken config, a full disk) must be seen where the user looks.
+    let shown = mine || (event.session.is_none() && matches!(event.body, EventBody::Error(_)));
+    if shown {
+        state.transcript.apply(event);
+    }
+    if mine {
+        fold_session(state, event);
+    }
+}
+
+/// What an event says about the session itself.
+pub(super) fn fold_session(state: &mut State, event: &Event) {
+    match &event.body {
+        EventBody::Chat(chat) => fold_chat(state, chat),
+        EventBody::TurnEvent(turn) => fold_turn(state, turn, event),
+        EventBody::Approval(approval) => fold_approval(state, approval),
+        EventBody::SessionEvent(change) => fold_change(state, change),
+        EventBody::HandoffCall(_) | EventBody::ToolExecution(_) | EventBody::McpEvent(_) | EventBody::Error(_) | EventBody::Custom(_) => {}
+    }
+}
+
+fn fold_chat(state: &mut State, chat: &Chat) {
+    if chat.role == Role::User {
+        let Some(id) = &chat.message_id else { return };
+        let at = state.queued.iter().position(|queued| queued.id == *id);
+        match (chat.status, at) {
+            (ChatStatus::Queued, Some(at)) => {
+                if let (Some(queued), Some(text)) = (state.queued.get_mut(at), &chat.text) {
+                    text.clone_into(&mut queued.text);
+                    queued.confirmed = true;
+                }
+            }
+            (ChatStatus::Queued, None) if state.queued.len() < QUEUED_MAX => {
+                let text = chat.text.clone().unwrap_or_default();
+                state.queued.push(Queued { id: id.clone(), text, confirmed: true });
+            }
+            (ChatStatus::Withdrawn | ChatStatus::Done, Some(at)) => drop(state.queued.remove(at)),
+            _ => {}
+        }
+        state.session.spoken = true;
+        if state.session.title.is_empty()
+            && let Some(text) = &chat.text
+        {
+            state.session.title = crate::domain::text::ellipsis(&crate::domain::text::clean_line(text), 60).into_owned();
+        }
+    } else if let (Some(turn), true) = (&mut state.turn, chat.parent.is_none()) {
+        turn.retry = None;
+    }
+    if let (Some(usage), None, ChatStatus::Done) = (chat.usage, &chat.parent, chat.status) {
+        state.session.context_tokens = usage.input_tokens + usage.output_tokens;
+    }
+}
+
+fn fold_turn(state: &mut State, turn: &TurnEvent, event: &Event) {
+    match turn {
+        TurnEvent::Started { turn, parent: None, .. } => {
+            state.turn = Some(Turn { id: turn.clone(), started: event.at, retry: None, stopping: false });
+        }
+        TurnEvent::Retrying { parent: None, reason, attempt, attempts_max, delay_ms, .. } => {
+            if let Some(turn) = &mut state.turn {
+                turn.retry = Some((reason.clone(), *attempt, *attempts_max, event.at.plus(Duration::from_millis(*delay_ms))));
+            }
+        }
+        TurnEvent::Finished { parent, usage, context_tokens, .. } => {
+            // A handoff's tokens are its own turn's.
+            state.session.usage = state.session.usage.plus(*usage);
+            if parent.is_none() {
+                state.turn = None;
+                state.approvals.clear();
+                state.refusing = None;
+                if *context_tokens > 0 {
+                    state.session.context_tokens = *context_tokens;
+                }
+            }
+        }
+        TurnEvent::Started { .. } | TurnEvent::Retrying { .. } => {}
+    }
+}
+
+fn fold_approval(state: &mut State, approval: &Approval) {
+    let known = |dialog: &Dialog| dialog.approval.call_id == approval.call_id;
+    match approval.status {
+        ApprovalStatus::Requested => {
+            if !state.approvals.iter().any(known) && state.approvals.len() < APPROVALS_MAX {
+                state.approvals.push_back(Dialog::new(approval.clone()));
+            }
+        }
+        ApprovalStatus::Granted | ApprovalStatus::Refused => {
+            state.approvals.retain(|dialog| !known(dialog));
+            state.refusing.take_if(|call| *call == approval.call_id);
+        }
+    }
+}
+
+fn fold_change(state: &mut State, change: &SessionEvent) {
+    let session = &mut state.session;
+    match change {
+        SessionEvent::Created { model, mode, .. } => {
+            session.made = true;
+            session.model.clone_from(model);
+            session.mode = *mode;
+        }
+        SessionEvent::Renamed { title } => session.title.clone_from(title),
+        SessionEvent::ModelSet { model } => session.model.clone_from(model),
+        SessionEvent::ModeSet { mode } => session.mode = *mode,
+        SessionEvent::Rewound { .. } | SessionEvent::Compacted { .. } => {}
+    }
+}

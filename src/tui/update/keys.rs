@@ -1,0 +1,524 @@
+//! Keys: who gets them, and what they do.
+//!
+//! In this order: the question for consent, what lies over the screen, an input that is being typed, completions, then
+//! the part with the focus by the table of keys.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::domain::command::{Command, Decision};
+use crate::tui::approval::Outcome;
+use crate::tui::composer::Edit;
+use crate::tui::events_pane::Filter;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::layout;
+use crate::tui::msg::Effect;
+use crate::tui::panels::picker::{Input, Pick, PickKind, PickRow, Picker};
+use crate::tui::panels::{Overlay, TextPanel, help};
+use crate::tui::state::{AGAIN, Column, Focus, Search, State, Tone};
+use crate::tui::transcript::{ItemKind, UserTurn};
+use crate::tui::update::{commands, compose, overlay};
+use crate::tui::view;
+
+/// Takes a key.
+pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let action = state.keymap.action(context(state), &key);
+    if action != Some(Action::Interrupt) {
+        state.quit_until = None;
+        state.selection = None;
+    }
+    if action != Some(Action::Escape) {
+        state.rewind_until = None;
+    }
+    if state.is_asking()
+        && let Some(effects) = dialog_key(state, &key)
+    {
+        return effects;
+    }
+    if state.overlay.is_some() {
+        return overlay::key(state, &key, action);
+    }
+    if let Some(effects) = input_key(state, &key) {
+        return effects;
+    }
+    if state.focus == Focus::Composer
+        && let Some(effects) = popup_key(state, &key)
+    {
+        return effects;
+    }
+    match action {
+        Some(action) => act(state, action, &key),
+        None => typed(state, &key),
+    }
+}
+
+fn context(state: &State) -> Context {
+    match (&state.overlay, state.focus) {
+        (Some(Overlay::Servers), _) => Context::Servers,
+        (_, Focus::Composer) => Context::Composer,
+        (_, Focus::Chat) => Context::Chat,
+        (_, Focus::Events) => Context::Events,
+    }
+}
+
+fn dialog_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
+    let now = state.now;
+    let dialog = state.approvals.front_mut()?;
+    let outcome = dialog.key(key, now);
+    let call = dialog.approval.call_id.clone();
+    answer(state, outcome, call)
+}
+
+/// What an answer to the question for consent does.
+pub(super) fn answer(state: &mut State, outcome: Outcome, call: crate::domain::ids::CallId) -> Option<Vec<Effect>> {
+    match outcome {
+        Outcome::NotMine => None,
+        Outcome::Moved => Some(Vec::new()),
+        Outcome::Allow(scope) => Some(compose::decide(state, &call, Decision::Allow { scope })),
+        Outcome::Instead => {
+            state.refusing = Some(call);
+            state.focus = Focus::Composer;
+            Some(Vec::new())
+        }
+    }
+}
+
+/// Inputs of one line: the filter of the events, the search in the chat.
+fn input_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
+    if let Some(input) = &mut state.events_filter {
+        match key.code {
+            KeyCode::Enter => {
+                let filter = Filter::parse(&input.text);
+                state.events_filter = None;
+                state.events.set_filter(filter);
+            }
+            KeyCode::Esc => {
+                state.events_filter = None;
+                state.events.set_filter(Filter::default());
+            }
+            _ if input.key(key) => {
+                let filter = Filter::parse(&input.text);
+                state.events.set_filter(filter);
+            }
+            _ => return None,
+        }
+        return Some(Vec::new());
+    }
+    let search = state.search.as_mut().filter(|search| search.typing)?;
+    match key.code {
+        KeyCode::Enter => search.typing = false,
+        KeyCode::Esc => {
+            state.search = None;
+            state.chat.current_match = None;
+            state.transcript.search("");
+            return Some(Vec::new());
+        }
+        _ if search.input.key(key) => {
+            let query = search.input.text.clone();
+            search.matches = state.transcript.search(&query);
+            search.at = search.matches.len().saturating_sub(1);
+        }
+        _ => return None,
+    }
+    show_match(state);
+    Some(Vec::new())
+}
+
+fn popup_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
+    if key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT | KeyModifiers::CONTROL) {
+        return None;
+    }
+    let popup = state.popup.as_mut().filter(|popup| !popup.rows.is_empty())?;
+    match key.code {
+        KeyCode::Up => popup.step(-1),
+        KeyCode::Down => popup.step(1),
+        KeyCode::Esc => {
+            state.popup_closed = Some(popup.token.clone());
+        }
+        KeyCode::Enter if popup.enter_runs() => {
+            let name = popup.chosen().map(|row| row.insert.clone()).unwrap_or_default();
+            state.composer.set(&name);
+            return Some(compose::enter(state));
+        }
+        KeyCode::Tab | KeyCode::Enter => {
+            let insert = popup.chosen().map(|row| row.insert.clone()).unwrap_or_default();
+            state.composer.replace_word(&insert);
+        }
+        _ => return None,
+    }
+    Some(Vec::new())
+}
+
+/// A key that the table does not know: text.
+fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    let KeyCode::Char(ch) = key.code else { return Vec::new() };
+    let odd = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META | KeyModifiers::HYPER;
+    // AltGr arrives as control and alt on some terminals; plain combinations are no text.
+    if key.modifiers.intersects(odd) && !key.modifiers.contains(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+        return Vec::new();
+    }
+    state.focus = Focus::Composer;
+    if state.composer.is_empty() && ch == '?' && state.refusing.is_none() {
+        state.overlay = Some(Overlay::Text(help::help(&state.keymap)));
+        return Vec::new();
+    }
+    if let Some(effects) = compose::suggestion(state, ch) {
+        return effects;
+    }
+    state.history.rest();
+    state.composer.insert(ch);
+    Vec::new()
+}
+
+fn edit(state: &mut State, edit: Edit) -> Vec<Effect> {
+    let moves = matches!(edit, Edit::Left | Edit::Right | Edit::WordLeft | Edit::WordRight | Edit::LineStart | Edit::LineEnd | Edit::Down);
+    if !moves {
+        state.history.rest();
+    }
+    state.composer.edit(edit);
+    Vec::new()
+}
+
+/// Carries out what a key means.
+pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
+    match action {
+        Action::Interrupt => return interrupt(state),
+        Action::Escape => return escape(state),
+        Action::QuitEmpty if state.composer.is_empty() => return vec![Effect::Quit],
+        Action::QuitEmpty => return edit(state, Edit::DeleteNext),
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::CycleEvents => cycle_column(state),
+        Action::Servers => {
+            state.servers.stale = true;
+            state.overlay = Some(Overlay::Servers);
+        }
+        Action::OpenTool => open_tool(state),
+        Action::Editor => return vec![Effect::Edit { text: state.composer.text(), keep: true }],
+        Action::Palette => state.overlay = Some(Overlay::Pick(commands::palette(state))),
+        Action::Stash => compose::stash(state),
+        Action::CycleMode => return commands::set_mode(state, state.session.mode.next()),
+        Action::PageUp => page(state, -1),
+        Action::PageDown => page(state, 1),
+        Action::Top => to_end(state, true),
+        Action::Bottom => to_end(state, false),
+        Action::FocusNext => focus_next(state),
+        Action::Mouse => {
+            state.mouse = !state.mouse;
+            let text = if state.mouse { "mouse on" } else { "mouse off: your terminal selects text" };
+            state.note(Tone::Plain, text);
+            return vec![Effect::Mouse(state.mouse)];
+        }
+        Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap))),
+        _ => return focused(state, action, key),
+    }
+    Vec::new()
+}
+
+/// Actions of the part with the focus.
+fn focused(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
+    match state.focus {
+        Focus::Composer => composer(state, action, key),
+        Focus::Chat => chat(state, action),
+        Focus::Events => events(state, action),
+    }
+}
+
+fn composer(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
+    let plain = match action {
+        Action::Send => return compose::enter(state),
+        Action::QueueOrComplete => return compose::tab(state),
+        Action::EditQueued => return compose::edit_queued(state),
+        Action::HistoryPrev => {
+            compose::up(state);
+            return Vec::new();
+        }
+        Action::HistoryNext => {
+            compose::down(state);
+            return Vec::new();
+        }
+        Action::HistorySearch => {
+            compose::search_history(state);
+            return Vec::new();
+        }
+        Action::Newline => Edit::Newline,
+        Action::Left => Edit::Left,
+        Action::Right => Edit::Right,
+        Action::WordLeft => Edit::WordLeft,
+        Action::WordRight => Edit::WordRight,
+        Action::LineStart => Edit::LineStart,
+        Action::LineEnd => Edit::LineEnd,
+        Action::LineNext => Edit::Down,
+        Action::DeleteBack => Edit::DeleteBack,
+        Action::DeleteNext => Edit::DeleteNext,
+        Action::DeleteWord => Edit::DeleteWord,
+        Action::DeleteWordNext => Edit::DeleteWordNext,
+        Action::KillEnd => Edit::KillEnd,
+        Action::KillStart => Edit::KillStart,
+        Action::Yank => Edit::Yank,
+        Action::Undo => Edit::Undo,
+        _ => return typed(state, key),
+    };
+    edit(state, plain)
+}
+
+fn chat(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::ChatUp => select_chat(state, -1),
+        Action::ChatDown => select_chat(state, 1),
+        Action::ChatOpen => {
+            if let Some(item) = state.chat.selected {
+                state.transcript.toggle(item);
+            }
+        }
+        Action::ChatTurnPrev => select_turn(state, true),
+        Action::ChatTurnNext => select_turn(state, false),
+        Action::ChatTop => to_end(state, true),
+        Action::ChatBottom => to_end(state, false),
+        Action::ChatSearch => state.search = Some(Search { typing: true, ..Search::default() }),
+        Action::ChatSearchNext => next_match(state, true),
+        Action::ChatSearchPrev => next_match(state, false),
+        Action::ChatCopy => {
+            let text = state.chat.selected.and_then(|item| state.transcript.text_of(item));
+            return commands::copy(state, text, "select an item first");
+        }
+        Action::ChatEditor => {
+            let text = state.transcript.dump(100).join("\n");
+            return vec![Effect::Edit { text, keep: false }];
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn events(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::EventsUp => state.events.move_selection(-1, events_page(state)),
+        Action::EventsDown => state.events.move_selection(1, events_page(state)),
+        Action::EventsOpen => open_event(state),
+        Action::EventsCopy => {
+            let json = state.events.current().map(|entry| event_json(&entry.event));
+            return commands::copy(state, json, "there is no event");
+        }
+        Action::EventsFilter => state.events_filter = Some(Input::new(state.events.filter().text())),
+        Action::EventsPause => state.events.toggle_pause(),
+        Action::EventsTop => to_end(state, true),
+        Action::EventsBottom => to_end(state, false),
+        Action::EventsLatestError => {
+            if !state.events.select_error() {
+                state.note(Tone::Plain, "no errors");
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// The event as it stands on the wire, pretty.
+pub(super) fn event_json(event: &crate::domain::event::Event) -> String {
+    serde_json::to_string_pretty(event).unwrap_or_default()
+}
+
+/// Opens the selected event.
+pub(super) fn open_event(state: &mut State) {
+    if let Some(entry) = state.events.current() {
+        let title = format!("{} · {}", entry.event.body.type_name(), entry.event.at);
+        state.overlay = Some(Overlay::Text(TextPanel::json(title, event_json(&entry.event))));
+    }
+}
+
+/// About how many events fit on the screen.
+fn events_page(state: &State) -> usize {
+    layout::areas(state).events.map_or(1, |area| state.events.window(area.height).len().max(1))
+}
+
+/// Columns and rows of the chat's text.
+pub(super) fn chat_size(state: &State) -> (u16, u16) {
+    layout::areas(state).chat.map_or((1, 1), |area| {
+        let inner = layout::text_area(area);
+        (inner.width, inner.height)
+    })
+}
+
+/// Ctrl+C: copy what is marked, else close, else interrupt, else clear, else quit.
+fn interrupt(state: &mut State) -> Vec<Effect> {
+    if let Some(text) = view::marked_text(state) {
+        state.selection = None;
+        return commands::copy(state, Some(text), "");
+    }
+    if state.refusing.is_some() {
+        return escape(state);
+    }
+    if state.turn.as_ref().is_some_and(|turn| !turn.stopping) {
+        return compose::interrupt(state);
+    }
+    if !state.composer.is_empty() {
+        let draft = state.composer.take();
+        state.history.push(&draft);
+        return Vec::new();
+    }
+    if state.quit_until.is_some_and(|until| until > state.now) {
+        return vec![Effect::Quit];
+    }
+    state.quit_until = Some(state.now.plus(AGAIN));
+    Vec::new()
+}
+
+/// Esc: close what is open, else interrupt; twice on an empty message: go back.
+fn escape(state: &mut State) -> Vec<Effect> {
+    if let Some(call) = state.refusing.take() {
+        return compose::decide(state, &call, Decision::Refuse { instead: None });
+    }
+    if state.search.take().is_some() {
+        state.chat.current_match = None;
+        state.transcript.search("");
+        return Vec::new();
+    }
+    if state.focus != Focus::Composer {
+        state.focus = Focus::Composer;
+        state.chat.selected = None;
+        if state.column == Column::Full {
+            state.column = Column::Side;
+        }
+        return Vec::new();
+    }
+    if state.turn.is_some() {
+        return compose::interrupt(state);
+    }
+    if !state.composer.is_empty() {
+        return Vec::new();
+    }
+    if state.rewind_until.take().is_some_and(|until| until > state.now) {
+        open_rewind(state);
+    } else {
+        state.rewind_until = Some(state.now.plus(AGAIN));
+    }
+    Vec::new()
+}
+
+/// The list of messages to go back to, the latest first.
+fn open_rewind(state: &mut State) {
+    let row = |turn: &UserTurn| turn.seq.map(|seq| PickRow::new(Pick::Rewind(seq, turn.text.clone()), &turn.text, ""));
+    let rows: Vec<_> = state.transcript.user_turns().iter().rev().filter_map(row).collect();
+    if rows.is_empty() {
+        state.note(Tone::Plain, "there is no earlier message");
+    } else {
+        state.overlay = Some(Overlay::Pick(Picker::new(PickKind::Rewind, rows)));
+    }
+}
+
+/// Ctrl+E: side, full, hidden; with one column: events or chat.
+pub(super) fn cycle_column(state: &mut State) {
+    state.column = match (state.is_wide(), state.column) {
+        (true, Column::Side) | (false, Column::Side | Column::Hidden) => Column::Full,
+        (true, Column::Full) => Column::Hidden,
+        (true, Column::Hidden) | (false, Column::Full) => Column::Side,
+    };
+    state.focus = if state.column == Column::Full { Focus::Events } else { Focus::Composer };
+    state.events_filter = None;
+}
+
+fn focus_next(state: &mut State) {
+    let areas = layout::areas(state);
+    let order = [(Focus::Composer, true), (Focus::Chat, areas.chat.is_some()), (Focus::Events, areas.events.is_some())];
+    let at = order.iter().position(|(focus, _)| *focus == state.focus).unwrap_or(0);
+    let next = (1..=order.len()).filter_map(|step| order.get((at + step) % order.len())).find(|(_, there)| *there);
+    state.focus = next.map_or(Focus::Composer, |(focus, _)| *focus);
+    state.events_filter = None;
+    if state.focus == Focus::Chat {
+        state.chat.selected = state.chat.selected.or_else(|| state.transcript.neighbour(None, 0));
+    } else {
+        state.chat.selected = None;
+    }
+}
+
+fn open_tool(state: &mut State) {
+    let latest = state.transcript.items().filter(|item| item.kind == ItemKind::Tool && item.opens).last();
+    match state.chat.selected.or_else(|| latest.map(|item| item.id)) {
+        Some(item) => {
+            state.transcript.toggle(item);
+        }
+        None => state.note(Tone::Plain, "no tool was called yet"),
+    }
+}
+
+fn page(state: &mut State, direction: isize) {
+    if state.focus == Focus::Events {
+        let step = isize::try_from(events_page(state)).unwrap_or(1);
+        return state.events.scroll(direction * step.max(1));
+    }
+    let (width, height) = chat_size(state);
+    let rows = isize::try_from(height.saturating_sub(2).max(1)).unwrap_or(1);
+    state.transcript.scroll_by(&mut state.chat, direction * rows, width, height, &state.theme);
+}
+
+/// Goes to the top, or to the end and follows.
+fn to_end(state: &mut State, top: bool) {
+    match (state.focus, top) {
+        (Focus::Events, true) => state.events.to_top(),
+        (Focus::Events, false) => state.events.to_bottom(),
+        (_, true) => {
+            state.transcript.scroll_to_top(&mut state.chat);
+            if state.focus == Focus::Chat {
+                state.chat.selected = state.transcript.items().next().map(|item| item.id);
+            }
+        }
+        (_, false) => {
+            state.chat.top = None;
+            if state.focus == Focus::Chat {
+                state.chat.selected = state.transcript.neighbour(None, 0);
+            }
+        }
+    }
+}
+
+fn show_item(state: &mut State, item: crate::tui::transcript::ItemId) {
+    let (width, height) = chat_size(state);
+    state.transcript.scroll_to_item(&mut state.chat, item, width, height, &state.theme);
+}
+
+fn select_chat(state: &mut State, step: isize) {
+    if let Some(item) = state.transcript.neighbour(state.chat.selected, step) {
+        state.chat.selected = Some(item);
+        show_item(state, item);
+    }
+}
+
+fn select_turn(state: &mut State, back: bool) {
+    let turns = state.transcript.user_turns();
+    let found = match (state.chat.selected, back) {
+        (Some(now), true) => turns.iter().rev().find(|turn| turn.item < now),
+        (Some(now), false) => turns.iter().find(|turn| turn.item > now),
+        (None, _) => turns.last(),
+    };
+    if let Some(item) = found.map(|turn| turn.item) {
+        state.chat.selected = Some(item);
+        show_item(state, item);
+    }
+}
+
+fn next_match(state: &mut State, forward: bool) {
+    let Some(search) = &mut state.search else { return };
+    let count = search.matches.len();
+    if count > 0 {
+        search.at = (search.at + if forward { 1 } else { count - 1 }) % count;
+        show_match(state);
+    }
+}
+
+fn show_match(state: &mut State) {
+    let item = state.search.as_ref().and_then(|search| search.matches.get(search.at)).copied();
+    state.chat.current_match = item;
+    if let Some(item) = item {
+        show_item(state, item);
+    }
+}
+
+/// Takes the session back to before a message and puts the message into the composer.
+pub(super) fn rewind(state: &mut State, seq: crate::domain::ids::Seq, text: &str) -> Vec<Effect> {
+    let to = crate::domain::ids::Seq(seq.0.saturating_sub(1));
+    state.composer.set(text);
+    vec![Effect::Send(Command::Rewind { session: state.session.id.clone(), to })]
+}

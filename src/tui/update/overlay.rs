@@ -1,0 +1,161 @@
+//! Keys of what lies over the screen, and what choosing there does.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::domain::command::McpCommand;
+use crate::domain::query::ServerState;
+use crate::tui::keymap::Action;
+use crate::tui::msg::Effect;
+use crate::tui::panels::picker::{Pick, PickKind, Picked};
+use crate::tui::panels::{Overlay, TextPanel};
+use crate::tui::slash;
+use crate::tui::state::{Focus, State, Tone};
+use crate::tui::update::{commands, keys, session};
+
+/// Takes a key; `action` is what the table says it means.
+pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
+    match action {
+        Some(Action::Escape | Action::Interrupt) => {
+            close(state);
+            return Vec::new();
+        }
+        Some(action @ (Action::Suspend | Action::Redraw | Action::Mouse)) => return keys::act(state, action, key),
+        _ => {}
+    }
+    match &mut state.overlay {
+        Some(Overlay::Text(panel)) => {
+            let copied = text_key(panel, key);
+            match copied {
+                Some(text) => commands::copy(state, Some(text), ""),
+                None => Vec::new(),
+            }
+        }
+        Some(Overlay::Pick(picker)) => match picker.key(key) {
+            Picked::Done(pick) => picked(state, pick),
+            Picked::Moved | Picked::NotMine => preview(state),
+        },
+        Some(Overlay::Servers) => servers(state, action),
+        None => Vec::new(),
+    }
+}
+
+/// Closes what is open; a theme that was only looked at goes.
+pub(super) fn close(state: &mut State) {
+    let was = state.overlay.take();
+    if let Some(Overlay::Pick(picker)) = was
+        && picker.kind == PickKind::Themes
+    {
+        let name = state.options.theme.clone();
+        commands::wear(state, &name);
+    }
+}
+
+/// Moves in a text; gives back what is to be copied.
+fn text_key(panel: &mut TextPanel, key: &KeyEvent) -> Option<String> {
+    const PAGE: isize = 15;
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Up | KeyCode::Char('k') => panel.scroll_by(-1),
+        KeyCode::Down | KeyCode::Char('j') => panel.scroll_by(1),
+        KeyCode::PageUp | KeyCode::Char('b') => panel.scroll_by(-PAGE),
+        KeyCode::PageDown | KeyCode::Char(' ' | 'f') => panel.scroll_by(PAGE),
+        KeyCode::Home | KeyCode::Char('g') => panel.scroll = 0,
+        KeyCode::End | KeyCode::Char('G') => panel.scroll_by(isize::MAX),
+        KeyCode::Char('y') if !control => return panel.copy.clone(),
+        _ => {}
+    }
+    None
+}
+
+/// The chosen theme is shown at once.
+pub(super) fn preview(state: &mut State) -> Vec<Effect> {
+    if let Some(Overlay::Pick(picker)) = &state.overlay
+        && let Some(Pick::Theme(name)) = picker.chosen().map(|row| row.pick.clone())
+    {
+        commands::wear(state, &name);
+    }
+    Vec::new()
+}
+
+/// Something was chosen.
+pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
+    state.overlay = None;
+    match pick {
+        Pick::Session(id) if id == state.session.id => Vec::new(),
+        Pick::Session(id) => session::open(state, id),
+        Pick::Model(model) => commands::set_model(state, model),
+        Pick::Theme(name) => {
+            commands::set_theme(state, &name);
+            Vec::new()
+        }
+        Pick::Agent(name) => {
+            state.composer.insert_str(&format!("Hand over to {name}: "));
+            state.focus = Focus::Composer;
+            Vec::new()
+        }
+        Pick::Prompt(text) => {
+            state.composer.set(&text);
+            Vec::new()
+        }
+        Pick::Rewind(seq, text) => keys::rewind(state, seq, &text),
+        Pick::Slash(text) => match slash::parse(&text) {
+            Some(Ok(want)) => commands::run(state, want),
+            // It needs arguments: they are typed next.
+            _ => {
+                state.composer.set(&format!("{text} "));
+                Vec::new()
+            }
+        },
+        Pick::Action(action) => {
+            let event = state.keymap.chords(action).first().map(|chord| chord.event());
+            event.map_or_else(Vec::new, |event| keys::act(state, action, &event))
+        }
+    }
+}
+
+fn servers(state: &mut State, action: Option<Action>) -> Vec<Effect> {
+    let Some(action) = action else { return Vec::new() };
+    match action {
+        Action::ServerUp => state.servers.step(-1),
+        Action::ServerDown => state.servers.step(1),
+        Action::PageUp => state.servers.step(-8),
+        Action::PageDown => state.servers.step(8),
+        Action::ServerAdd => {
+            state.overlay = None;
+            state.focus = Focus::Composer;
+            state.composer.set("/mcp add ");
+        }
+        _ => return server(state, action),
+    }
+    Vec::new()
+}
+
+/// What needs a chosen server.
+fn server(state: &mut State, action: Action) -> Vec<Effect> {
+    let Some(row) = state.servers.current() else {
+        state.note(Tone::Plain, "there are no servers");
+        return Vec::new();
+    };
+    let name = row.name.clone();
+    let off = row.status == ServerState::Disabled;
+    match action {
+        Action::ServerTools => commands::run(state, slash::Want::Tools(name)),
+        Action::ServerLogs => commands::run(state, slash::Want::Logs(name)),
+        Action::ServerRestart => commands::mcp(state, McpCommand::Restart(name)),
+        Action::ServerToggle if off => commands::mcp(state, McpCommand::Enable(name)),
+        Action::ServerToggle => commands::mcp(state, McpCommand::Disable(name)),
+        Action::ServerRemove => {
+            // Removing asks by being written out: Enter does it.
+            state.overlay = None;
+            state.focus = Focus::Composer;
+            if state.composer.is_empty() {
+                state.composer.set(&format!("/mcp remove {name}"));
+                state.note(Tone::Plain, "enter removes it for this run");
+            } else {
+                state.note(Tone::Plain, "send, stash or clear the draft first");
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Sessions: the program stands, another session comes to the screen, its events are folded.
+
+use std::sync::Arc;
+
+use crate::domain::command::{Command, SessionOptions};
+use crate::domain::event::Event;
+use crate::domain::ids::SessionId;
+use crate::tui::msg::{Effect, Link, Query};
+use crate::tui::panels::welcome;
+use crate::tui::state::{Focus, LinkState, Session, State, Sync, Tone};
+use crate::tui::update::feed;
+use crate::tui::{Start, transcript};
+
+/// The program stands.
+pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
+    state.link = LinkState::Ready;
+    state.default_model = link.default_model;
+    state.context_window_tokens = link.context_window_tokens;
+    state.servers.stale = true;
+    match link.start {
+        Start::Resume(id) => open(state, id),
+        Start::New(options) => {
+            if state.session.made {
+                // A prompt was sent before the program stood: its session is the one.
+                if state.session.model.is_empty() {
+                    state.session.model.clone_from(&state.default_model);
+                }
+            } else {
+                state.session = Session { id: state.session.id.clone(), ..Session::fresh(options, &state.default_model) };
+            }
+            greet(state);
+            Vec::new()
+        }
+    }
+}
+
+fn greet(state: &mut State) {
+    let welcome = welcome::welcome(&state.surroundings, &state.session.model);
+    state.transcript.set_welcome(Some(welcome));
+}
+
+/// Empties what belongs to the session on the screen.
+fn leave(state: &mut State) {
+    state.transcript = transcript::Transcript::new(state.highlighter.clone());
+    state.chat = transcript::ViewState { tick: state.chat.tick, ..transcript::ViewState::default() };
+    state.search = None;
+    state.turn = None;
+    state.queued.clear();
+    state.approvals.clear();
+    state.refusing = None;
+    state.focus = Focus::Composer;
+    state.rewind_until = None;
+}
+
+/// Starts a session that is made with its first prompt.
+pub(super) fn fresh(state: &mut State) {
+    let options = SessionOptions { model: Some(state.session.model.clone()).filter(|model| !model.is_empty()), ..SessionOptions::default() };
+    let options = SessionOptions { mode: Some(state.session.mode), ..options };
+    leave(state);
+    state.session = Session::fresh(options, &state.default_model);
+    state.sync = Sync::Live;
+    greet(state);
+}
+
+/// Brings a stored session to the screen.
+pub(super) fn open(state: &mut State, id: SessionId) -> Vec<Effect> {
+    leave(state);
+    state.session = Session { id: id.clone(), made: true, ..Session::fresh(SessionOptions::default(), "") };
+    state.sync = Sync::Reading(Vec::new());
+    vec![Effect::Send(Command::OpenSession { session: id.clone() }), Effect::Ask(Query::Session(id))]
+}
+
+/// Goes on in a copy of the session.
+pub(super) fn fork(state: &mut State) -> Vec<Effect> {
+    if !state.session.made {
+        state.note(Tone::Plain, "there is nothing to fork yet");
+        return Vec::new();
+    }
+    let from = state.session.id.clone();
+    let id = SessionId::generate();
+    leave(state);
+    state.session = Session { id: id.clone(), made: true, ..Session::fresh(SessionOptions::default(), "") };
+    state.sync = Sync::Live;
+    state.note(Tone::Good, "this is a copy; the session before it stays as it was");
+    vec![Effect::Send(Command::ForkSession { session: id.clone(), from, upto: None })]
+}
+
+/// The events of a session came, or did not.
+pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Vec<Arc<Event>>, String>) -> Vec<Effect> {
+    if state.session.id != *id {
+        return Vec::new();
+    }
+    match result {
+        Ok(events) => {
+            // Of a copy the pane has seen everything before.
+            let new_to_pane = state.session.last_seq.is_none();
+            state.transcript.load(&events);
+            for event in &events {
+                feed::fold_session(state, event);
+                if new_to_pane {
+                    state.events.push(event);
+                }
+            }
+            state.session.last_seq = events.last().and_then(|event| event.seq).max(state.session.last_seq);
+            if state.session.model.is_empty() {
+                state.session.model.clone_from(&state.default_model);
+            }
+            if events.is_empty() {
+                greet(state);
+            }
+        }
+        Err(reason) => state.note(Tone::Bad, format!("could not read the session: {reason}")),
+    }
+    feed::release(state)
+}

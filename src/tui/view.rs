@@ -1,0 +1,293 @@
+//! Draws the state. Plain functions of the state into a buffer; nothing is decided here.
+
+mod dialog;
+mod overlay;
+mod panes;
+pub mod working;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::tui::keymap::Action;
+use crate::tui::layout::{self, COLUMNS_MIN, ROWS_MIN, inside, text_area};
+use crate::tui::panels::Row;
+use crate::tui::state::{Focus, Selection, State};
+use crate::tui::status;
+use crate::tui::theme::{Icon, IconSet, Key, Theme};
+
+pub(crate) use dialog::first_choice;
+pub(crate) use overlay::{LIST_TOP, list_top};
+
+/// Draws everything and tells where the terminal's cursor stands; hidden where nothing is typed.
+pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    buf.set_style(area, state.theme.style(Key::UiBackground));
+    if layout::is_too_small((area.width, area.height)) || layout::is_too_small(state.size) {
+        too_small(state, area, buf);
+        return None;
+    }
+    let areas = layout::areas(state);
+    if let Some(chat) = areas.chat {
+        panes::chat(state, chat, buf);
+    }
+    if let Some(side) = areas.side {
+        panes::side(state, side, &areas, buf);
+    }
+    working::draw(state, areas.working, buf);
+    let caret = composer(state, areas.composer, buf);
+    row(buf, areas.status, &status::line(state), &state.theme);
+    let mut cursor = if state.focus == Focus::Composer { caret } else { panes::input_caret(state, &areas) };
+    if let Some(area) = areas.popup {
+        overlay::popup(state, area, buf);
+    }
+    if let Some(area) = areas.dialog {
+        dialog::draw(state, area, buf);
+        cursor = None;
+    }
+    if let Some(area) = areas.overlay {
+        cursor = overlay::draw(state, area, buf);
+    }
+    if let Some(selection) = state.selection {
+        mark(selection, buf);
+    }
+    cursor
+}
+
+fn too_small(state: &State, area: Rect, buf: &mut Buffer) {
+    let (columns, rows) = (area.width, area.height);
+    let lines = [format!("too small: {columns}×{rows}"), format!("wakeful needs {COLUMNS_MIN}×{ROWS_MIN}")];
+    for (at, line) in (0..).zip(lines) {
+        let y = area.y + (rows / 2).saturating_sub(1) + at;
+        let width = u16::try_from(line.width()).unwrap_or(0).min(columns);
+        if y < area.bottom() {
+            let spot = Rect { x: area.x + (columns - width) / 2, y, width, height: 1 };
+            row(buf, spot, &vec![(Key::StatusWarn, line)], &state.theme);
+        }
+    }
+}
+
+fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let focused = state.focus == Focus::Composer && state.overlay.is_none() && !state.is_asking();
+    let title = if state.refusing.is_some() { "say what to do instead" } else { "message" };
+    frame(buf, area, title, focused, &state.theme);
+    hints(state, area, buf);
+    let inner = text_area(area);
+    if state.composer.is_empty() {
+        let text = if state.refusing.is_some() { "what should happen instead? (enter without a text: just no)" } else { "ask for anything" };
+        row(buf, inner, &vec![(Key::UiPlaceholder, text.to_owned())], &state.theme);
+        return Some(Position::new(inner.x, inner.y));
+    }
+    state.composer.render(inner, state.theme.style(Key::UiInput), buf)
+}
+
+/// The hints in the lower border: as many as fit.
+fn hints(state: &State, area: Rect, buf: &mut Buffer) {
+    let key = |action: Action| state.keymap.hint(action);
+    let hints = if state.turn.is_some() {
+        vec![(key(Action::Send), "steer"), (key(Action::QueueOrComplete), "queue"), (key(Action::Escape), "interrupt")]
+    } else {
+        vec![
+            (key(Action::Send), "send"),
+            (key(Action::Newline), "newline"),
+            ("/".to_owned(), "commands"),
+            ("@".to_owned(), "files"),
+            (key(Action::CycleEvents), "events"),
+            ("?".to_owned(), "help"),
+        ]
+    };
+    let separator = format!(" {} ", state.theme.icon(Icon::Separator));
+    let room = usize::from(area.width.saturating_sub(4));
+    let mut out: Row = vec![(Key::UiHint, " ".to_owned())];
+    let mut used = 2;
+    for (at, (key, what)) in hints.into_iter().filter(|(key, _)| !key.is_empty()).enumerate() {
+        let gap = if at == 0 { String::new() } else { separator.clone() };
+        let width = gap.width() + key.width() + 1 + what.width();
+        if used + width > room {
+            break;
+        }
+        used += width;
+        out.extend([(Key::UiHint, gap), (Key::UiKey, key), (Key::UiHint, format!(" {what}"))]);
+    }
+    out.push((Key::UiHint, " ".to_owned()));
+    let spot = Rect { x: area.x + 2, y: area.bottom() - 1, width: area.width.saturating_sub(4), height: 1 };
+    row(buf, spot, &out, &state.theme);
+}
+
+/// Corners and lines of a border.
+struct Lines {
+    corners: [&'static str; 4],
+    across: &'static str,
+    down: &'static str,
+}
+
+fn lines(theme: &Theme) -> Lines {
+    match theme.icons() {
+        IconSet::Unicode => Lines { corners: ["╭", "╮", "╰", "╯"], across: "─", down: "│" },
+        IconSet::Ascii => Lines { corners: ["+", "+", "+", "+"], across: "-", down: "|" },
+    }
+}
+
+/// A border with a title.
+fn frame(buf: &mut Buffer, area: Rect, title: &str, focused: bool, theme: &Theme) {
+    let (border, title_key) = if focused { (Key::UiBorderFocused, Key::UiTitleFocused) } else { (Key::UiBorder, Key::UiTitle) };
+    border_of(buf, area, border, theme);
+    row(buf, title_area(area), &vec![(title_key, format!(" {title} "))], theme);
+}
+
+/// Where a title stands in the upper border.
+fn title_area(area: Rect) -> Rect {
+    Rect { x: area.x + 1, y: area.y, width: area.width.saturating_sub(2), height: 1.min(area.height) }
+}
+
+fn border_of(buf: &mut Buffer, area: Rect, key: Key, theme: &Theme) {
+    if area.width < 2 || area.height < 2 {
+        return;
+    }
+    let style = theme.style(key);
+    let Lines { corners, across, down } = lines(theme);
+    let (right, bottom) = (area.right() - 1, area.bottom() - 1);
+    for x in area.x + 1..right {
+        buf[(x, area.y)].set_symbol(across).set_style(style);
+        buf[(x, bottom)].set_symbol(across).set_style(style);
+    }
+    for y in area.y + 1..bottom {
+        buf[(area.x, y)].set_symbol(down).set_style(style);
+        buf[(right, y)].set_symbol(down).set_style(style);
+    }
+    for ((x, y), corner) in [(area.x, area.y), (right, area.y), (area.x, bottom), (right, bottom)].into_iter().zip(corners) {
+        buf[(x, y)].set_symbol(corner).set_style(style);
+    }
+}
+
+/// Text at the right end of the upper border.
+fn title_right(buf: &mut Buffer, area: Rect, text: &str, key: Key, left_width: usize, theme: &Theme) {
+    let room = usize::from(area.width).saturating_sub(left_width + 4);
+    let text = cut(text, room.saturating_sub(2));
+    let width = u16::try_from(text.width()).unwrap_or(0) + 2;
+    if text.is_empty() || usize::from(width) > room {
+        return;
+    }
+    let spot = Rect { x: area.right() - 1 - width, y: area.y, width, height: 1 };
+    row(buf, spot, &vec![(key, format!(" {text} "))], theme);
+}
+
+/// Draws a row, cut at the right with `…`. Text in it is expected to be clean.
+fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
+    if area.is_empty() {
+        return;
+    }
+    let total: usize = row.iter().map(|(_, text)| text.width()).sum();
+    let width = usize::from(area.width);
+    let mut left = if total > width { width.saturating_sub(1) } else { width };
+    let mut x = area.x;
+    for (key, text) in row {
+        let style = theme.style(*key);
+        let shown = head(text, left);
+        let used = shown.width();
+        buf.set_stringn(x, area.y, shown, left, style);
+        x += u16::try_from(used).unwrap_or(0);
+        left -= used;
+        if shown.len() < text.len() {
+            if total > width {
+                let more = if theme.icons() == IconSet::Unicode { "…" } else { "~" };
+                buf.set_stringn(x, area.y, more, 1, style);
+            }
+            break;
+        }
+    }
+}
+
+/// As much of `text` as fits into `width` columns.
+fn head(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, cluster) in text.grapheme_indices(true) {
+        used += cluster.width();
+        if used > width {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// `text` cut to `width` columns, with `…` where it was cut.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    format!("{}…", head(text, width.saturating_sub(1)))
+}
+
+/// Marks the cells between two positions, line by line, within their part of the screen.
+fn mark(selection: Selection, buf: &mut Buffer) {
+    each_marked(selection, |x, y| {
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.modifier.toggle(Modifier::REVERSED);
+        }
+    });
+}
+
+fn each_marked(selection: Selection, mut visit: impl FnMut(u16, u16)) {
+    let Selection { within, from, to } = selection;
+    let (start, end) = if (from.y, from.x) <= (to.y, to.x) { (from, to) } else { (to, from) };
+    for y in start.y.max(within.y)..=end.y.min(within.bottom().saturating_sub(1)) {
+        let first = if y == start.y { start.x.max(within.x) } else { within.x };
+        let last = if y == end.y { end.x.min(within.right().saturating_sub(1)) } else { within.right().saturating_sub(1) };
+        for x in first..=last {
+            visit(x, y);
+        }
+    }
+}
+
+/// The text of the marked cells.
+pub fn marked_text(state: &State) -> Option<String> {
+    let selection = state.selection?;
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    let mut buf = Buffer::empty(area);
+    draw(state, area, &mut buf);
+    let mut lines: Vec<String> = Vec::new();
+    let mut current = None;
+    let mut skip = 0;
+    each_marked(selection, |x, y| {
+        if current != Some(y) {
+            current = Some(y);
+            skip = 0;
+            lines.push(String::new());
+        }
+        if skip > 0 {
+            skip -= 1;
+        } else if let (Some(cell), Some(line)) = (buf.cell((x, y)), lines.last_mut()) {
+            line.push_str(cell.symbol());
+            skip = cell.symbol().width().saturating_sub(1);
+        }
+    });
+    let text = lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// Empties the cells of an area that lies over others.
+fn clear(buf: &mut Buffer, area: Rect, theme: &Theme) {
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                cell.reset();
+            }
+        }
+    }
+    buf.set_style(area, theme.style(Key::UiBackground));
+}
+
+/// A box over the screen; what is inside of its border.
+fn boxed(buf: &mut Buffer, area: Rect, title: &str, key: Key, theme: &Theme) -> Rect {
+    clear(buf, area, theme);
+    border_of(buf, area, Key::UiPopupBorder, theme);
+    row(buf, title_area(area), &vec![(key, format!(" {title} "))], theme);
+    inside(area)
+}
+
+/// A footer in the lower border of a box.
+fn footer(buf: &mut Buffer, area: Rect, text: &str, theme: &Theme) {
+    let spot = Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
+    row(buf, spot, &vec![(Key::UiHint, format!(" {text} "))], theme);
+}

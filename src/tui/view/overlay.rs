@@ -1,0 +1,159 @@
+//! Draws what lies over the screen: texts, lists, the servers, completions.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::text::clean_line;
+use crate::tui::layout::text_area;
+use crate::tui::markdown::{self, Look};
+use crate::tui::panels::picker::{PickKind, Picker};
+use crate::tui::panels::servers::{long_heading, long_rows};
+use crate::tui::panels::{Body, Overlay, Row, TextPanel};
+use crate::tui::popup::Popup;
+use crate::tui::state::State;
+use crate::tui::theme::{Icon, Key};
+use crate::tui::view;
+
+/// Lines of JSON that are drawn.
+const JSON_LINES_MAX: usize = 5_000;
+
+/// The row that lists start on, below the input.
+pub(crate) const LIST_TOP: u16 = 2;
+
+pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    match state.overlay.as_ref()? {
+        Overlay::Text(panel) => {
+            text(state, panel, area, buf);
+            None
+        }
+        Overlay::Pick(picker) => Some(list(state, picker, area, buf)),
+        Overlay::Servers => {
+            servers(state, area, buf);
+            None
+        }
+    }
+}
+
+fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
+    view::boxed(buf, area, &clean_line(&panel.title), Key::UiTitleFocused, &state.theme);
+    let inner = text_area(area);
+    let height = usize::from(inner.height);
+    let scroll = panel.scroll.min(panel.len().saturating_sub(height));
+    let lines = || (inner.top()..inner.bottom()).map(|y| Rect { y, height: 1, ..inner });
+    match &panel.body {
+        Body::Rows(rows) => {
+            for (spot, row) in lines().zip(rows.iter().skip(scroll)) {
+                view::row(buf, spot, row, &state.theme);
+            }
+        }
+        Body::Json(json) => {
+            let look = Look { theme: &state.theme, highlighter: &state.highlighter };
+            let rendered = markdown::render_code(json, "json", inner.width, JSON_LINES_MAX, look);
+            let scroll = panel.scroll.min(rendered.len().saturating_sub(height));
+            for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {
+                line.render(spot, buf);
+            }
+        }
+        Body::Waiting => view::row(buf, inner, &vec![(Key::UiDim, "…".to_owned())], &state.theme),
+    }
+    let place = if panel.len() > height { format!(" · {}–{} of {}", scroll + 1, (scroll + height).min(panel.len()), panel.len()) } else { String::new() };
+    view::footer(buf, area, &format!("esc close · y copy · ↑↓ pgup pgdn{place}"), &state.theme);
+}
+
+fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Position {
+    let theme = &state.theme;
+    view::boxed(buf, area, picker.kind.title(), Key::UiTitleFocused, theme);
+    let inner = text_area(area);
+    let prompt = theme.icon(Icon::Prompt);
+    let typed = clean_line(&picker.input.text);
+    view::row(buf, inner, &vec![(Key::UiAccent, format!("{prompt} ")), (Key::UiInput, typed.clone())], theme);
+    let rows = Rect { y: inner.y + LIST_TOP, height: inner.height.saturating_sub(LIST_TOP), ..inner };
+    let notice = picker.notice.clone().or_else(|| picker.found.is_empty().then(|| "nothing fits".to_owned()));
+    if let Some(notice) = notice {
+        view::row(buf, rows, &vec![(Key::UiDim, notice)], theme);
+    }
+    let top = list_top(picker, rows.height);
+    for (y, at) in (rows.top()..rows.bottom()).zip(picker.found.iter().enumerate().skip(top)) {
+        let (position, index) = at;
+        let Some(row) = picker.rows.get(*index) else { continue };
+        let chosen = position == picker.selected;
+        let key = if chosen { Key::UiPopupSelected } else { Key::UiPopup };
+        let mark = if chosen { prompt } else { " " };
+        let label_width = usize::from(rows.width) * 2 / 5;
+        let label = crate::tui::panels::servers::fit(&row.label, if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width });
+        let line: Row = vec![(key, format!("{mark} {label}")), (Key::UiDim, row.note.clone())];
+        view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
+    }
+    let done = match picker.kind {
+        PickKind::Sessions => "enter go on",
+        PickKind::Models | PickKind::Themes => "enter use",
+        PickKind::Agents => "enter hand over",
+        PickKind::Prompts | PickKind::Rewind => "enter edit",
+        PickKind::Palette => "enter run",
+    };
+    view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
+    let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
+    Position::new(x.min(inner.right().saturating_sub(1)), inner.y)
+}
+
+/// The first row of a list on the screen.
+pub(crate) fn list_top(picker: &Picker, height: u16) -> usize {
+    (picker.selected + 1).saturating_sub(usize::from(height.max(1)))
+}
+
+fn servers(state: &State, area: Rect, buf: &mut Buffer) {
+    let theme = &state.theme;
+    let (ready, all) = state.servers.counts();
+    view::boxed(buf, area, &format!("servers {ready}/{all}"), Key::UiTitleFocused, theme);
+    let inner = text_area(area);
+    view::row(buf, inner, &long_heading(), theme);
+    let mut lines: Vec<(Row, bool)> = Vec::new();
+    let mut selected_end = 0;
+    for (at, server) in state.servers.rows().iter().enumerate() {
+        let chosen = at == state.servers.selected;
+        let (row, reason) = long_rows(server, state.now, theme);
+        lines.push((row, chosen));
+        lines.extend(reason.map(|reason| (reason, chosen)));
+        if chosen {
+            selected_end = lines.len();
+        }
+    }
+    if lines.is_empty() {
+        lines.push((vec![(Key::UiDim, "  no servers; a adds one".to_owned())], false));
+    }
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    let top = selected_end.saturating_sub(usize::from(rows.height));
+    for (y, (row, chosen)) in (rows.top()..rows.bottom()).zip(lines.iter().skip(top)) {
+        let spot = Rect { y, height: 1, ..rows };
+        view::row(buf, spot, row, theme);
+        if *chosen {
+            buf.set_style(spot, theme.style(Key::UiSelection));
+        }
+    }
+    view::footer(buf, area, "enter tools · l messages · r restart · d off/on · a add · x remove · esc close", theme);
+}
+
+pub(super) fn popup(state: &State, area: Rect, buf: &mut Buffer) {
+    let Some(popup) = &state.popup else { return };
+    view::clear(buf, area, &state.theme);
+    view::border_of(buf, area, Key::UiPopupBorder, &state.theme);
+    let inner = text_area(area);
+    let name_width = label_width(popup, inner.width);
+    let top = popup.top(usize::from(inner.height));
+    for (y, (at, row)) in (inner.top()..inner.bottom()).zip(popup.rows.iter().enumerate().skip(top)) {
+        let key = if at == popup.selected { Key::UiPopupSelected } else { Key::UiPopup };
+        let label = crate::tui::panels::servers::fit(&row.label, name_width);
+        view::row(buf, Rect { y, height: 1, ..inner }, &vec![(key, label), (Key::UiDim, format!(" {}", row.help))], &state.theme);
+    }
+    view::footer(buf, area, "tab complete · ↑↓ choose · esc close", &state.theme);
+}
+
+fn label_width(popup: &Popup, width: u16) -> usize {
+    let room = usize::from(width);
+    if popup.rows.iter().all(|row| row.help.is_empty()) {
+        return room.saturating_sub(2);
+    }
+    popup.rows.iter().map(|row| row.label.width()).max().unwrap_or(0).min(room * 2 / 5)
+}

@@ -1,0 +1,168 @@
+//! Draws the chat, the events and the servers beside them.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::clock::Instant;
+use crate::domain::text::clean_line;
+use crate::tui::events_pane::Entry;
+use crate::tui::layout::{Areas, text_area};
+use crate::tui::panels::Row;
+use crate::tui::panels::servers::short_row;
+use crate::tui::state::{Focus, State};
+use crate::tui::status::thousands;
+use crate::tui::theme::{Icon, IconSet, Key};
+use crate::tui::view;
+
+/// Columns before the text of an event: `[14:30:25] `.
+const TIME_WIDTH: u16 = 11;
+
+pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
+    let title = if state.session.title.is_empty() { "chat".to_owned() } else { clean_line(&state.session.title) };
+    let focused = state.focus == Focus::Chat && state.overlay.is_none();
+    let title = view::cut(&title, usize::from(area.width / 2));
+    view::frame(buf, area, &title, focused, &state.theme);
+    let inner = text_area(area);
+    let mut right = String::new();
+    if let Some(search) = &state.search {
+        right = if search.input.text.is_empty() {
+            "search: ".to_owned()
+        } else {
+            let at = if search.matches.is_empty() { 0 } else { search.at + 1 };
+            format!("/{} {at}/{}", clean_line(&search.input.text), search.matches.len())
+        };
+    } else if !state.chat.follows() {
+        let (above, all) = state.transcript.position(&state.chat, inner.width, inner.height);
+        let below = all.saturating_sub(above + usize::from(inner.height));
+        right = format!("{} {below} below", state.theme.icon(Icon::Down));
+    }
+    view::title_right(buf, area, &right, Key::UiAccent, title.width() + 2, &state.theme);
+    state.transcript.render(inner, buf, &state.theme, &state.chat);
+}
+
+pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
+    let focused = state.focus == Focus::Events && state.overlay.is_none();
+    view::frame(buf, area, "events", focused, &state.theme);
+    let pane = &state.events;
+    let what = if pane.filter().is_empty() { "all".to_owned() } else { clean_line(pane.filter().text()) };
+    let mut right = format!("{what} {} {} {}", state.theme.icon(Icon::Down), state.theme.icon(Icon::Separator), thousands(pane.total()));
+    if pane.is_paused() {
+        right = format!("paused, {} new", pane.unseen());
+    } else if pane.unseen() > 0 {
+        right = format!("{} {} below", state.theme.icon(Icon::Down), pane.unseen());
+    }
+    let key = if pane.is_paused() { Key::StatusWarn } else { Key::UiDim };
+    view::title_right(buf, area, &right, key, "events".len() + 2, &state.theme);
+    if let Some(inner) = areas.events {
+        events(state, inner, buf);
+    }
+    if let Some(servers) = areas.servers {
+        self::servers(state, area, servers, buf);
+    }
+}
+
+/// The row that the filter takes while it is typed.
+fn filter_area(inner: Rect) -> Rect {
+    Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner }
+}
+
+/// The rows left for events.
+pub(crate) fn events_area(state: &State, inner: Rect) -> Rect {
+    Rect { height: inner.height.saturating_sub(u16::from(state.events_filter.is_some())), ..inner }
+}
+
+fn events(state: &State, inner: Rect, buf: &mut Buffer) {
+    if let Some(input) = &state.events_filter {
+        let text = vec![(Key::UiAccent, "filter: ".to_owned()), (Key::UiInput, clean_line(&input.text))];
+        view::row(buf, filter_area(inner), &text, &state.theme);
+    }
+    let area = events_area(state, inner);
+    let slots = state.events.window(area.height);
+    if slots.is_empty() {
+        let text = if state.events.filter().is_empty() { "nothing has happened yet" } else { "nothing passes the filter" };
+        view::row(buf, area, &vec![(Key::UiDim, format!(" {text}"))], &state.theme);
+    }
+    for slot in slots {
+        let Some(entry) = state.events.entry(slot.index) else { continue };
+        let spot = Rect { y: area.y + slot.y, height: slot.rows.min(area.height.saturating_sub(slot.y)), ..area };
+        event(state, entry, spot, buf);
+        if state.events.selected() == Some(slot.index) {
+            buf.set_style(spot, state.theme.style(Key::UiSelection));
+        }
+    }
+}
+
+fn event(state: &State, entry: &Entry, area: Rect, buf: &mut Buffer) {
+    let line = &entry.line;
+    let theme = &state.theme;
+    let tag_width = u16::try_from(line.tag.width()).unwrap_or(0);
+    let roomy = area.width > 44;
+    let text_width = if roomy { area.width.saturating_sub(tag_width + 2) } else { area.width };
+    let time = vec![(Key::EventTime, format!("[{}]", clock_time(entry.event.at, &state.surroundings.timezone)))];
+    view::row(buf, Rect { height: 1, ..area }, &time, theme);
+    let text = vec![(line.key, format!("{} {}", theme.icon(line.icon), line.text))];
+    let spot = Rect { x: area.x + TIME_WIDTH, width: text_width.saturating_sub(TIME_WIDTH), height: 1, ..area };
+    view::row(buf, spot, &text, theme);
+    if roomy {
+        let spot = Rect { x: area.right().saturating_sub(tag_width + 1), width: tag_width, height: 1, ..area };
+        view::row(buf, spot, &vec![(Key::EventTag, line.tag.to_owned())], theme);
+    }
+    if let Some(detail) = line.detail.as_ref().filter(|_| area.height > 1) {
+        let spot = Rect { x: area.x + TIME_WIDTH, y: area.y + 1, width: area.width.saturating_sub(TIME_WIDTH), height: 1 };
+        let key = if line.key == Key::EventError { Key::EventError } else { Key::EventDetail };
+        view::row(buf, spot, &vec![(key, format!("   {detail}"))], theme);
+    }
+}
+
+/// `14:30:25` where the user is.
+fn clock_time(at: Instant, timezone: &TimeZone) -> String {
+    at.timestamp().to_zoned(timezone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// The servers below the events, under a line that carries their title.
+fn servers(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
+    let theme = &state.theme;
+    let y = inner.y.saturating_sub(1);
+    let (left, across, right) = match theme.icons() {
+        IconSet::Unicode => ("├", "─", "┤"),
+        IconSet::Ascii => ("+", "-", "+"),
+    };
+    let focused = state.focus == Focus::Events && state.overlay.is_none();
+    let style = theme.style(if focused { Key::UiBorderFocused } else { Key::UiBorder });
+    for x in side.left()..side.right() {
+        let symbol = match x {
+            x if x == side.left() => left,
+            x if x == side.right() - 1 => right,
+            _ => across,
+        };
+        buf[(x, y)].set_symbol(symbol).set_style(style);
+    }
+    let (ready, all) = state.servers.counts();
+    let title = Rect { x: side.x + 1, y, width: side.width.saturating_sub(2), height: 1 };
+    view::row(buf, title, &vec![(Key::UiTitle, format!(" servers {ready}/{all} "))], theme);
+    // Two columns where the names leave room; what does not answer comes first, so that it is seen.
+    let mut rows: Vec<_> = state.servers.rows().iter().collect();
+    rows.sort_by_key(|server| server.status == crate::domain::query::ServerState::Ready);
+    for (y, server) in (inner.top()..inner.bottom()).zip(&rows) {
+        let mut line: Row = vec![(Key::UiText, " ".to_owned())];
+        line.extend(short_row(server, state.now, theme));
+        let last = y + 1 == inner.bottom() && rows.len() > usize::from(inner.height);
+        if last {
+            let more = rows.len() - usize::from(inner.height) + 1;
+            line = vec![(Key::UiDim, format!(" and {more} more"))];
+        }
+        view::row(buf, Rect { y, height: 1, ..inner }, &line, theme);
+    }
+}
+
+/// Where the cursor stands in the inputs of these panes.
+pub(super) fn input_caret(state: &State, areas: &Areas) -> Option<Position> {
+    if let (Some(input), Some(inner)) = (&state.events_filter, areas.events) {
+        let spot = filter_area(inner);
+        let x = spot.x + u16::try_from("filter: ".len() + clean_line(&input.text).width()).unwrap_or(0);
+        return Some(Position::new(x.min(spot.right().saturating_sub(1)), spot.y));
+    }
+    None
+}
