@@ -58,6 +58,11 @@ impl Environment {
         self.0.get(name).map(|(_, origin)| *origin)
     }
 
+    /// All variables, for those who hand some of them on.
+    pub fn map(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// All variables.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, (value, _))| (name.as_str(), value.as_str()))

@@ -39,9 +39,9 @@ const REFUSAL_CHARS_MAX: usize = 300;
 pub struct Http(Arc<dyn Connect>);
 
 impl Http {
-    /// Connections by the client that `factory` gives, which is asked when a server is connected, never before. The
-    /// client should follow redirects within one origin only, and set no limit to a whole response's time.
-    pub fn new<C>(factory: impl Fn() -> Result<C, String> + Send + Sync + 'static) -> Self
+    /// Connections by the client that `factory` gives for a URL; it is asked when a server is connected, never before.
+    /// The client should follow redirects within one origin only, and set no limit to a whole response's time.
+    pub fn new<C>(factory: impl Fn(&str) -> BoxFuture<'static, Result<C, String>> + Send + Sync + 'static) -> Self
     where
         C: StreamableHttpClient + Sync,
     {
@@ -114,20 +114,21 @@ struct Factory<F, C> {
 
 impl<F, C> Connect for Factory<F, C>
 where
-    F: Fn() -> Result<C, String> + Send + Sync,
+    F: Fn(&str) -> BoxFuture<'static, Result<C, String>> + Send + Sync,
     C: StreamableHttpClient + Sync,
 {
     fn connect(&self, request: Request, form: Form, attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>> {
-        let client = match (self.factory)() {
-            Ok(client) => client,
-            Err(error) => return std::future::ready(Err(Error::HttpClient(error))).boxed(),
-        };
-        let client =
-            Guarded { inner: client, down: Arc::clone(&attempt.down), shown: request.shown.as_str().into(), streamed: Arc::default() };
-        match form {
-            Form::Streamable => streamable(client, request, attempt).boxed(),
-            Form::Sse => legacy(client, request, attempt).boxed(),
+        let making = (self.factory)(&request.url);
+        async move {
+            let inner = making.await.map_err(Error::HttpClient)?;
+            let (down, shown) = (Arc::clone(&attempt.down), request.shown.as_str().into());
+            let client = Guarded { inner, down, shown, streamed: Arc::default() };
+            match form {
+                Form::Streamable => streamable(client, request, attempt).await,
+                Form::Sse => legacy(client, request, attempt).await,
+            }
         }
+        .boxed()
     }
 }
 

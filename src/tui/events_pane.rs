@@ -106,9 +106,7 @@ impl EventsPane {
     fn replaces_last(&self, event: &Event) -> bool {
         let Some(last) = self.entries.back() else { return false };
         match (&last.event.body, &event.body) {
-            (EventBody::McpEvent(before), EventBody::McpEvent(now)) => {
-                is_progress(&last.event) && before.service_name == now.service_name
-            }
+            (EventBody::McpEvent(before), EventBody::McpEvent(now)) => is_progress(&last.event) && before.service_name == now.service_name,
             _ => false,
         }
     }

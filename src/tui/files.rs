@@ -45,7 +45,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("src")).unwrap();
         std::fs::create_dir_all(folder.path().join(".git")).unwrap();
-        for (name, text) in [("src/main.rs", ""), ("src/lib.rs", ""), ("secret.txt", ""), (".gitignore", "secret.txt\n"), ("a\x1b[31mb", "")] {
+        for (name, text) in
+            [("src/main.rs", ""), ("src/lib.rs", ""), ("secret.txt", ""), (".gitignore", "secret.txt\n"), ("a\x1b[31mb", "")]
+        {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let files = list(folder.path());

@@ -192,7 +192,8 @@ impl Keymap {
     }
 
     fn bind(&mut self, row: &KeyRow, chord: Chord) -> Result<(), String> {
-        let rivals = Context::ALL.into_iter().filter(|other| *other == row.context || *other == Context::Global || row.context == Context::Global);
+        let rivals =
+            Context::ALL.into_iter().filter(|other| *other == row.context || *other == Context::Global || row.context == Context::Global);
         for context in rivals {
             if let Some(other) = self.by_chord.get(&(context, chord)).and_then(|action| action.row()) {
                 return Err(format!("`{chord}` would mean both `{}` and `{}`: give one of them another key", other.name, row.name));

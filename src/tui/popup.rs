@@ -52,8 +52,10 @@ impl Popup {
         if self.token == Token::File(query.to_owned()) {
             self.loading = false;
             self.selected = 0;
-            self.rows =
-                paths.into_iter().map(|path| PopupRow { insert: format!("@{path}"), label: path, help: String::new(), runs: false }).collect();
+            self.rows = paths
+                .into_iter()
+                .map(|path| PopupRow { insert: format!("@{path}"), label: path, help: String::new(), runs: false })
+                .collect();
         }
     }
 

@@ -105,11 +105,15 @@ pub const COMMANDS: &[SlashRow] = &[
     row("export", "[FILE]", "write the chat to a Markdown file", |args| Ok(Want::Export((!args.is_empty()).then(|| args.to_owned())))),
     row("compact", "", "replace the history by a summary", |args| none(args, Want::Compact)),
     row("clear", "", "empty the chat on the screen; the session goes on", |args| none(args, Want::Clear)),
-    row("model", "[PROVIDER/MODEL]", "answer with another model", |args| Ok(if args.is_empty() { Want::Models } else { Want::Model(args.to_owned()) })),
+    row("model", "[PROVIDER/MODEL]", "answer with another model", |args| {
+        Ok(if args.is_empty() { Want::Models } else { Want::Model(args.to_owned()) })
+    }),
     row("agents", "", "agents that can be handed a task", |args| none(args, Want::Agents)),
     row("approvals", "[ask|auto-read|auto]", "when tool calls ask first", approvals),
     row("mcp", "[list|tools|logs|restart|enable|disable|add|remove] [NAME] [TARGET]", "servers: look, connect, add", mcp),
-    row("events", "[FILTER]", "events pane; type:tool_execution server:name status:error or text", |args| Ok(Want::Events(args.to_owned()))),
+    row("events", "[FILTER]", "events pane; type:tool_execution server:name status:error or text", |args| {
+        Ok(Want::Events(args.to_owned()))
+    }),
     row("theme", "[NAME]", "colours", |args| Ok(if args.is_empty() { Want::Themes } else { Want::Theme(args.to_owned()) })),
     row("config", "", "where the config file is", |args| none(args, Want::Config)),
     row("doctor", "", "check the set-up", |args| none(args, Want::Doctor)),

@@ -45,7 +45,10 @@ impl Terminal {
     /// Takes the terminal.
     pub(crate) fn take(alternate: AlternateScreen, mouse: bool, log: Option<String>) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "standard input and output must be a terminal; `wakeful exec` works without one"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "standard input and output must be a terminal; `wakeful exec` works without one",
+            ));
         }
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);

@@ -106,7 +106,8 @@ fn settle(state: &mut State) -> Vec<Effect> {
 
 /// Opens, changes or closes the completions after the word at the caret has changed.
 fn refresh_popup(state: &mut State) -> Vec<Effect> {
-    let token = if state.refusing.is_some() || state.overlay.is_some() || state.history.is_walking() { None } else { state.composer.token() };
+    let token =
+        if state.refusing.is_some() || state.overlay.is_some() || state.history.is_walking() { None } else { state.composer.token() };
     if state.popup_closed.is_some() && state.popup_closed != token {
         state.popup_closed = None;
     }

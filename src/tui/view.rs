@@ -75,7 +75,8 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     hints(state, area, buf);
     let inner = text_area(area);
     if state.composer.is_empty() {
-        let text = if state.refusing.is_some() { "what should happen instead? (enter without a text: just no)" } else { "ask for anything" };
+        let text =
+            if state.refusing.is_some() { "what should happen instead? (enter without a text: just no)" } else { "ask for anything" };
         row(buf, inner, &vec![(Key::UiPlaceholder, text.to_owned())], &state.theme);
         return Some(Position::new(inner.x, inner.y));
     }

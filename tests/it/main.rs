@@ -9,5 +9,8 @@
     reason = "tests"
 )]
 
+mod crash;
+mod pty;
 mod store;
+mod support;
 mod tidy;

@@ -48,8 +48,10 @@ impl Filter {
         }
         let body = &entry.event.body;
         let by_type = self.types.is_empty() || self.types.iter().any(|name| body.type_name().starts_with(name) || entry.line.tag == name);
-        let by_server = self.server.as_deref().is_none_or(|wanted| server_of(body).is_some_and(|name| name.to_lowercase().contains(wanted)));
-        let by_status = self.status.as_deref().is_none_or(|wanted| status_of(body) == Some(wanted) || (wanted == "error" && body.is_error()));
+        let by_server =
+            self.server.as_deref().is_none_or(|wanted| server_of(body).is_some_and(|name| name.to_lowercase().contains(wanted)));
+        let by_status =
+            self.status.as_deref().is_none_or(|wanted| status_of(body) == Some(wanted) || (wanted == "error" && body.is_error()));
         let holds = |word: &String| {
             let line = &entry.line;
             line.text.to_lowercase().contains(word) || line.detail.as_deref().is_some_and(|detail| detail.to_lowercase().contains(word))

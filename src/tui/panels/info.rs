@@ -25,20 +25,26 @@ pub fn status(state: &State) -> TextPanel {
     rows.push(pair("model", NAME_WIDTH, if session.model.is_empty() { "–".to_owned() } else { clean_line(&session.model) }));
     rows.push(pair("approvals", NAME_WIDTH, session.mode.as_str()));
     let usage = session.usage;
-    let tokens = format!("{} read ({} cached), {} written", count(usage.input_tokens), count(usage.cached_tokens), count(usage.output_tokens));
+    let tokens =
+        format!("{} read ({} cached), {} written", count(usage.input_tokens), count(usage.cached_tokens), count(usage.output_tokens));
     rows.push(pair("tokens", NAME_WIDTH, tokens));
     let window = state.context_window_tokens.map(|window| format!(" of {}", count(window))).unwrap_or_default();
     rows.push(pair("context", NAME_WIDTH, format!("{}{window}", count(session.context_tokens))));
-    let turn = state.turn.as_ref().map_or_else(|| "idle".to_owned(), |turn| format!("working for {}", elapsed(state.now.since(turn.started))));
+    let turn =
+        state.turn.as_ref().map_or_else(|| "idle".to_owned(), |turn| format!("working for {}", elapsed(state.now.since(turn.started))));
     rows.push(pair("agent", NAME_WIDTH, turn));
     rows.push(Vec::new());
     rows.push(heading("Program"));
     rows.push(pair("version", NAME_WIDTH, state.surroundings.version.clone()));
-    rows.push(pair("state", NAME_WIDTH, match &state.link {
-        LinkState::Waiting => "starting".to_owned(),
-        LinkState::Ready => "running".to_owned(),
-        LinkState::Down(reason) => clean_line(reason),
-    }));
+    rows.push(pair(
+        "state",
+        NAME_WIDTH,
+        match &state.link {
+            LinkState::Waiting => "starting".to_owned(),
+            LinkState::Ready => "running".to_owned(),
+            LinkState::Down(reason) => clean_line(reason),
+        },
+    ));
     rows.push(pair("folder", NAME_WIDTH, clean_line(&state.surroundings.cwd.display().to_string())));
     rows.push(pair("events", NAME_WIDTH, thousands(state.events.total())));
     rows.push(pair("theme", NAME_WIDTH, state.theme.name()));
@@ -60,7 +66,8 @@ pub fn status(state: &State) -> TextPanel {
 }
 
 fn paths(state: &State) -> Vec<Row> {
-    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map_or_else(|| "–".to_owned(), |path| clean_line(&path.display().to_string()));
+    let path =
+        |path: &Option<std::path::PathBuf>| path.as_ref().map_or_else(|| "–".to_owned(), |path| clean_line(&path.display().to_string()));
     vec![pair("config", NAME_WIDTH, path(&state.surroundings.config_path)), pair("log", NAME_WIDTH, path(&state.surroundings.log_path))]
 }
 

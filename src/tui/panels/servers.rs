@@ -185,7 +185,16 @@ pub fn long_rows(server: &ServerStatus, now: Instant, theme: &Theme) -> (Row, Op
 
 /// The heading over [`long_rows`].
 pub fn long_heading() -> Row {
-    let text = format!("  {}{}{}{:>5}{:>7}{:>7}{:>10}", fit("server", 18), fit("state", 12), fit("transport", 16), "tools", "calls", "failed", "median");
+    let text = format!(
+        "  {}{}{}{:>5}{:>7}{:>7}{:>10}",
+        fit("server", 18),
+        fit("state", 12),
+        fit("transport", 16),
+        "tools",
+        "calls",
+        "failed",
+        "median"
+    );
     vec![(Key::UiDim, text)]
 }
 

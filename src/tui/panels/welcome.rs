@@ -20,7 +20,10 @@ pub fn welcome(surroundings: &Surroundings, model: &str) -> Welcome {
     } else if model.is_empty() {
         (name, "? shows all keys · / shows all commands")
     } else {
-        (format!("{name} · {}\n\nAsk for anything.{pick}", crate::domain::text::clean_line(model)), "? shows all keys · / shows all commands")
+        (
+            format!("{name} · {}\n\nAsk for anything.{pick}", crate::domain::text::clean_line(model)),
+            "? shows all keys · / shows all commands",
+        )
     };
     Welcome { text, suggestions, footer: footer.to_owned() }
 }

@@ -179,7 +179,8 @@ impl Effects {
             drop(spawn_blocking(move || {
                 while let Some(prompt) = receiver.blocking_recv() {
                     if let Err(error) = append_history(&path, &prompt, max) {
-                        let _ = messages.blocking_send(Msg::Note(false, format!("could not keep the prompt in `{}`: {error}", path.display())));
+                        let _ =
+                            messages.blocking_send(Msg::Note(false, format!("could not keep the prompt in `{}`: {error}", path.display())));
                         return;
                     }
                 }

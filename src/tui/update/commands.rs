@@ -273,7 +273,8 @@ fn demo(state: &mut State) -> Vec<Effect> {
 /// Everything that can be done: commands, then keys of the whole screen.
 pub(super) fn palette(state: &State) -> Picker {
     let commands = COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q"));
-    let mut rows: Vec<PickRow> = commands.map(|row| PickRow::new(Pick::Slash(format!("/{}", row.name)), &slash::usage(row), row.help)).collect();
+    let mut rows: Vec<PickRow> =
+        commands.map(|row| PickRow::new(Pick::Slash(format!("/{}", row.name)), &slash::usage(row), row.help)).collect();
     let keys = KEYS.iter().filter(|row| row.context == Context::Global && !matches!(row.action, Action::Palette | Action::Escape));
     rows.extend(keys.map(|row| {
         let label = format!("{} ({})", row.name.replace('_', " "), state.keymap.hint(row.action));

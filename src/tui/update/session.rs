@@ -54,7 +54,8 @@ fn leave(state: &mut State) {
 
 /// Starts a session that is made with its first prompt.
 pub(super) fn fresh(state: &mut State) {
-    let options = SessionOptions { model: Some(state.session.model.clone()).filter(|model| !model.is_empty()), ..SessionOptions::default() };
+    let options =
+        SessionOptions { model: Some(state.session.model.clone()).filter(|model| !model.is_empty()), ..SessionOptions::default() };
     let options = SessionOptions { mode: Some(state.session.mode), ..options };
     leave(state);
     state.session = Session::fresh(options, &state.default_model);

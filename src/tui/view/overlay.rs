@@ -49,7 +49,7 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
             }
         }
         Body::Json(json) => {
-            let look = Look { theme: &state.theme, highlighter: &state.highlighter };
+            let look = Look::new(&state.theme, &state.highlighter);
             let rendered = markdown::render_code(json, "json", inner.width, JSON_LINES_MAX, look);
             let scroll = panel.scroll.min(rendered.len().saturating_sub(height));
             for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {
@@ -58,7 +58,11 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
         }
         Body::Waiting => view::row(buf, inner, &vec![(Key::UiDim, "…".to_owned())], &state.theme),
     }
-    let place = if panel.len() > height { format!(" · {}–{} of {}", scroll + 1, (scroll + height).min(panel.len()), panel.len()) } else { String::new() };
+    let place = if panel.len() > height {
+        format!(" · {}–{} of {}", scroll + 1, (scroll + height).min(panel.len()), panel.len())
+    } else {
+        String::new()
+    };
     view::footer(buf, area, &format!("esc close · y copy · ↑↓ pgup pgdn{place}"), &state.theme);
 }
 
@@ -82,7 +86,10 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         let key = if chosen { Key::UiPopupSelected } else { Key::UiPopup };
         let mark = if chosen { prompt } else { " " };
         let label_width = usize::from(rows.width) * 2 / 5;
-        let label = crate::tui::panels::servers::fit(&row.label, if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width });
+        let label = crate::tui::panels::servers::fit(
+            &row.label,
+            if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width },
+        );
         let line: Row = vec![(key, format!("{mark} {label}")), (Key::UiDim, row.note.clone())];
         view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
     }

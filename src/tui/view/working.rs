@@ -35,7 +35,10 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     }
     if waiting.len() > queued_rows_max() {
         let more = waiting.len() - queued_rows_max();
-        rows.push(vec![(Key::ChatQueued, format!("   {arrow} and {more} more ({} edits the last)", state.keymap.hint(Action::EditQueued)))]);
+        rows.push(vec![(
+            Key::ChatQueued,
+            format!("   {arrow} and {more} more ({} edits the last)", state.keymap.hint(Action::EditQueued)),
+        )]);
     }
     for (y, row) in (area.top()..area.bottom()).zip(&rows) {
         view::row(buf, Rect { y, height: 1, ..area }, row, &state.theme);
