@@ -9,4 +9,6 @@
     reason = "tests"
 )]
 
+mod mcp;
+mod mcp_support;
 mod tidy;
