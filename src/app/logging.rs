@@ -32,6 +32,7 @@ pub struct Logging {
 /// When the files cannot be opened, or logging was set up before.
 pub fn start(folder: &Path, filter: Option<&str>, secrets: Vec<String>) -> anyhow::Result<Logging> {
     let secrets: Arc<[String]> = secrets.into_iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN).collect();
+    std::fs::create_dir_all(folder)?;
     let (agent, agent_guard) = open(folder, "agent", &secrets)?;
     let (mcp, mcp_guard) = open(folder, "mcp_server", &secrets)?;
     let filter = EnvFilter::try_new(filter.unwrap_or(FILTER)).unwrap_or_else(|_| EnvFilter::new(FILTER));

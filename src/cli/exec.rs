@@ -230,9 +230,6 @@ impl<'a> Asking<'a> {
                 }
                 self.end_line()?;
                 text.clone_into(&mut self.answer);
-                if let Some(error) = &chat.error {
-                    output::note(format_args!("wakeful: {}", clean(error)));
-                }
             }
             _ => {}
         }

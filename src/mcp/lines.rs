@@ -51,10 +51,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                     if self.too_long || self.line.len() + part.len() > self.limit {
                         if !self.too_long {
                             self.too_long = true;
-                            self.tail =
-                                self.line.split_off(self.line.len().saturating_sub(EDGE_BYTES).max(self.line.len().min(EDGE_BYTES)));
-                            self.line.truncate(EDGE_BYTES);
-                            self.line.shrink_to_fit();
+                            self.tail = self.line.split_off(self.line.len().min(EDGE_BYTES));
+                            self.line.extend_from_slice(&part[..part.len().min(EDGE_BYTES - self.line.len())]);
                         }
                         self.tail.extend_from_slice(&part[part.len().saturating_sub(EDGE_BYTES)..]);
                         let over = self.tail.len().saturating_sub(EDGE_BYTES);

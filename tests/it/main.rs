@@ -10,6 +10,8 @@
 )]
 
 mod crash;
+mod mcp;
+mod mcp_support;
 mod pty;
 mod store;
 mod support;
