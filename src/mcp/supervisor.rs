@@ -152,6 +152,8 @@ impl Supervisor {
             End::Asked => "disabled by the user".to_owned(),
             End::Stopped => {
                 link.close().await;
+                // Who keeps the closed connection keeps its watchers waiting, and the shutdown with them.
+                service.stand(&self.replica, Standing::Connecting);
                 return (end, true);
             }
         };
