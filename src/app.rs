@@ -1,1 +1,197 @@
 //! Builds the parts, wires them, routes commands, shuts down.
+//!
+//! [`App::start`] makes the log, the models, the servers and the agent, in that order, and hands out what surfaces
+//! need: a bus to read, an inbox to write, queries to ask. Nothing here waits for a server or a model.
+
+pub mod doctor;
+pub mod logging;
+pub mod models;
+pub mod queries;
+pub mod tour;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{self, Engine, EngineHandle};
+use crate::app::queries::AppQueries;
+use crate::bus::{CommandReceiver, CommandSender, Recorder, Subscription, command_inbox};
+use crate::config::environment::Environment;
+use crate::config::load::Loaded;
+use crate::config::paths::Paths;
+use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::command::Command;
+use crate::domain::event::{ErrorEvent, NewEvent};
+use crate::domain::ids::SessionId;
+use crate::domain::query::{EventReader, Queries};
+use crate::mcp::{self, ServerPool};
+use crate::net;
+use crate::store::{self, EventLog};
+use crate::tools::{ToolBox, ToolSource, local};
+
+/// Commands that may wait for the router.
+const INBOX_MAX: usize = 1_024;
+
+/// The longest that a shutdown waits for the agent; what it leaves open is closed at the next start.
+const AGENT_STOP_MAX: Duration = Duration::from_secs(3);
+
+/// Everything the program is started with.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The settings.
+    pub loaded: Loaded,
+    /// Where files live.
+    pub paths: Paths,
+    /// The environment.
+    pub environment: Environment,
+    /// The working folder.
+    pub cwd: std::path::PathBuf,
+    /// Nobody is there to answer questions for consent.
+    pub unattended: bool,
+}
+
+/// The running program.
+pub struct App {
+    log: EventLog,
+    pool: ServerPool,
+    engine: EngineHandle,
+    queries: Arc<AppQueries>,
+    commands: CommandSender,
+    router: JoinHandle<()>,
+    stop: CancellationToken,
+    _logging: Option<logging::Logging>,
+}
+
+impl App {
+    /// Starts everything. Must be called within a runtime; opens one file and connects to nobody by itself (the pool
+    /// does, behind).
+    ///
+    /// # Errors
+    /// When the log cannot be opened or the settings name what is not there.
+    pub async fn start(start: Start) -> anyhow::Result<Self> {
+        let settings = start.loaded.settings.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secrets = models::secrets(&settings, &start.environment);
+        let logging = logging::start(&start.paths.logs(), start.environment.get("RUST_LOG"), secrets).ok();
+
+        let path = start.paths.events_file();
+        let opening = {
+            let clock = Arc::clone(&clock);
+            move || EventLog::open(&path, &store::Options::default(), clock)
+        };
+        let log = tokio::task::spawn_blocking(opening).await?.context("could not open the event log")?;
+        let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
+        let reader: Arc<dyn EventReader> = Arc::new(log.clone());
+
+        let net = net::Client::new(settings.net.clone());
+        let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
+        warnings.extend(start.loaded.warnings.iter().cloned());
+
+        let options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        let locals = local::catalog(options, Arc::clone(&clock));
+        let surroundings = mcp::Surroundings {
+            recorder: Arc::clone(&recorder),
+            clock: Arc::clone(&clock),
+            http: queries::mcp_http(&net),
+            environment: start.environment.map(),
+        };
+        let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
+        let tools = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>]);
+        let engine = Engine::start(agent::Deps {
+            recorder: Arc::clone(&recorder),
+            reader: Arc::clone(&reader),
+            tools: tools.clone(),
+            models: catalog.clone(),
+            clock: Arc::clone(&clock),
+            cwd: start.cwd.display().to_string(),
+            options: agent::Options { unattended: start.unattended, time_zone: time_zone(), ..settings.agent.clone() },
+        });
+
+        let (commands, receiver) = command_inbox(INBOX_MAX);
+        let stop = CancellationToken::new();
+        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), Arc::clone(&recorder), stop.clone()));
+        let queries = Arc::new(AppQueries::new(reader, tools, pool.clone(), catalog, start));
+        for message in warnings {
+            let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
+            recorder.emit(NewEvent::system(body));
+        }
+        Ok(Self { log, pool, engine, queries, commands, router, stop, _logging: logging })
+    }
+
+    /// Everything that happens from now on.
+    pub fn subscribe(&self) -> Subscription {
+        self.log.subscribe()
+    }
+
+    /// Takes what is wanted.
+    pub fn commands(&self) -> CommandSender {
+        self.commands.clone()
+    }
+
+    /// Answers what is asked.
+    pub fn queries(&self) -> Arc<dyn Queries> {
+        Arc::clone(&self.queries) as Arc<dyn Queries>
+    }
+
+    /// The log itself, for replays that go live.
+    pub fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// The servers.
+    pub fn pool(&self) -> &ServerPool {
+        &self.pool
+    }
+
+    /// The models.
+    pub fn catalog(&self) -> &crate::llm::Catalog {
+        self.queries.catalog()
+    }
+
+    /// Finds the session that `wanted` means: an id, the start of one, or `last`.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub async fn find_session(&self, wanted: &str) -> anyhow::Result<SessionId> {
+        queries::find_session(&*self.queries, wanted).await
+    }
+
+    /// Stops everything in order: agent, servers, log. Bounded in time.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        let _ = self.router.await;
+        let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
+        self.pool.shutdown().await;
+        self.log.shutdown().await;
+    }
+}
+
+/// The machine's time zone as an IANA name, where it has one.
+fn time_zone() -> String {
+    jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+}
+
+/// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
+async fn route(mut inbox: CommandReceiver, engine: EngineHandle, pool: ServerPool, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
+    loop {
+        let command = tokio::select! {
+            () = stop.cancelled() => return,
+            command = inbox.recv() => match command {
+                Some(command) => command,
+                None => return,
+            },
+        };
+        let failed = match command {
+            Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
+            command => engine.handle(command).err().map(|error| error.to_string()),
+        };
+        if let Some(message) = failed {
+            let body = ErrorEvent { message, source: "app".to_owned(), details: json!({}) };
+            recorder.emit(NewEvent::system(body));
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! and are told as [`Delta::Retry`]; after it there is none.
 
 mod catalog;
+pub mod offline;
+pub mod openai;
 
 use std::time::Duration;
 

@@ -1,3 +1,7 @@
 //! The `wakeful` program: hands over to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wakeful::cli::main()
+}

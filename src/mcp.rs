@@ -1,1 +1,42 @@
 //! Many MCP servers, their life cycle and their tools; and our own tools as a server.
+//!
+//! [`ServerPool`] keeps every configured server connected, each on its own task, and lends their tools to the agent as
+//! one [`ToolSource`](crate::tools::ToolSource). Our own tools are in-process servers of the same kind, so that the agent
+//! sees one sort of thing. What rmcp leaves to its user is done here: time limits, life cycles, child processes, salvage
+//! of malformed answers, the HTTP+SSE transport of 2024-11-05. Only this module names rmcp.
+
+mod call;
+mod catalog;
+mod content;
+mod dial;
+mod error;
+mod events;
+mod handler;
+mod http;
+mod import;
+mod lines;
+mod link;
+mod local;
+mod mask;
+mod names;
+mod options;
+mod pool;
+mod probe;
+mod process;
+mod remote;
+mod replica;
+mod retry;
+mod serve;
+mod service;
+mod sse;
+mod stderr;
+mod stdio;
+mod supervisor;
+
+pub use error::{CommandError, Error, OptionsError};
+pub use http::Http;
+pub use import::{ImportError, parse_mcp_json};
+pub use options::{PoolOptions, ServerOptions, TransportKind};
+pub use pool::{LocalServer, ServerPool, Surroundings};
+pub use probe::{TestReport, call_once, test_server};
+pub use serve::{ServeError, serve_on, serve_stdio};

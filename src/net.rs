@@ -1,1 +1,230 @@
-//! One HTTP client, retry policy, limits.
+//! One HTTP client for everything that leaves this machine, and the rules of trying again.
+//!
+//! The only module that names reqwest. A [`Client`] costs nothing until its first use: reading the system's root
+//! certificates takes milliseconds, so it happens then, off the event loop. Certificates are checked against the
+//! platform's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` count); servers on the loopback interface are reached without
+//! any proxy. Redirects are followed within one host only. There is no limit on a whole request here: whoever reads a body knows how long it may take.
+
+mod failure;
+mod retry;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream, StreamExt};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+pub use failure::{Failure, Reason};
+pub use retry::{Class, GaveUp, RetryPolicy, Verdict, retry_after};
+
+/// A request, ready to be sent. Crates that are handed one of our clients speak in these.
+pub type Request = reqwest::Request;
+
+/// A response with its body still coming.
+pub type Response = reqwest::Response;
+
+/// The client underneath, for crates that want one: build it here, hand it on, and do not name its crate.
+pub type Inner = reqwest::Client;
+
+/// How many redirects are followed.
+const REDIRECTS_MAX: usize = 5;
+
+/// How long an unused connection is kept for the next request.
+const POOL_IDLE: Duration = Duration::from_secs(90);
+
+/// How this machine reaches others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Proxy for all requests but those to this machine: a URL, `off` for none; default: what the system says
+    /// (`HTTPS_PROXY` and its kin).
+    pub proxy: Option<String>,
+    /// Longest wait for a connection, in seconds; default 10.
+    pub connect_timeout_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { proxy: None, connect_timeout_seconds: 10 }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The proxy's address makes no sense.
+    #[error("`{0}` is no usable proxy address")]
+    Proxy(String),
+    /// The client could not be built; without root certificates on the machine, for example.
+    #[error("could not set up HTTP: {0}")]
+    Build(String),
+}
+
+/// Installs ring as the process's cryptography, once; later calls do nothing.
+pub fn install_crypto() {
+    // It fails only where a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A client that is built at its first use. Clones share it.
+#[derive(Clone)]
+pub struct Client(Arc<Lazy>);
+
+struct Lazy {
+    options: Options,
+    outward: OnceCell<Inner>,
+    plain: OnceCell<Inner>,
+    loopback: OnceCell<Inner>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("net::Client").field("connect_timeout_seconds", &self.0.options.connect_timeout_seconds).finish_non_exhaustive()
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
+impl Client {
+    /// A client that is not built yet.
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(Lazy { options, outward: OnceCell::new(), plain: OnceCell::new(), loopback: OnceCell::new() }))
+    }
+
+    /// The same with another limit on connecting; this very client where the limit is the same.
+    pub fn with_connect_timeout(&self, seconds: u64) -> Self {
+        if seconds == self.0.options.connect_timeout_seconds {
+            return self.clone();
+        }
+        Self::new(Options { connect_timeout_seconds: seconds, ..self.0.options.clone() })
+    }
+
+    /// The client that reaches `url`, built now if need be.
+    ///
+    /// # Errors
+    /// When the proxy's address is unusable or the machine has no root certificates.
+    pub async fn inner(&self, url: &str) -> Result<Inner, Error> {
+        if is_loopback(url) && url.starts_with("http://") {
+            return self.0.loopback.get_or_try_init(|| build(self.0.options.clone(), Reach::Loopback)).await.cloned();
+        }
+        let built = self.0.outward.get_or_try_init(|| build(self.0.options.clone(), Reach::Outward)).await.cloned();
+        match built {
+            // Plain HTTP needs no certificates, so a machine without any can still use it.
+            Err(Error::Build(_)) if url.starts_with("http://") => {
+                self.0.plain.get_or_try_init(|| build(self.0.options.clone(), Reach::Plain)).await.cloned()
+            }
+            other => other,
+        }
+    }
+
+    /// Sends `request` and waits for the head of the response, whatever its status.
+    ///
+    /// # Errors
+    /// When no response came.
+    pub async fn execute(&self, request: Request) -> Result<Response, Failure> {
+        let inner = self.inner(request.url().as_str()).await.map_err(|error| Failure::setup(&error))?;
+        inner.execute(request).await.map_err(Failure::from)
+    }
+
+    /// Sends a GET request to `url` and waits for the head of the response, whatever its status.
+    ///
+    /// # Errors
+    /// When no response came.
+    pub async fn get(&self, url: &str, headers: HeaderMap, query: &[(String, String)]) -> Result<Response, Failure> {
+        let inner = self.inner(url).await.map_err(|error| Failure::setup(&error))?;
+        inner.get(url).headers(headers).query(query).send().await.map_err(Failure::from)
+    }
+}
+
+/// Whom a client is for; three, because a client's proxy and certificates cannot change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Any server.
+    Outward,
+    /// Servers without TLS, on a machine that has no root certificates.
+    Plain,
+    /// Servers without TLS on this very machine: no proxy, and no certificates to read.
+    Loopback,
+}
+
+async fn build(options: Options, reach: Reach) -> Result<Inner, Error> {
+    let built = tokio::task::spawn_blocking(move || build_now(&options, reach)).await;
+    built.unwrap_or_else(|error| Err(Error::Build(error.to_string())))
+}
+
+fn build_now(options: &Options, reach: Reach) -> Result<Inner, Error> {
+    install_crypto();
+    let mut builder = Inner::builder()
+        .user_agent(concat!("wakeful/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(options.connect_timeout_seconds))
+        .pool_idle_timeout(POOL_IDLE)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::custom(stay_at_home));
+    builder = match (reach, options.proxy.as_deref()) {
+        (Reach::Loopback, _) | (_, Some("off" | "")) => builder.no_proxy(),
+        (_, None) => builder,
+        (_, Some(url)) => {
+            let proxy = reqwest::Proxy::all(url).map_err(|_| Error::Proxy(without_userinfo(url)))?;
+            builder.proxy(proxy)
+        }
+    };
+    if reach != Reach::Outward {
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| Error::Build(failure::chain(&error.without_url())))
+}
+
+/// Follows a redirect only to the same host, and never from TLS to plain text: our requests carry keys in headers of
+/// any name, and a redirect must not carry them to a stranger. What is not followed comes back as it is.
+fn stay_at_home(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let next = attempt.url();
+    let home = attempt.previous().first().is_some_and(|first| {
+        let same_host = first.host_str() == next.host_str();
+        let same_place = first.scheme() == next.scheme() && first.port_or_known_default() == next.port_or_known_default();
+        let to_tls = first.scheme() == "http" && next.scheme() == "https";
+        same_host && (same_place || to_tls)
+    });
+    if home && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn without_userinfo(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        _ => url.to_owned(),
+    }
+}
+
+/// The body of `response` as it comes.
+pub fn body(response: Response) -> BoxStream<'static, Result<Bytes, Failure>> {
+    response.bytes_stream().map(|part| part.map_err(Failure::from)).boxed()
+}
+
+/// A response made here, for crates that want one from us.
+pub fn respond<S>(status: StatusCode, content_type: &'static str, body: S) -> Response
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+{
+    let mut response = http::Response::new(reqwest::Body::wrap_stream(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response.into()
+}
+
+#[cfg(test)]
+mod tests;

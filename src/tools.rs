@@ -3,6 +3,9 @@
 //! Tools come from sources (the server pool, later peers on the feed); the box asks them anew for each model call, so
 //! that a catalogue may change while the program runs.
 
+pub mod local;
+pub mod schema;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;

@@ -1,11 +1,28 @@
 //! The bounded fan-out: one shared ring of events, a cursor for each reader.
+//!
+//! Publishing costs the same whoever reads: it pushes to the ring and wakes at most one dispatcher for each runtime
+//! that has waiting readers (one, in the program). The dispatcher is a task that wakes the readers; the first reader
+//! that has to wait starts it, so nobody sets anything up. A reader that lags is told how many events it lost and goes
+//! on with the oldest one that is left; nobody ever waits for a reader, not even the other readers.
+
+#[cfg(test)]
+mod tests;
+mod waiters;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
-use tokio::sync::Notify;
+use tokio::task::coop;
 
+use crate::bus::ring::waiters::{Ticket, Waiters};
 use crate::domain::event::Event;
+
+/// How many events pass between two looks for those that all readers have read: so many may be kept for nobody.
+const TRIM_STEP: u64 = 64;
+
+/// Room that is set aside at once, in events; a larger ring grows when it is needed.
+const ROOM_AT_START: usize = 64;
 
 /// What a reader gets.
 #[derive(Debug, Clone)]
@@ -22,13 +39,37 @@ struct Ring {
     /// Position of the first event in `events`, counted from the start of the program.
     start: u64,
     closed: bool,
+    /// Where each reader stands; `None` is a free place. Without readers `events` is empty.
+    cursors: Vec<Option<u64>>,
+    readers: usize,
+    /// The end of the ring at which to look next for events that nobody needs any more.
+    trim_at: u64,
+    /// Only readers that found the ring empty under the same lock are in here: no wake-up can be lost.
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     ring: Mutex<Ring>,
     capacity: usize,
-    wake: Notify,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the waiting readers.
+    fn with_waiters<T>(&self, work: impl FnOnce(&mut Waiters) -> T) -> T {
+        work(&mut self.lock().waiters)
+    }
+}
+
+impl Drop for Shared {
+    /// Lets the dispatchers see that nobody is left.
+    fn drop(&mut self) {
+        self.ring.get_mut().unwrap_or_else(PoisonError::into_inner).waiters.dismiss();
+    }
 }
 
 /// Spreads events to readers. Cheap to clone.
@@ -39,80 +80,181 @@ pub struct EventBus(Arc<Shared>);
 #[derive(Debug)]
 pub struct Subscription {
     shared: Arc<Shared>,
-    next: u64,
+    /// Its place among the cursors.
+    slot: usize,
+    ticket: Option<Ticket>,
 }
 
 impl EventBus {
     /// A bus that keeps the last `capacity` events for readers that lag.
     pub fn new(capacity: usize) -> Self {
-        let ring = Ring { events: VecDeque::with_capacity(capacity.min(1_024)), start: 0, closed: false };
-        Self(Arc::new(Shared { ring: Mutex::new(ring), capacity: capacity.max(1), wake: Notify::new() }))
+        let capacity = capacity.max(1);
+        let events = VecDeque::with_capacity(capacity.min(ROOM_AT_START));
+        let ring =
+            Ring { events, start: 0, closed: false, cursors: Vec::new(), readers: 0, trim_at: TRIM_STEP, waiters: Waiters::default() };
+        Self(Arc::new(Shared { ring: Mutex::new(ring), capacity }))
     }
 
     /// Spreads `event`. Never waits.
     pub fn publish(&self, event: Arc<Event>) {
-        {
-            let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-            if ring.events.len() == self.0.capacity {
-                ring.events.pop_front();
-                ring.start += 1;
-            }
-            ring.events.push_back(event);
-        }
-        self.0.wake.notify_waiters();
+        let (signal, evicted) = {
+            let mut ring = self.0.lock();
+            let evicted = ring.push(event, self.0.capacity);
+            (ring.waiters.signal(), evicted)
+        };
+        signal.wake();
+        drop(evicted);
+    }
+
+    /// Spreads `events` in one go: nothing comes between them. Never waits.
+    pub fn publish_all(&self, events: &[Arc<Event>]) {
+        let mut evicted = Vec::new();
+        let signal = {
+            let mut ring = self.0.lock();
+            evicted.extend(events.iter().filter_map(|event| ring.push(Arc::clone(event), self.0.capacity)));
+            ring.waiters.signal()
+        };
+        signal.wake();
     }
 
     /// A reader that sees all events from now on.
     pub fn subscribe(&self) -> Subscription {
-        let ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = ring.start + ring.events.len() as u64;
-        Subscription { shared: Arc::clone(&self.0), next }
+        let slot = self.0.lock().join();
+        Subscription { shared: Arc::clone(&self.0), slot, ticket: None }
     }
 
     /// Ends all readers once they have read what there is.
     pub fn close(&self) {
-        self.0.ring.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.0.wake.notify_waiters();
+        let signal = {
+            let mut ring = self.0.lock();
+            ring.closed = true;
+            ring.waiters.signal()
+        };
+        signal.wake();
+    }
+}
+
+/// What a reader got.
+struct Read {
+    count: usize,
+    /// Nobody needs them any more: to be freed outside of the lock.
+    _unneeded: Vec<Arc<Event>>,
+}
+
+impl Ring {
+    fn end(&self) -> u64 {
+        self.start + self.events.len() as u64
+    }
+
+    /// Adds `event`; gives back the one that had to go, so that it is freed outside of the lock.
+    fn push(&mut self, event: Arc<Event>, capacity: usize) -> Option<Arc<Event>> {
+        if self.readers == 0 {
+            self.start += 1;
+            return Some(event);
+        }
+        let evicted = if self.events.len() == capacity { self.events.pop_front() } else { None };
+        self.start += u64::from(evicted.is_some());
+        self.events.push_back(event);
+        evicted
+    }
+
+    /// A place for a reader who sees all events from now on.
+    fn join(&mut self) -> usize {
+        self.readers += 1;
+        let cursor = Some(self.end());
+        if let Some(slot) = self.cursors.iter().position(Option::is_none) {
+            self.cursors[slot] = cursor;
+            return slot;
+        }
+        self.cursors.push(cursor);
+        self.cursors.len() - 1
+    }
+
+    fn leave(&mut self, slot: usize) -> Vec<Arc<Event>> {
+        self.readers -= 1;
+        self.cursors[slot] = None;
+        self.trim()
+    }
+
+    /// Hands `take` what comes next for the reader at `slot`, at most `limit` deliveries.
+    fn read(&mut self, slot: usize, limit: usize, mut take: impl FnMut(Delivery)) -> Read {
+        let mut next = self.cursors[slot].unwrap_or(self.start);
+        let mut count = 0;
+        if next < self.start && limit > 0 {
+            take(Delivery::Lost(self.start - next));
+            next = self.start;
+            count = 1;
+        }
+        let from = usize::try_from(next.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.events.len());
+        for event in self.events.range(from..).take(limit - count) {
+            take(Delivery::Event(Arc::clone(event)));
+            next += 1;
+            count += 1;
+        }
+        self.cursors[slot] = Some(next);
+        let due = next == self.end() && next >= self.trim_at;
+        Read { count, _unneeded: if due { self.trim() } else { Vec::new() } }
+    }
+
+    /// Takes out the events that all readers have read: what is big does not stay in memory for long.
+    fn trim(&mut self) -> Vec<Arc<Event>> {
+        self.trim_at = self.end() + TRIM_STEP;
+        let needed = self.cursors.iter().flatten().min().copied().unwrap_or_else(|| self.end());
+        let unneeded = usize::try_from(needed.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.events.len());
+        self.start += unneeded as u64;
+        self.events.drain(..unneeded).collect()
     }
 }
 
 impl Subscription {
-    /// What comes next, if it is there already. `Ok(None)`: nothing yet; `Err(())`: closed.
-    fn poll_next(&mut self) -> Result<Option<Delivery>, ()> {
-        let ring = self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.next < ring.start {
-            let lost = ring.start - self.next;
-            self.next = ring.start;
-            return Ok(Some(Delivery::Lost(lost)));
-        }
-        let index = usize::try_from(self.next - ring.start).unwrap_or(usize::MAX);
-        match ring.events.get(index) {
-            Some(event) => {
-                self.next += 1;
-                Ok(Some(Delivery::Event(Arc::clone(event))))
-            }
-            None if ring.closed => Err(()),
-            None => Ok(None),
-        }
-    }
-
     /// What comes next, if it is there already.
     pub fn try_recv(&mut self) -> Option<Delivery> {
-        self.poll_next().ok().flatten()
+        let mut out = None;
+        let read = self.shared.lock().read(self.slot, 1, |delivery| out = Some(delivery));
+        drop(read);
+        out
     }
 
     /// Waits for what comes next; `None` when the bus is closed. Safe to cancel.
     pub async fn recv(&mut self) -> Option<Delivery> {
-        loop {
-            let shared = Arc::clone(&self.shared);
-            let notified = shared.wake.notified();
-            let mut notified = std::pin::pin!(notified);
-            notified.as_mut().enable();
-            match self.poll_next() {
-                Ok(Some(delivery)) => return Some(delivery),
-                Ok(None) => notified.await,
-                Err(()) => return None,
-            }
+        let mut out = None;
+        let read = std::future::poll_fn(|cx| self.poll_read(cx, 1, |delivery| out = Some(delivery)));
+        coop::cooperative(read).await;
+        out
+    }
+
+    /// Waits until something is there, then appends all that is there to `out`, at most `limit` deliveries. Gives back
+    /// how many: 0 when the bus is closed (or `limit` is 0). Safe to cancel.
+    pub async fn recv_many(&mut self, out: &mut Vec<Delivery>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
         }
+        let read = std::future::poll_fn(|cx| self.poll_read(cx, limit, |delivery| out.push(delivery)));
+        coop::cooperative(read).await
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, limit: usize, take: impl FnMut(Delivery)) -> Poll<usize> {
+        let mut ring = self.shared.lock();
+        let read = ring.read(self.slot, limit, take);
+        if read.count > 0 || ring.closed {
+            drop(ring);
+            return Poll::Ready(read.count);
+        }
+        let waited = ring.waiters.wait(&mut self.ticket, cx.waker());
+        drop(ring);
+        if let Some(runtime) = waited.dispatcher {
+            waiters::start_dispatcher(&self.shared, &runtime);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut ring = self.shared.lock();
+        let unneeded = ring.leave(self.slot);
+        let waker = self.ticket.take().and_then(|ticket| ring.waiters.leave(&ticket));
+        drop(ring);
+        drop((unneeded, waker));
     }
 }

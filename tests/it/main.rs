@@ -1,1 +1,18 @@
 //! Tests of whole features, in one binary: each one links the whole library.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod crash;
+mod mcp;
+mod mcp_support;
+mod pty;
+mod store;
+mod support;
+mod tidy;

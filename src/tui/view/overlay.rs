@@ -49,7 +49,7 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
             }
         }
         Body::Json(json) => {
-            let look = Look { theme: &state.theme, highlighter: &state.highlighter, base: state.theme.style(Key::UiPopup) };
+            let look = Look::new(&state.theme, &state.highlighter);
             let rendered = markdown::render_code(json, "json", inner.width, JSON_LINES_MAX, look);
             let scroll = panel.scroll.min(rendered.len().saturating_sub(height));
             for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {

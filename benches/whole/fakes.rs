@@ -1,0 +1,71 @@
+//! The other side of the whole-process figures: an MCP server that echoes, the bare ratatui program that marks the
+//! floor, and the client that does nothing but ask again.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ratatui::crossterm::event::{Event, KeyCode, read};
+use serde_json::{Value, json};
+
+use super::model::{ModelServer, Say};
+
+/// A program that does nothing but show what is typed.
+pub fn bare_program() {
+    let mut terminal = ratatui::init();
+    let mut typed = String::new();
+    loop {
+        terminal.draw(|frame| frame.render_widget(typed.as_str(), frame.area())).unwrap();
+        if let Event::Key(key) = read().unwrap() {
+            match key.code {
+                KeyCode::Char(ch) => typed.push(ch),
+                KeyCode::Esc => break,
+                _ => {}
+            }
+        }
+    }
+    ratatui::restore();
+}
+
+/// A minimal MCP server over standard input and output, with one tool.
+pub fn echo_server() {
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let Ok(message) = serde_json::from_str::<Value>(&line.unwrap()) else { continue };
+        let Some(id) = message.get("id") else { continue };
+        let result = match message["method"].as_str().unwrap_or_default() {
+            "initialize" => {
+                json!({"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "echo", "version": "1"}})
+            }
+            "tools/list" => {
+                json!({"tools": [{"name": "echo", "description": "Echoes", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}]})
+            }
+            "tools/call" => json!({"content": [{"type": "text", "text": message["params"]["arguments"]["text"]}]}),
+            _ => json!({}),
+        };
+        writeln!(out, "{}", json!({"jsonrpc": "2.0", "id": id, "result": result})).unwrap();
+        out.flush().unwrap();
+    }
+}
+
+/// The median gap between answer and next request of a client that does nothing but ask again at once.
+pub fn floor_gap() -> Duration {
+    let bare = ModelServer::start(|_| Say::Tokens(1));
+    let body = json!({"model": "model", "stream": true, "messages": []}).to_string();
+    let request = format!("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut stream = TcpStream::connect(("127.0.0.1", bare.port())).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..200 {
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        while line != "0\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        reader.read_line(&mut line).unwrap();
+    }
+    let mut gaps = bare.gaps();
+    gaps.sort();
+    gaps[gaps.len() / 2]
+}

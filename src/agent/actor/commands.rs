@@ -1,0 +1,119 @@
+//! What each command does to an open session.
+
+use crate::agent::actor::Actor;
+use crate::agent::actor::opening::title;
+use crate::agent::turn::{Input, Prompt};
+use crate::bus::RecordError;
+use crate::domain::command::{Command, Delivery};
+use crate::domain::event::{Chat, ChatStatus, SessionEvent};
+use crate::domain::ids::{MessageId, Seq};
+use crate::domain::message::Role;
+
+impl Actor {
+    pub(super) async fn on_command(&mut self, command: Command) -> Result<(), RecordError> {
+        match command {
+            Command::Submit { message_id, text, delivery, .. } => self.submit(message_id, text, delivery).await?,
+            Command::EditQueued { message_id, text, .. } => self.edit_queued(&message_id, text).await?,
+            Command::Interrupt { .. } => self.interrupt(),
+            Command::Decide { call_id, decision, .. } => {
+                // A question that is answered already, or was withdrawn: the first answer counts.
+                let asking = self.runs.iter().find(|(_, run)| run.turn.is_asking(&call_id)).map(|(id, _)| *id);
+                if let Some(run) = asking {
+                    self.step(run, Input::Decided { call_id, decision });
+                }
+            }
+            Command::Rewind { to, .. } => self.rewind(to).await?,
+            Command::Rename { title: text, .. } => match title(&text) {
+                Some(title) => self.say(SessionEvent::Renamed { title }),
+                None => self.shared.complain(&self.id, "a title needs at least one visible character", ""),
+            },
+            Command::Compact { .. } => match self.main_run() {
+                Some(run) => self.step(run, Input::CompactAsked),
+                None if self.compacting.is_none() => self.compact_session(),
+                None => {}
+            },
+            Command::SetModel { model, .. } => self.set_model(&model),
+            Command::SetMode { mode, .. } => {
+                if mode != self.state.mode {
+                    self.say(SessionEvent::ModeSet { mode });
+                }
+            }
+            // It is open already; the last is never handed to a session.
+            Command::NewSession { .. } | Command::OpenSession { .. } | Command::ForkSession { .. } | Command::Mcp(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, message_id: MessageId, text: String, delivery: Delivery) -> Result<(), RecordError> {
+        let options = &self.shared.deps.options;
+        // Sent again after a broken connection: it is here already.
+        if text.trim().is_empty() || self.state.message_ids.contains(&message_id) {
+            return Ok(());
+        }
+        if text.len() > options.message_bytes_max {
+            let message = format!("the message is too long: {} bytes of at most {}", text.len(), options.message_bytes_max);
+            self.shared.complain(&self.id, message, "put the text into a file and name it with @");
+            return Ok(());
+        }
+        if !self.is_busy() {
+            self.go_on_due = false;
+            let waiting = self.state.queue.iter();
+            let waiting = waiting.map(|queued| Prompt { message_id: Some(queued.message_id.clone()), text: queued.text.clone() });
+            let prompts = waiting.chain([Prompt { message_id: Some(message_id), text }]).collect();
+            self.start(prompts);
+            return Ok(());
+        }
+        if self.state.queue.len() >= options.queue_max {
+            self.shared.complain(&self.id, format!("{} messages wait already", options.queue_max), "take one back or wait for the answer");
+            return Ok(());
+        }
+        self.say(queued(ChatStatus::Queued, &message_id, Some(text.clone())));
+        self.flush().await?;
+        if let (Delivery::Steer, Some(run)) = (delivery, self.main_run()) {
+            self.step(run, Input::Steer(Prompt { message_id: Some(message_id), text }));
+        }
+        Ok(())
+    }
+
+    async fn edit_queued(&mut self, message_id: &MessageId, text: Option<String>) -> Result<(), RecordError> {
+        if !self.state.queue.iter().any(|queued| queued.message_id == *message_id) {
+            self.shared.complain(&self.id, "the message was sent already and cannot be changed", "send what you want to say instead");
+            return Ok(());
+        }
+        let text = text.filter(|text| !text.trim().is_empty());
+        let status = if text.is_some() { ChatStatus::Queued } else { ChatStatus::Withdrawn };
+        self.say(queued(status, message_id, text.clone()));
+        self.flush().await?;
+        if let Some(run) = self.main_run() {
+            self.step(run, Input::EditSteer { message_id: message_id.clone(), text });
+        }
+        Ok(())
+    }
+
+    /// What runs is stopped first, so that its end is part of what is forgotten.
+    async fn rewind(&mut self, to: Seq) -> Result<(), RecordError> {
+        self.interrupt();
+        self.settle().await?;
+        if to >= self.state.last_seq {
+            self.shared.complain(&self.id, format!("there is nothing after event {to} to take back"), "");
+            return Ok(());
+        }
+        self.say(SessionEvent::Rewound { to });
+        Ok(())
+    }
+
+    fn set_model(&mut self, wanted: &str) {
+        match self.shared.deps.models.resolve(wanted.trim(), Some(&self.state.model)) {
+            Ok(found) if found.id() == self.state.model => {}
+            Ok(found) => self.say(SessionEvent::ModelSet { model: found.id() }),
+            Err(error) => self.shared.complain(&self.id, error.to_string(), "list the models with /model"),
+        }
+    }
+}
+
+fn queued(status: ChatStatus, message_id: &MessageId, text: Option<String>) -> Chat {
+    let mut chat = Chat::new(Role::User, status);
+    chat.message_id = Some(message_id.clone());
+    chat.text = text;
+    chat
+}

@@ -1,0 +1,135 @@
+//! Looks at the set-up: what works, what does not, what to do about it. Tells no secrets.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::app::Start;
+use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
+use crate::llm::{Catalog, offline};
+use crate::mcp::ServerPool;
+
+/// The longest that the model's provider is waited for.
+const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Looks at everything.
+pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &dyn EventReader) -> Vec<CheckRow> {
+    let mut rows = vec![version(), config(start)];
+    rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
+    rows.push(folder("data folder", &start.paths.data));
+    rows.push(folder("state folder", &start.paths.state));
+    rows.push(log(reader).await);
+    rows.push(model(catalog).await);
+    rows.extend(pool.servers().into_iter().map(|server| {
+        let name = format!("server {}", server.name);
+        match server.status {
+            ServerState::Ready => row(&name, CheckLevel::Ok, format!("{} tools over {}", server.tools, server.transport), None),
+            ServerState::Connecting => row(&name, CheckLevel::Warn, "still connecting", Some("look again in a few seconds")),
+            ServerState::Disabled => row(&name, CheckLevel::Ok, "disabled", None),
+            ServerState::Failing { reason, .. } | ServerState::Failed { reason } => {
+                let remedy = format!("`wakeful mcp test {}` tells more; `/mcp logs {}` shows what it wrote", server.name, server.name);
+                row(&name, CheckLevel::Fail, reason, Some(&remedy))
+            }
+        }
+    }));
+    rows.extend(terminal(start));
+    rows
+}
+
+fn row(name: &str, level: CheckLevel, message: impl Into<String>, remedy: Option<&str>) -> CheckRow {
+    CheckRow { name: name.to_owned(), level, message: message.into(), remedy: remedy.map(str::to_owned) }
+}
+
+fn version() -> CheckRow {
+    let message = format!("{} on {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    row("wakeful", CheckLevel::Ok, message, None)
+}
+
+fn config(start: &Start) -> CheckRow {
+    let files: Vec<_> = start.loaded.files.iter().map(|file| file.display().to_string()).collect();
+    if files.is_empty() {
+        let message = format!("no file, all defaults; it would be {}", start.loaded.config_file.display());
+        return row("config", CheckLevel::Ok, message, Some("`wakeful config init` writes a commented one"));
+    }
+    row("config", CheckLevel::Ok, files.join(", "), None)
+}
+
+/// Whether files can be written in `path`: by writing one.
+fn folder(name: &str, path: &Path) -> CheckRow {
+    let probe = path.join(format!(".doctor-{}", std::process::id()));
+    let written = std::fs::create_dir_all(path).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
+    match written {
+        Ok(()) => row(name, CheckLevel::Ok, path.display().to_string(), None),
+        Err(error) => {
+            let remedy = format!("make {} writable, or set WAKEFUL_HOME to a folder that is", path.display());
+            row(name, CheckLevel::Fail, format!("{}: {error}", path.display()), Some(&remedy))
+        }
+    }
+}
+
+async fn log(reader: &dyn EventReader) -> CheckRow {
+    let newest = EventFilter { limit: Some(1), newest: true, ..EventFilter::default() };
+    match reader.events(newest).await {
+        Ok(events) => {
+            let head = events.first().and_then(|event| event.seq).unwrap_or_default();
+            row("event log", CheckLevel::Ok, format!("{head} events"), None)
+        }
+        Err(error) => {
+            row("event log", CheckLevel::Fail, error.to_string(), Some("move the file away to start a new log; it is kept as it is"))
+        }
+    }
+}
+
+async fn model(catalog: &Catalog) -> CheckRow {
+    let id = catalog.default_id().to_owned();
+    let name = format!("model {id}");
+    let resolved = match catalog.resolve(&id, None) {
+        Ok(resolved) => resolved,
+        Err(error) => return row(&name, CheckLevel::Fail, error.to_string(), Some("set `model` in the config, or --model")),
+    };
+    if resolved.provider == offline::PROVIDER {
+        let remedy = "set OPENAI_API_KEY or `[providers]`, then choose a model with /model";
+        return row(&name, CheckLevel::Ok, "the built-in assistant; rule-based, no language model", Some(remedy));
+    }
+    match tokio::time::timeout(PROVIDER_WAIT_MAX, resolved.llm.models()).await {
+        Ok(Ok(models)) if models.iter().any(|model| *model == resolved.model) => {
+            row(&name, CheckLevel::Ok, "the provider answers and has it", None)
+        }
+        Ok(Ok(models)) => {
+            let message = format!("the provider answers; it lists {} other models", models.len());
+            row(&name, CheckLevel::Warn, message, Some("`/model` lists what there is"))
+        }
+        Ok(Err(error)) => {
+            row(&name, CheckLevel::Fail, error.to_string(), Some("check base_url and key of the provider in `wakeful config show`"))
+        }
+        Err(_) => row(&name, CheckLevel::Fail, "no answer within 5 s", Some("check base_url of the provider, and whether it runs")),
+    }
+}
+
+fn terminal(start: &Start) -> Vec<CheckRow> {
+    let term = start.environment.get("TERM").unwrap_or("unset");
+    let colours = if start.environment.get("NO_COLOR").is_some() {
+        "no colours (NO_COLOR)"
+    } else if matches!(start.environment.get("COLORTERM"), Some("truecolor" | "24bit")) {
+        "24-bit colours"
+    } else if term.contains("256color") {
+        "256 colours"
+    } else {
+        "16 colours"
+    };
+    let mut rows = vec![if term == "dumb" || term == "unset" {
+        row(
+            "terminal",
+            CheckLevel::Warn,
+            format!("TERM is {term}"),
+            Some("use a terminal that can move the cursor; `wakeful exec` works everywhere"),
+        )
+    } else {
+        row("terminal", CheckLevel::Ok, format!("{term}, {colours}"), None)
+    }];
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| start.environment.get(name)).unwrap_or("");
+    if !locale.to_ascii_lowercase().contains("utf") {
+        let remedy = "set LANG to a UTF-8 locale, e.g. C.UTF-8, or `tui.icons = \"ascii\"`";
+        rows.push(row("locale", CheckLevel::Warn, format!("`{locale}` does not say UTF-8"), Some(remedy)));
+    }
+    rows
+}

@@ -1,0 +1,130 @@
+//! Answers what surfaces ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use futures::FutureExt;
+use futures::future::join_all;
+
+use crate::app::{Start, doctor};
+use crate::domain::event::Event;
+use crate::domain::ids::{ServerName, SessionId};
+use crate::domain::query::{AgentInfo, Answer, CheckRow, EventFilter, EventReader, ModelInfo, Queries, ServerStatus, SessionSummary};
+use crate::domain::tool::ToolInfo;
+use crate::llm::{Catalog, offline};
+use crate::mcp::{self, ServerPool};
+use crate::net;
+use crate::tools::ToolBox;
+
+/// The longest that a provider is waited for when models are listed.
+const MODELS_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// Sessions that are looked through for the start of an id.
+const SESSIONS_MAX: usize = 10_000;
+
+/// The read side of the program.
+pub struct AppQueries {
+    reader: Arc<dyn EventReader>,
+    tools: ToolBox,
+    pool: ServerPool,
+    catalog: Catalog,
+    start: Start,
+}
+
+impl AppQueries {
+    /// Answers from these parts.
+    pub fn new(reader: Arc<dyn EventReader>, tools: ToolBox, pool: ServerPool, catalog: Catalog, start: Start) -> Self {
+        Self { reader, tools, pool, catalog, start }
+    }
+
+    /// All models.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    async fn list_models(&self) -> Vec<ModelInfo> {
+        let ask = |(name, llm): &(String, Arc<dyn crate::llm::Llm>)| {
+            let (name, llm) = (name.clone(), Arc::clone(llm));
+            async move {
+                let models = tokio::time::timeout(MODELS_WAIT_MAX, llm.models()).await.ok().and_then(Result::ok).unwrap_or_default();
+                let note = if name == offline::PROVIDER { "built in, rule-based, no language model" } else { "" };
+                let info = |model: String| ModelInfo { id: format!("{name}/{model}"), note: note.to_owned() };
+                models.into_iter().map(info).collect::<Vec<_>>()
+            }
+        };
+        let mut all: Vec<ModelInfo> = join_all(self.catalog.providers().iter().map(ask)).await.into_iter().flatten().collect();
+        // The model of the config counts whether or not its provider answers now.
+        let default = self.catalog.default_id();
+        if !all.iter().any(|info| info.id == default) {
+            all.push(ModelInfo { id: default.to_owned(), note: "from the config; its provider did not answer just now".to_owned() });
+        }
+        all
+    }
+}
+
+impl EventReader for AppQueries {
+    fn sessions(&self, search: Option<String>, limit: usize) -> Answer<'_, Vec<SessionSummary>> {
+        self.reader.sessions(search, limit)
+    }
+
+    fn events(&self, filter: EventFilter) -> Answer<'_, Vec<Arc<Event>>> {
+        self.reader.events(filter)
+    }
+
+    fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
+        self.reader.session_events(session)
+    }
+}
+
+impl Queries for AppQueries {
+    fn servers(&self) -> Answer<'_, Vec<ServerStatus>> {
+        std::future::ready(Ok(self.pool.servers())).boxed()
+    }
+
+    fn tools(&self) -> Answer<'_, Vec<ToolInfo>> {
+        std::future::ready(Ok(self.tools.tools().iter().map(|tool| tool.info().clone()).collect())).boxed()
+    }
+
+    fn server_log(&self, server: ServerName, lines: usize) -> Answer<'_, Vec<String>> {
+        std::future::ready(Ok(self.pool.server_log(&server, lines))).boxed()
+    }
+
+    fn models(&self) -> Answer<'_, Vec<ModelInfo>> {
+        async { Ok(self.list_models().await) }.boxed()
+    }
+
+    fn agents(&self) -> Answer<'_, Vec<AgentInfo>> {
+        std::future::ready(Ok(self.start.loaded.settings.agent.agent_infos())).boxed()
+    }
+
+    fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
+        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, &*self.reader).await) }.boxed()
+    }
+}
+
+/// How servers are reached over HTTP: through this program's one client.
+pub fn mcp_http(net: &net::Client) -> mcp::Http {
+    let net = net.clone();
+    mcp::Http::new(move |url: &str| {
+        let (net, url) = (net.clone(), url.to_owned());
+        async move { net.inner(&url).await.map_err(|error| error.to_string()) }.boxed()
+    })
+}
+
+/// Finds the session that `wanted` means: an id, the start of one, or `last`.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub async fn find_session(reader: &dyn EventReader, wanted: &str) -> anyhow::Result<SessionId> {
+    let sessions = reader.sessions(None, SESSIONS_MAX).await?;
+    if wanted == "last" {
+        return sessions.into_iter().next().map(|session| session.id).ok_or_else(|| anyhow::anyhow!("there is no session yet"));
+    }
+    let mut found = sessions.into_iter().filter(|session| session.id.as_str().starts_with(wanted));
+    match (found.next(), found.next()) {
+        (Some(session), None) => Ok(session.id),
+        (Some(_), Some(_)) => bail!("more than one session starts with `{wanted}`: give more of the id (`wakeful sessions` lists them)"),
+        (None, _) => bail!("no session `{wanted}`: `wakeful sessions` lists them"),
+    }
+}

@@ -1,0 +1,297 @@
+//! The command line as data. Help, completions and the manual page come from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An agent in your terminal that stays awake
+#[derive(Debug, Parser)]
+#[command(name = "wakeful", version, about, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// How the terminal surface starts.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// What to do instead of starting the terminal surface.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Read this config file instead of the user's
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Answer with this model (`provider/model`)
+    #[arg(long, short, value_name = "MODEL", global = true)]
+    pub model: Option<String>,
+    /// When tool calls need your consent
+    #[arg(long, value_name = "MODE", value_parser = ["ask", "auto-read", "auto"], global = true)]
+    pub approvals: Option<String>,
+    /// Set any config key for this run, e.g. `tui.theme=light`
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    pub sets: Vec<String>,
+}
+
+/// Flags of the terminal surface.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ScreenArgs {
+    /// Go on with a session: its id, the start of it, or `last`
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, default_missing_value = "last")]
+    pub resume: Option<String>,
+}
+
+/// What wakeful can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask once, print the answer
+    Exec(ExecArgs),
+    /// Servers: list, add, remove, test, call, serve
+    #[command(subcommand)]
+    Mcp(McpCommand),
+    /// Print the event log
+    Events(EventsArgs),
+    /// List, show, export and search sessions
+    Sessions(SessionsArgs),
+    /// The configuration: make, show, find, check it
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at the set-up: what works, what does not, what to do about it
+    Doctor(JsonFlag),
+    /// A tour that runs by itself, on the offline assistant and the built-in servers
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// `--json` alone.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JsonFlag {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `exec`.
+#[derive(Debug, Clone, Args)]
+pub struct ExecArgs {
+    /// What to ask; piped input joins it
+    #[arg(value_name = "PROMPT", trailing_var_arg = true)]
+    pub prompt: Vec<String>,
+    /// Print one event a line as JSON instead of the answer
+    #[arg(long)]
+    pub json: bool,
+    /// Go on with a session: its id, the start of it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub resume: Option<String>,
+    /// Do not wait for servers that are still connecting
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Print only the answer, no lines about tools
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `mcp`.
+#[derive(Debug, Subcommand)]
+pub enum McpCommand {
+    /// List servers, their state and tools
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// List each server's tools too
+        #[arg(long)]
+        tools: bool,
+    },
+    /// Add a server to the user's config
+    Add {
+        /// Its name
+        name: String,
+        /// A URL, or a command with its arguments (after `--`)
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "URL|COMMAND")]
+        target: Vec<String>,
+        /// Set a variable for the command
+        #[arg(long, value_name = "NAME=VALUE")]
+        env: Vec<String>,
+        /// Send a header with each request
+        #[arg(long, value_name = "NAME: VALUE")]
+        header: Vec<String>,
+        /// Read the key, sent as a Bearer token, from this variable
+        #[arg(long, value_name = "NAME")]
+        api_key_env: Option<String>,
+        /// How to speak to it
+        #[arg(long, value_enum)]
+        transport: Option<TransportArg>,
+    },
+    /// Remove a server from the user's config
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Connect to a server and report what it is and offers
+    Test {
+        /// A configured name, a URL, or a command with its arguments (after `--`)
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "TARGET")]
+        target: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call one tool and print its result
+    Call {
+        /// A configured server
+        server: String,
+        /// The tool's name on it
+        tool: String,
+        /// The arguments as a JSON object
+        #[arg(default_value = "{}")]
+        arguments: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Offer the built-in tools to other MCP clients over standard input and output
+    Serve,
+}
+
+/// How to speak to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum TransportArg {
+    /// A child process.
+    Stdio,
+    /// HTTP as of MCP 2025-03-26.
+    StreamableHttp,
+    /// HTTP+SSE as of MCP 2024-11-05.
+    Sse,
+    /// HTTP, else SSE.
+    Auto,
+}
+
+impl TransportArg {
+    /// The value in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::StreamableHttp => "streamable_http",
+            Self::Sse => "sse",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// `events`.
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    /// Go on printing what happens from now on
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only these types, e.g. `tool_execution,error`
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub types: Vec<String>,
+    /// Only events after this position
+    #[arg(long, value_name = "SEQ")]
+    pub since: Option<u64>,
+    /// Only events of this session (its id, the start of it, or `last`)
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// The newest so many (all with --since)
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// Print one event a line as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sessions`.
+#[derive(Debug, Clone, Args)]
+pub struct SessionsArgs {
+    /// What to do; lists where absent
+    #[command(subcommand)]
+    pub command: Option<SessionsCommand>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Only sessions that hold this text
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// The latest so many
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// What to do with sessions.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SessionsCommand {
+    /// Print a session as Markdown
+    Show {
+        /// Its id, the start of it, or `last`
+        session: String,
+    },
+    /// Write a session to a file or standard output
+    Export {
+        /// Its id, the start of it, or `last`
+        session: String,
+        /// As what
+        #[arg(long, value_enum, default_value = "markdown")]
+        format: ExportFormat,
+        /// Where to; standard output where absent
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// What a session is exported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// For people.
+    Markdown,
+    /// For programs: the events, one array.
+    Json,
+}
+
+/// `config`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a commented config file
+    Init {
+        /// Replace an existing one
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print all settings and where each came from; secrets masked
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print where wakeful keeps its files
+    Path {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the config files
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Print to standard output instead of opening the terminal surface
+    #[arg(long)]
+    pub plain: bool,
+}

@@ -1,0 +1,240 @@
+//! `wakeful mcp`: list, add, remove, test, call, serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::app::queries::mcp_http;
+use crate::cli::Base;
+use crate::cli::args::McpCommand;
+use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::config::edit::{self, NewServer};
+use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::ids::CallId;
+use crate::domain::query::ServerState;
+use crate::domain::text::{clean, clean_line};
+use crate::mcp::{self, ServerOptions, TestReport};
+use crate::tools::{CallContext, ToolSource, local};
+
+/// The longest that servers are waited for.
+const SERVERS_WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
+    match command {
+        McpCommand::List { json, tools } => list(base, json, tools).await,
+        McpCommand::Add { name, target, env, header, api_key_env, transport } => {
+            let server = NewServer { name, env: pairs(&env, '=')?, headers: pairs(&header, ':')?, api_key_env, ..NewServer::default() };
+            add(base, NewServer { transport: transport.map(|kind| kind.as_str().to_owned()), ..server }, target)
+        }
+        McpCommand::Remove { name } => {
+            let path = base.global.config.clone().unwrap_or_else(|| base.paths.config_file());
+            edit::remove_server(&path, &name)?;
+            output::line(format_args!("removed `{name}` from {}", path.display()))?;
+            Ok(Exit::Done)
+        }
+        McpCommand::Test { target, json } => test(base, &target, json).await,
+        McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
+        McpCommand::Serve => serve(base).await,
+    }
+}
+
+fn pairs(list: &[String], between: char) -> Result<Vec<(String, String)>, Stop> {
+    let pair = |text: &String| text.split_once(between).map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    list.iter().map(|text| pair(text).ok_or_else(|| Stop::Usage(format!("`{text}` is not of the form NAME{between}VALUE")))).collect()
+}
+
+/// A URL alone, or a command with its arguments.
+fn point(server: &mut NewServer, mut target: Vec<String>) {
+    let url = target.len() == 1 && (target[0].starts_with("http://") || target[0].starts_with("https://"));
+    if url {
+        server.url = target.pop();
+    } else if let [line] = target.as_slice() {
+        // One argument with blanks is a command line.
+        server.command = shlex::split(line).unwrap_or(target);
+    } else {
+        server.command = target;
+    }
+}
+
+fn add(base: &Base, mut server: NewServer, target: Vec<String>) -> Outcome {
+    point(&mut server, target);
+    options(&server).validate()?;
+    let path = base.global.config.clone().unwrap_or_else(|| base.paths.config_file());
+    edit::add_server(&path, &server)?;
+    output::line(format_args!("added `{}` to {}", server.name, path.display()))?;
+    output::line(format_args!("`wakeful mcp test {}` tries it", server.name))?;
+    Ok(Exit::Done)
+}
+
+fn options(server: &NewServer) -> ServerOptions {
+    let mut command = server.command.iter().cloned();
+    ServerOptions {
+        name: server.name.clone(),
+        url: server.url.clone(),
+        command: command.next(),
+        args: command.collect(),
+        env: server.env.iter().cloned().collect(),
+        headers: server.headers.iter().cloned().collect(),
+        api_key_env: server.api_key_env.clone(),
+        ..ServerOptions::default()
+    }
+}
+
+async fn list(base: &Base, json: bool, with_tools: bool) -> Outcome {
+    let app = App::start(base.start(true)?).await?;
+    app.pool().settled(SERVERS_WAIT_MAX).await;
+    let (servers, tools) = (app.queries().servers().await?, app.queries().tools().await?);
+    app.shutdown().await;
+    if json {
+        let row = |server| -> Result<Value, serde_json::Error> {
+            let mut row = serde_json::to_value(server)?;
+            if with_tools {
+                let own = tools.iter().filter(|tool| row["name"] == tool.server.as_str());
+                row["tool_list"] = serde_json::to_value(own.collect::<Vec<_>>())?;
+            }
+            Ok(row)
+        };
+        output::json(&servers.iter().map(row).collect::<Result<Vec<_>, _>>()?)?;
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![["", "server", "transport", "tools", "protocol", "target or reason"].map(str::to_owned).to_vec()];
+    for server in &servers {
+        let (mark, text) = match &server.status {
+            ServerState::Ready => ("●", server.target.clone()),
+            ServerState::Connecting => ("◌", "connecting".to_owned()),
+            ServerState::Disabled => ("○", "disabled".to_owned()),
+            ServerState::Failing { reason, .. } | ServerState::Failed { reason } => ("✖", clean_line(reason)),
+        };
+        let protocol = server.protocol.clone().unwrap_or_default();
+        rows.push(vec![mark.to_owned(), server.name.to_string(), server.transport.clone(), server.tools.to_string(), protocol, text]);
+    }
+    output::raw(output::table(&rows, 90))?;
+    if with_tools {
+        for tool in &tools {
+            output::line(format_args!("{}  {}", tool.name, crate::domain::text::ellipsis(&clean_line(&tool.description), 100)))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The server that `target` means: a configured one, a URL, a command.
+fn find(base: &Base, target: &[String]) -> Result<ServerOptions, Stop> {
+    if let [name] = target
+        && let Some(known) = base.load()?.settings.mcp_servers.into_iter().find(|server| server.name == *name)
+    {
+        return Ok(known);
+    }
+    let mut server = NewServer { name: "target".to_owned(), ..NewServer::default() };
+    point(&mut server, target.to_vec());
+    let options = options(&server);
+    options.validate()?;
+    Ok(options)
+}
+
+async fn test(base: &Base, target: &[String], json: bool) -> Outcome {
+    let start = base.start(true)?;
+    let options = find(base, target)?;
+    let net = crate::net::Client::new(start.loaded.settings.net.clone());
+    let report = mcp::test_server(&options, mcp_http(&net), start.environment.map()).await;
+    if json {
+        output::json(&report)?;
+    } else {
+        print_report(&report)?;
+    }
+    Ok(if report.ok { Exit::Done } else { Exit::Failed })
+}
+
+/// The findings, line by line.
+fn print_report(report: &TestReport) -> Result<(), Stop> {
+    let known = |text: &Option<String>| text.as_deref().map_or_else(|| "unknown".to_owned(), clean_line);
+    output::line(format_args!("{}  {}", if report.ok { "pass" } else { "FAIL" }, clean_line(&report.target)))?;
+    if let Some(error) = &report.error {
+        output::line(format_args!("  error: {}", clean_line(error)))?;
+    }
+    if let Some(hint) = &report.hint {
+        output::line(format_args!("  try: {}", clean_line(hint)))?;
+    }
+    if report.ok {
+        output::line(format_args!("  server: {}, MCP {} over {}", known(&report.server), known(&report.protocol), report.transport))?;
+        output::line(format_args!("  capabilities: {}", report.capabilities.join(", ")))?;
+        let ping = report.ping_ms.map(|ms| format!(", answers in {ms} ms")).unwrap_or_default();
+        output::line(format_args!("  connected in {} ms, listed in {} ms{ping}", report.connect_ms, report.list_ms))?;
+        output::line(format_args!("  tools: {}", report.tools.len()))?;
+        for tool in &report.tools {
+            let text = clean_line(&tool.description);
+            output::line(format_args!("    {}  {}", tool.tool, crate::domain::text::ellipsis(&text, 100)))?;
+        }
+    }
+    for note in &report.notes {
+        output::line(format_args!("  note: {}", clean_line(note)))?;
+    }
+    for line in &report.stderr {
+        output::line(format_args!("  stderr: {}", clean_line(line)))?;
+    }
+    Ok(())
+}
+
+async fn call(base: &Base, server: &str, tool: &str, arguments: &str, json: bool) -> Outcome {
+    let arguments: Map<String, Value> = match serde_json::from_str(arguments) {
+        Ok(Value::Object(map)) => map,
+        Ok(_) => return Err(Stop::Usage(format!("the arguments must be a JSON object, like '{{\"key\": 1}}': {arguments}"))),
+        Err(error) => return Err(Stop::Usage(format!("the arguments are no JSON: {error}: {arguments}"))),
+    };
+    let mut start = base.start(true)?;
+    start.loaded.settings.mcp_servers.retain(|options| options.name == server);
+    if let [only] = start.loaded.settings.mcp_servers.as_mut_slice() {
+        only.enabled = true;
+    }
+    let app = App::start(start).await?;
+    app.pool().settled(SERVERS_WAIT_MAX).await;
+    let outcome = call_tool(&app, server, tool, arguments).await;
+    app.shutdown().await;
+    let outcome = outcome?;
+    if json {
+        output::json(&json!({"text": outcome.text, "structured": outcome.structured, "is_error": outcome.is_error}))?;
+    } else {
+        output::line(clean(&outcome.text))?;
+    }
+    Ok(if outcome.is_error { Exit::Failed } else { Exit::Done })
+}
+
+async fn call_tool(app: &App, server: &str, tool: &str, arguments: Map<String, Value>) -> anyhow::Result<crate::tools::ToolOutcome> {
+    let statuses = app.pool().servers();
+    let status = statuses.iter().find(|status| status.name.as_str() == server);
+    let Some(status) = status else {
+        let names: Vec<_> = statuses.iter().map(|status| status.name.to_string()).collect();
+        bail!("no server `{server}`: there are {}", names.join(", "));
+    };
+    if let ServerState::Failing { reason, .. } | ServerState::Failed { reason } = &status.status {
+        bail!("`{server}` is not connected: {}", clean_line(reason));
+    }
+    let tools = app.pool().tools();
+    let mut own = tools.iter().filter(|known| known.info().server.as_str() == server);
+    let Some(found) = own.clone().find(|known| known.info().tool == tool || known.info().name.as_str() == tool) else {
+        let names: Vec<_> = own.by_ref().map(|known| known.info().tool.clone()).collect();
+        bail!("`{server}` has no tool `{tool}`: there are {}", names.join(", "));
+    };
+    let cancel = CancellationToken::new();
+    let call = found.call(arguments, CallContext { call_id: CallId::generate(), session: None, cancel: cancel.clone() });
+    tokio::pin!(call);
+    tokio::select! {
+        outcome = &mut call => Ok(outcome?),
+        _ = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+            call.await.context("interrupted")
+        }
+    }
+}
+
+async fn serve(base: &Base) -> Outcome {
+    let settings = base.load()?.settings;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = local::Options { folder: base.cwd.clone(), ..settings.tools };
+    let tools = local::catalog(options, clock).into_iter().flat_map(|(_, tools)| tools).collect();
+    mcp::serve_stdio(tools, CancellationToken::new()).await?;
+    Ok(Exit::Done)
+}

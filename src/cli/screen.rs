@@ -1,0 +1,124 @@
+//! `wakeful`: the terminal surface, with the program starting behind its first frame.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Start, tour};
+use crate::cli::args::ScreenArgs;
+use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::cli::{Base, block_on};
+use crate::config::environment::Environment;
+use crate::domain::clock::SystemClock;
+use crate::domain::command::SessionOptions;
+use crate::llm::offline;
+use crate::tui::theme::ColourDepth;
+use crate::tui::{self, Backend, Deps, Surroundings};
+
+pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        let hint = "`wakeful exec` works without one: echo \"your question\" | wakeful exec";
+        return Err(Stop::Usage(format!("the terminal surface needs a terminal; {hint}")));
+    }
+    let start = base.start(false)?;
+    block_on(async move { screen(start, args.resume.clone(), touring).await })
+}
+
+async fn screen(start: Start, resume: Option<String>, touring: bool) -> Outcome {
+    let (sender, backend) = oneshot::channel();
+    let deps = Deps {
+        clock: Arc::new(SystemClock),
+        backend,
+        cancel: CancellationToken::new(),
+        options: start.loaded.settings.tui.clone(),
+        surroundings: surroundings(&start, touring),
+    };
+    let starting = tokio::spawn(bring_up(start, resume, sender));
+    let exit = tui::run(deps).await;
+    if let Ok(Some(app)) = starting.await {
+        app.shutdown().await;
+    }
+    let exit = exit?;
+    if let Some(session) = exit.session {
+        output::note(format_args!("go on with: wakeful --resume {session}"));
+    }
+    Ok(match exit.signal {
+        Some(_) => Exit::Interrupted,
+        None => Exit::Done,
+    })
+}
+
+/// Starts the program and hands it to the screen; an error is shown there.
+async fn bring_up(start: Start, resume: Option<String>, screen: oneshot::Sender<Result<Backend, String>>) -> Option<App> {
+    match App::start(start).await {
+        Ok(app) => {
+            let backend = backend(&app, resume).await.map_err(|error| format!("{error:#}"));
+            // The screen may be gone already: then there is only the shutdown left.
+            let _ = screen.send(backend);
+            Some(app)
+        }
+        Err(error) => {
+            let _ = screen.send(Err(format!("{error:#}")));
+            None
+        }
+    }
+}
+
+async fn backend(app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
+    let events = app.subscribe();
+    let start = match resume {
+        Some(wanted) => tui::Start::Resume(app.find_session(&wanted).await?),
+        None => tui::Start::New(SessionOptions::default()),
+    };
+    let model = app.catalog().resolve(app.catalog().default_id(), None)?;
+    Ok(Backend {
+        events,
+        commands: app.commands(),
+        queries: app.queries(),
+        start,
+        default_model: model.id(),
+        context_window_tokens: model.llm.context_tokens(&model.model),
+    })
+}
+
+fn surroundings(start: &Start, touring: bool) -> Surroundings {
+    let environment = &start.environment;
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
+    Surroundings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        timezone: TimeZone::system(),
+        cwd: start.cwd.clone(),
+        config_path: Some(start.loaded.config_file.clone()),
+        log_path: Some(start.paths.logs()),
+        history_path: Some(start.paths.history_file()),
+        themes_dir: Some(start.paths.themes()),
+        editor,
+        colours: colours(environment),
+        light_background: light_background(environment).unwrap_or(false),
+        model: Some(start.loaded.settings.model.clone()),
+        suggestions: offline::SUGGESTIONS.iter().map(|text| (*text).to_owned()).collect(),
+        tour: tour::SCENES.iter().map(|text| (*text).to_owned()).collect(),
+    }
+}
+
+fn colours(environment: &Environment) -> ColourDepth {
+    let term = environment.get("TERM").unwrap_or_default();
+    if environment.get("NO_COLOR").is_some() || term == "dumb" {
+        ColourDepth::None
+    } else if matches!(environment.get("COLORTERM"), Some("truecolor" | "24bit")) {
+        ColourDepth::TrueColour
+    } else if term.contains("256color") {
+        ColourDepth::Ansi256
+    } else {
+        ColourDepth::Ansi16
+    }
+}
+
+/// What `COLORFGBG` says: the last number is the background's, 7 and 15 are light.
+fn light_background(environment: &Environment) -> Option<bool> {
+    let background: u8 = environment.get("COLORFGBG")?.rsplit(';').next()?.parse().ok()?;
+    Some(matches!(background, 7 | 9..=15))
+}

@@ -1,0 +1,285 @@
+//! Reads all sources of settings and lays them over one another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::config::environment::{Environment, Origin};
+use crate::config::layers::{Layer, Layers};
+use crate::config::paths::Paths;
+use crate::config::settings::Settings;
+use crate::mcp;
+
+/// The largest config file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why there are no settings. The message names the file, the line and what to write instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("could not read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file does not fit.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// File and line, or flag, or variable.
+        place: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+/// What the settings are made from, beside files.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The working folder.
+    pub cwd: PathBuf,
+    /// The user's config file, where it is not the usual one; it must then be there.
+    pub config: Option<PathBuf>,
+    /// Settings by flag.
+    pub flags: Vec<(String, Table)>,
+}
+
+/// The settings and how they came about.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What counts.
+    pub settings: Settings,
+    /// Each value's origin.
+    pub layers: Layers,
+    /// What was passed over, and why. One sentence each.
+    pub warnings: Vec<String>,
+    /// The user's config file, there or not.
+    pub config_file: PathBuf,
+    /// Files that were read.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// When a file is broken or holds an unknown key; nothing is half believed.
+pub fn load(sources: &Sources, environment: &Environment, paths: &Paths) -> Result<Loaded, Error> {
+    let mut reading = Reading { environment, layers: Layers::default(), warnings: Vec::new(), files: Vec::new() };
+    reading.layers.lay(defaults(), &Layer::Default);
+    let config_file = sources.config.clone().unwrap_or_else(|| paths.config_file());
+    if sources.config.is_some() && !config_file.is_file() {
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        return Err(Error::Read { path: config_file, source });
+    }
+    reading.toml(&config_file, Layer::User, true)?;
+    reading.mcp_json(&paths.config.join("mcp.json"), Layer::User, true)?;
+    let trusted = reading.trusts(&sources.cwd);
+    for name in [".wakeful.toml", ".wakeful/config.toml"] {
+        reading.toml(&sources.cwd.join(name), Layer::Project, trusted)?;
+    }
+    for name in ["mcp.json", ".mcp.json"] {
+        reading.mcp_json(&sources.cwd.join(name), Layer::Project, trusted)?;
+    }
+    reading.variables(trusted);
+    for (flag, table) in &sources.flags {
+        let text = table.to_string();
+        check(&text, flag)?;
+        reading.layers.lay(table.clone(), &Layer::Flag(flag.clone()));
+    }
+    let merged = reading.layers.table.to_string();
+    let settings = check(&merged, "the settings together")?.settle();
+    Ok(Loaded { settings, layers: reading.layers, warnings: reading.warnings, config_file, files: reading.files })
+}
+
+struct Reading<'a> {
+    environment: &'a Environment,
+    layers: Layers,
+    warnings: Vec<String>,
+    files: Vec<PathBuf>,
+}
+
+impl Reading<'_> {
+    fn toml(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+        let Some(text) = read(path)? else { return Ok(()) };
+        check(&text, &path.display().to_string())?;
+        let mut table = text.parse::<Table>().map_err(|error| invalid(&text, &path.display().to_string(), &error))?;
+        if !trusted {
+            self.distrust(path, &mut table);
+        }
+        self.layers.lay(table, &layer(path.to_path_buf()));
+        self.files.push(path.to_path_buf());
+        Ok(())
+    }
+
+    fn mcp_json(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+        let Some(text) = read(path)? else { return Ok(()) };
+        let variable = |name: &str| self.environment.get(name).map(str::to_owned);
+        let place = || path.display().to_string();
+        let servers = mcp::parse_mcp_json(&text, variable).map_err(|error| Error::Invalid { place: place(), message: chain(&error) })?;
+        let entry = |server| Table::try_from(server).map(Value::Table);
+        let list = servers.iter().map(entry).collect::<Result<Vec<_>, _>>();
+        let list = list.map_err(|error| Error::Invalid { place: place(), message: error.to_string() })?;
+        let mut table = Table::from_iter([("mcp_servers".to_owned(), Value::Array(list))]);
+        if !trusted {
+            self.distrust(path, &mut table);
+        }
+        self.layers.lay(table, &layer(path.to_path_buf()));
+        self.files.push(path.to_path_buf());
+        Ok(())
+    }
+
+    /// Whether the user has said that the files of `folder` may be believed.
+    fn trusts(&self, folder: &Path) -> bool {
+        let list = self.layers.table.get("trusted_projects").and_then(Value::as_array);
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let folder = real(folder);
+        list.into_iter().flatten().filter_map(Value::as_str).any(|known| real(Path::new(known)) == folder)
+    }
+
+    /// What a stranger's project may say: how the agent is instructed and which servers it would like. Opening a folder
+    /// must not run its commands, send keys elsewhere or take consent for granted.
+    fn distrust(&mut self, path: &Path, table: &mut Table) {
+        const HARMLESS: &[&str] = &["agents", "mcp_servers", "agent"];
+        let dropped: Vec<String> = table.keys().filter(|key| !HARMLESS.contains(&key.as_str())).cloned().collect();
+        for key in &dropped {
+            table.remove(key);
+        }
+        if let Some(Value::Table(agent)) = table.get_mut("agent") {
+            agent.retain(|key, _| key == "instructions");
+        }
+        let mut disabled = Vec::new();
+        for server in table.get_mut("mcp_servers").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(server) = server.as_table_mut() {
+                disabled.extend(server.get("name").and_then(Value::as_str).map(str::to_owned));
+                server.insert("enabled".to_owned(), Value::Boolean(false));
+                server.insert("trusted".to_owned(), Value::Boolean(false));
+            }
+        }
+        let folder = path.parent().unwrap_or(path).display();
+        let hint = format!("add \"{folder}\" to `trusted_projects` in your own config to believe it");
+        if !dropped.is_empty() {
+            self.warnings.push(format!("{} sets {}: passed over; {hint}", path.display(), dropped.join(", ")));
+        }
+        if !disabled.is_empty() {
+            self.warnings.push(format!(
+                "{} names the servers {}: not started; enable them with /mcp, or {hint}",
+                path.display(),
+                disabled.join(", ")
+            ));
+        }
+    }
+
+    /// `OPENAI_*`: a provider `openai`, and the model where one is named.
+    fn variables(&mut self, trusted: bool) {
+        let base = ["OPENAI_API_BASE", "OPENAI_BASE_URL"].into_iter().find(|name| self.environment.get(name).is_some());
+        if let Some(name) = base {
+            let foreign =
+                self.environment.origin(name) == Some(Origin::DotEnv) && self.environment.origin("OPENAI_API_KEY") == Some(Origin::Process);
+            if foreign && !trusted {
+                self.warnings.push(format!(
+                    "{name} in .env is passed over: it would send your own OPENAI_API_KEY to an address that this folder chose"
+                ));
+            } else {
+                self.set(name, &["providers", "openai", "base_url"]);
+            }
+        }
+        if self.environment.get("OPENAI_API_KEY").is_some()
+            && self.layers.table.get("providers").and_then(|all| all.get("openai")?.get("api_key")).is_none()
+        {
+            let layer = Layer::Environment("OPENAI_API_KEY".to_owned());
+            self.layers.lay(nested(&["providers", "openai", "api_key_env"], Value::String("OPENAI_API_KEY".to_owned())), &layer);
+        }
+        if let Some(model) = self.environment.get("OPENAI_MODEL") {
+            let layer = Layer::Environment("OPENAI_MODEL".to_owned());
+            self.layers.lay(nested(&["model"], Value::String(format!("openai/{model}"))), &layer);
+        }
+    }
+
+    fn set(&mut self, variable: &str, path: &[&str]) {
+        if let Some(value) = self.environment.get(variable) {
+            self.layers.lay(nested(path, Value::String(value.to_owned())), &Layer::Environment(variable.to_owned()));
+        }
+    }
+}
+
+/// A table that holds only `value`, at `path`.
+pub fn nested(path: &[&str], value: Value) -> Table {
+    let wrap = |value, key: &&str| Value::Table(Table::from_iter([((*key).to_owned(), value)]));
+    match path.iter().rev().fold(value, wrap) {
+        Value::Table(table) => table,
+        _ => Table::new(),
+    }
+}
+
+fn defaults() -> Table {
+    Table::try_from(Settings::default()).unwrap_or_default()
+}
+
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.len() > FILE_BYTES_MAX => {
+            return Err(Error::Invalid {
+                place: path.display().to_string(),
+                message: "larger than 1 MiB: this is no config file".to_owned(),
+            });
+        }
+        Ok(meta) if meta.is_dir() => return Ok(None),
+        _ => {}
+    }
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(Error::Read { path: path.to_path_buf(), source }),
+    }
+}
+
+fn check(text: &str, place: &str) -> Result<Settings, Error> {
+    let settings: Settings = toml::from_str(text).map_err(|error| invalid(text, place, &error))?;
+    for server in &settings.mcp_servers {
+        server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: chain(&error) })?;
+    }
+    Ok(settings)
+}
+
+/// Where it is wrong, and the nearest right word.
+fn invalid(text: &str, place: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map(|span| text[..text.floor_char_boundary(span.start)].lines().count().max(1));
+    // A key at the very start of a line: the lines before it are whole.
+    let line = error
+        .span()
+        .zip(line)
+        .map(|(span, line)| line + usize::from(span.start > 0 && text[..text.floor_char_boundary(span.start)].ends_with('\n')));
+    let place = line.map_or_else(|| place.to_owned(), |line| format!("{place} line {line}"));
+    Error::Invalid { place, message: suggest(error.message()) }
+}
+
+/// Turns serde's list of all known keys into the nearest one.
+fn suggest(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let kind = ["unknown field", "unknown variant"].into_iter().find(|kind| message.contains(kind));
+    let (Some(kind), Some((wrong, known))) = (kind, quoted.split_first()) else { return message.to_owned() };
+    let word = if kind == "unknown field" { "key" } else { "value" };
+    let near = known.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
+    match near {
+        Some(near) if strsim::jaro_winkler(wrong, near) > 0.75 => format!("unknown {word} `{wrong}`; did you mean `{near}`?"),
+        _ if known.is_empty() => format!("unknown {word} `{wrong}`"),
+        _ => format!("unknown {word} `{wrong}`; there are {}", known.join(", ")),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! All settings, as the files spell them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::AgentName;
+use crate::llm::openai::ProviderOptions;
+use crate::{agent, mcp, net, tools, tui};
+
+/// The model where nothing else is said: the built-in assistant.
+pub const DEFAULT_MODEL: &str = "offline/assistant";
+
+/// `config.toml`. Every key may be left out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `provider/model` of new sessions. Default `offline/assistant`.
+    pub model: String,
+    /// Folders whose own `.wakeful.toml`, `.mcp.json` and `.env` are believed as if they were yours. Only read from the
+    /// user's config. Default none.
+    pub trusted_projects: Vec<PathBuf>,
+    /// The agent.
+    pub agent: agent::Options,
+    /// Agents that can be handed a task, by name.
+    pub agents: BTreeMap<AgentName, agent::AgentOptions>,
+    /// Rules for single servers and tools: allow, ask, deny.
+    pub approvals: Vec<agent::ApprovalRule>,
+    /// OpenAI-compatible providers, by name.
+    pub providers: BTreeMap<String, ProviderOptions>,
+    /// MCP servers.
+    pub mcp_servers: Vec<mcp::ServerOptions>,
+    /// What holds for all MCP servers.
+    pub mcp: mcp::PoolOptions,
+    /// The built-in tools.
+    pub tools: tools::local::Options,
+    /// How this machine reaches others.
+    pub net: net::Options,
+    /// The terminal surface.
+    pub tui: tui::Options,
+    /// Keys by action, in place of the default ones.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: DEFAULT_MODEL.to_owned(),
+            trusted_projects: Vec::new(),
+            agent: agent::Options::default(),
+            agents: BTreeMap::new(),
+            approvals: Vec::new(),
+            providers: BTreeMap::new(),
+            mcp_servers: Vec::new(),
+            mcp: mcp::PoolOptions::default(),
+            tools: tools::local::Options::default(),
+            net: net::Options::default(),
+            tui: tui::Options::default(),
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Moves the sections that files keep at the top to the modules that own them.
+    pub(super) fn settle(mut self) -> Self {
+        self.agent.agents.append(&mut self.agents);
+        self.agent.approvals.append(&mut self.approvals);
+        self.tui.keys.append(&mut self.keys);
+        self
+    }
+}
+
+/// Providers that are known without being configured: what to ask for and where. The key's variable, where one is needed.
+pub const PRESETS: &[(&str, &str, Option<&str>)] = &[
+    ("openai", "https://api.openai.com/v1", Some("OPENAI_API_KEY")),
+    ("ollama", "http://127.0.0.1:11434/v1", None),
+    ("lmstudio", "http://127.0.0.1:1234/v1", None),
+    ("llamacpp", "http://127.0.0.1:8080/v1", None),
+];

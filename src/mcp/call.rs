@@ -1,0 +1,167 @@
+//! One call of a tool over one connection: time limits, progress, cancellation, and what a failure means.
+//!
+//! A call is sent once. The failure says whether it was certainly not sent, which alone allows another try.
+
+use std::time::Duration;
+
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientRequest, ErrorCode, ErrorData, ProgressToken, RequestMetaObject, ServerResult,
+};
+use rmcp::service::{PeerRequestOptions, RequestHandle, RoleClient, ServiceError};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::domain::event::ErrorKind;
+use crate::domain::text::clean;
+use crate::mcp::content;
+use crate::mcp::error::{chain, seconds};
+use crate::mcp::http;
+use crate::mcp::link::{Link, give_up};
+use crate::mcp::local;
+use crate::tools::{CallContext, ToolError, ToolOutcome};
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Until the answer or the next sign of progress.
+    pub(super) idle: Duration,
+    /// Altogether.
+    pub(super) cap: Duration,
+}
+
+/// Why a call has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The server certainly never saw it.
+    NotSent(String),
+    /// It may have taken effect, or not.
+    Failed(ToolError),
+}
+
+impl Link {
+    /// Calls `tool` once.
+    pub(super) async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        context: &CallContext,
+        limits: Limits,
+    ) -> Result<ToolOutcome, Failure> {
+        if self.down.is_raised() {
+            return Err(Failure::NotSent(self.down.reason()));
+        }
+        let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        let mut options = PeerRequestOptions::no_options();
+        if self.is_local {
+            options = options.with_meta(local_meta(context));
+        }
+        let sent = self.peer.send_request_with_option(request, options).await;
+        let handle = sent.map_err(|error| Failure::NotSent(chain(&error)))?;
+        let beat = self.shared.track(handle.progress_token.clone(), context.call_id.clone(), context.session.clone());
+        let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle) };
+        waiting.outcome(beat, context, limits).await
+    }
+
+    fn meaning(&self, answer: Result<ServerResult, ServiceError>) -> Result<ToolOutcome, Failure> {
+        let protocol = |message: String| Failure::Failed(ToolError::new(ErrorKind::Protocol, message));
+        match answer {
+            Ok(result) => content::outcome(result).map_err(protocol),
+            Err(ServiceError::McpError(error)) => Err(Failure::Failed(refusal(&error))),
+            Err(ServiceError::TransportSend(error)) => {
+                let text = chain(error.error.as_ref());
+                match http::verdict(error.error.as_ref()) {
+                    http::Verdict::NotSent => Err(Failure::NotSent(text)),
+                    http::Verdict::Answered => Err(protocol(text)),
+                    http::Verdict::Unknown => Err(disconnected(&text)),
+                }
+            }
+            Err(ServiceError::TransportClosed) if !self.down.is_raised() => Err(disconnected("the connection was lost before the answer")),
+            Err(ServiceError::TransportClosed) => Err(disconnected(&self.down.reason())),
+            Err(other) => Err(protocol(chain(&other))),
+        }
+    }
+}
+
+/// A call that is under way. Dropped before the answer, it tells the server.
+struct Waiting<'a> {
+    link: &'a Link,
+    token: ProgressToken,
+    handle: Option<RequestHandle<RoleClient>>,
+}
+
+impl Waiting<'_> {
+    async fn outcome(&mut self, mut beat: watch::Receiver<()>, context: &CallContext, limits: Limits) -> Result<ToolOutcome, Failure> {
+        let link = self.link;
+        let started = Instant::now();
+        let end = started + limits.cap;
+        let mut deadline = (started + limits.idle).min(end);
+        loop {
+            let Some(handle) = self.handle.as_mut() else { return Err(disconnected("the call was given up")) };
+            tokio::select! {
+                biased;
+                answer = &mut handle.rx => {
+                    self.handle = None;
+                    return answer.map_or_else(|_| Err(disconnected(&link.down.reason())), |answer| link.meaning(answer));
+                }
+                reason = link.down.wait() => {
+                    // The answer may have come together with the end.
+                    let last = handle.rx.try_recv();
+                    self.handle = None;
+                    return last.map_or_else(|_| Err(disconnected(&reason)), |answer| link.meaning(answer));
+                }
+                () = context.cancel.cancelled() => {
+                    self.give_up("stopped by the user");
+                    return Err(Failure::Failed(ToolError::new(ErrorKind::Interrupted, "the call was stopped; whether it took effect is unknown")));
+                }
+                Ok(()) = beat.changed() => deadline = (Instant::now() + limits.idle).min(end),
+                () = sleep_until(deadline) => {
+                    self.give_up("no answer in time");
+                    let waited = Duration::from_secs(started.elapsed().as_secs().max(1));
+                    let message = format!("no answer within {}; whether it took effect is unknown (`tool_timeout_seconds` sets the limit)", seconds(waited));
+                    return Err(Failure::Failed(ToolError::new(ErrorKind::TimedOut, message)));
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        if let Some(handle) = self.handle.take() {
+            give_up(handle, reason);
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.link.shared.forget(&self.token);
+        self.give_up("the caller went away");
+    }
+}
+
+fn disconnected(reason: &str) -> Failure {
+    Failure::Failed(ToolError::new(ErrorKind::Disconnected, reason))
+}
+
+/// What an error answer to a call means. Our own servers say the kind.
+fn refusal(error: &ErrorData) -> ToolError {
+    let told = error.data.as_ref().and_then(|data| data.get(local::KIND_KEY)).cloned();
+    let kind = told.and_then(|kind| serde_json::from_value(kind).ok()).unwrap_or(match error.code {
+        ErrorCode::INVALID_PARAMS => ErrorKind::BadArguments,
+        ErrorCode::METHOD_NOT_FOUND => ErrorKind::NotFound,
+        ErrorCode::INVALID_REQUEST | ErrorCode::PARSE_ERROR => ErrorKind::Protocol,
+        _ => ErrorKind::Tool,
+    });
+    ToolError::new(kind, clean(&error.message).trim())
+}
+
+/// What only our own servers are told about a call.
+fn local_meta(context: &CallContext) -> RequestMetaObject {
+    let mut meta = RequestMetaObject::new();
+    meta.0.insert(local::CALL_KEY.to_owned(), json!(context.call_id));
+    if let Some(session) = &context.session {
+        meta.0.insert(local::SESSION_KEY.to_owned(), json!(session));
+    }
+    meta
+}

@@ -1,0 +1,199 @@
+//! One attempt to connect: from an endpoint to a [`Link`] that has shaken hands, within a limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::transport::async_rw::AsyncRwTransport;
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::ids::ServerName;
+use crate::mcp::error::Error;
+use crate::mcp::handler::{Handler, Shared};
+use crate::mcp::http::{Attempt, Form, Http, Request, handshake};
+use crate::mcp::link::{Down, Link, Parts, Watched};
+use crate::mcp::local::ToolServer;
+use crate::mcp::mask;
+use crate::mcp::options::{Address, Endpoint, Program, TransportKind};
+use crate::mcp::process::{self, Children, Process};
+use crate::mcp::stderr::LogRing;
+use crate::mcp::stdio::StdioTransport;
+
+/// How long a program that closed its output may take to end, so that its status can be told.
+const EXIT_GRACE: Duration = Duration::from_millis(300);
+
+/// How long answers that a program wrote before its end are waited for.
+const DRAIN_GRACE: Duration = Duration::from_millis(200);
+
+/// Bytes between us and one of our own servers.
+const DUPLEX_BYTES: usize = 64 * 1_024;
+
+/// What connects to everything.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub(super) http: Http,
+    /// Our own environment, from which programs get a few variables.
+    pub(super) environment: Arc<BTreeMap<String, String>>,
+    pub(super) children: Arc<Children>,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Where a connection leads.
+#[derive(Clone)]
+pub(super) enum Place {
+    Remote(Endpoint),
+    Local(ToolServer),
+}
+
+impl Place {
+    pub(super) fn target(&self) -> String {
+        match self {
+            Self::Remote(endpoint) => endpoint.target(),
+            Self::Local(_) => "built in".to_owned(),
+        }
+    }
+
+    pub(super) fn transport(&self) -> &'static str {
+        match self {
+            Self::Remote(endpoint) => endpoint.transport(),
+            Self::Local(_) => "builtin",
+        }
+    }
+}
+
+/// What a connection reports to.
+pub(super) struct Reports<'a> {
+    pub(super) server: &'a ServerName,
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: &'a Arc<LogRing>,
+}
+
+impl Dialer {
+    /// Connects once, within `limit`; `last` is the way that worked the last time.
+    pub(super) async fn dial(&self, place: &Place, limit: Duration, reports: Reports<'_>, last: Option<&str>) -> Result<Link, Error> {
+        let slow = Error::Slow { step: "handshake", limit };
+        match place {
+            Place::Local(server) => timeout(limit, self.local(server, reports)).await.unwrap_or(Err(slow)),
+            Place::Remote(Endpoint::Process(program)) => timeout(limit, self.process(program, reports)).await.unwrap_or(Err(slow)),
+            Place::Remote(Endpoint::Http(address)) => self.http(address, limit, reports, last).await,
+        }
+    }
+
+    async fn process(&self, program: &Program, reports: Reports<'_>) -> Result<Link, Error> {
+        let (process, pipes) = process::spawn(reports.server, program, &self.environment, reports.log, &self.children, &self.tasks)?;
+        let process = Arc::new(process);
+        let ended = CancellationToken::new();
+        let transport = Watched::new(StdioTransport::new(pipes, Arc::clone(reports.log)), ended.clone());
+        let shaken = rmcp::serve_client(Handler(Arc::clone(&reports.shared)), transport);
+        let how = |how: String| Error::Lost(format!("the program {how}"));
+        let running = tokio::select! {
+            biased;
+            shaken = shaken => match shaken {
+                Ok(running) => running,
+                Err(error) => return Err(timeout(EXIT_GRACE, process.ended()).await.map_or_else(|_| handshake(&error), how)),
+            },
+            status = process.ended() => return Err(how(status)),
+        };
+        let (down, closed) = (Arc::new(Down::default()), CancellationToken::new());
+        self.tasks.spawn(watch_process(Arc::clone(&process), ended, Arc::clone(&down), closed.clone()));
+        let closed = closed.drop_guard();
+        let parts = Parts { transport: "stdio", is_local: false, running, shared: reports.shared, down, process: Some(process), closed };
+        Ok(Link::new(parts))
+    }
+
+    async fn http(&self, address: &Address, limit: Duration, reports: Reports<'_>, last: Option<&str>) -> Result<Link, Error> {
+        let request = self.request(address)?;
+        let forms: &[Form] = match address.transport {
+            TransportKind::StreamableHttp => &[Form::Streamable],
+            TransportKind::Sse => &[Form::Sse],
+            TransportKind::Auto | TransportKind::Stdio if last == Some(Form::Sse.as_str()) => &[Form::Sse, Form::Streamable],
+            TransportKind::Auto | TransportKind::Stdio => &[Form::Streamable, Form::Sse],
+        };
+        let share = limit / u32::try_from(forms.len()).unwrap_or(1);
+        let mut failures = Vec::new();
+        for form in forms {
+            match timeout(share, self.http_form(request.clone(), *form, &reports)).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error @ (Error::Unreachable(_) | Error::Unauthorized(_) | Error::HttpClient(_)))) => return Err(error),
+                Ok(Err(error)) => failures.push((form, error)),
+                Err(_) => failures.push((form, Error::Slow { step: "handshake", limit: share })),
+            }
+        }
+        match &mut failures[..] {
+            [_] => Err(failures.remove(0).1),
+            _ => Err(Error::Handshake(
+                failures.iter().map(|(form, error)| format!("{}: {error}", form.as_str())).collect::<Vec<_>>().join("; "),
+            )),
+        }
+    }
+
+    fn request(&self, address: &Address) -> Result<Request, Error> {
+        let named = address.api_key_env.as_ref().map(|name| {
+            let value = self.environment.get(name).filter(|value| !value.is_empty());
+            value.cloned().ok_or_else(|| Error::NoVariable(name.clone()))
+        });
+        let api_key = match &address.api_key {
+            Some(key) => Some(key.expose_secret().to_owned()),
+            None => named.transpose()?,
+        };
+        let headers = address.headers.iter().cloned().collect();
+        Ok(Request { url: address.url.as_str().into(), shown: mask::url(&address.url), api_key, headers })
+    }
+
+    async fn http_form(&self, request: Request, form: Form, reports: &Reports<'_>) -> Result<Link, Error> {
+        let (down, ended) = (Arc::new(Down::default()), CancellationToken::new());
+        let attempt = Attempt { handler: Handler(Arc::clone(&reports.shared)), down: Arc::clone(&down), ended: ended.clone() };
+        let running = self.http.connect(request, form, attempt).await?;
+        let closed = self.watch(ended, &down, "the connection was closed");
+        let shared = Arc::clone(&reports.shared);
+        Ok(Link::new(Parts { transport: form.as_str(), is_local: false, running, shared, down, process: None, closed }))
+    }
+
+    async fn local(&self, server: &ToolServer, reports: Reports<'_>) -> Result<Link, Error> {
+        let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+        let server = server.clone();
+        self.tasks.spawn(async move {
+            if let Ok(running) = rmcp::serve_server(server, theirs).await {
+                let _ = running.waiting().await;
+            }
+        });
+        let (read, write) = tokio::io::split(ours);
+        let ended = CancellationToken::new();
+        let transport = Watched::new(AsyncRwTransport::new_client(read, write), ended.clone());
+        let running = rmcp::serve_client(Handler(Arc::clone(&reports.shared)), transport).await.map_err(|error| handshake(&error))?;
+        let down = Arc::new(Down::default());
+        let closed = self.watch(ended, &down, "the server ended");
+        Ok(Link::new(Parts { transport: "builtin", is_local: true, running, shared: reports.shared, down, process: None, closed }))
+    }
+
+    /// Raises the alarm when there is nothing more to read, until the returned guard is dropped.
+    fn watch(&self, ended: CancellationToken, down: &Arc<Down>, reason: &'static str) -> tokio_util::sync::DropGuard {
+        let (down, closed) = (Arc::clone(down), CancellationToken::new());
+        let watched = closed.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => down.raise(reason),
+                () = watched.cancelled() => {}
+            }
+        });
+        closed.drop_guard()
+    }
+}
+
+/// Raises the alarm when a program ends or closes its output.
+async fn watch_process(process: Arc<Process>, ended: CancellationToken, down: Arc<Down>, closed: CancellationToken) {
+    tokio::select! {
+        how = process.ended() => {
+            let _ = timeout(DRAIN_GRACE, ended.cancelled()).await;
+            down.raise(how);
+        }
+        () = ended.cancelled() => match timeout(EXIT_GRACE, process.ended()).await {
+            Ok(how) => down.raise(how),
+            Err(_) => down.raise("closed its output"),
+        },
+        () = closed.cancelled() => {}
+    }
+}

@@ -1,0 +1,133 @@
+//! What can go wrong with a server, in words fit for a screen.
+
+use std::time::Duration;
+
+use crate::domain::ids::ServerName;
+
+/// A wrong key in a server's options.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("MCP server `{server}`: `{field}` {problem}")]
+pub struct OptionsError {
+    /// The server, as far as it has a name.
+    pub server: String,
+    /// The key.
+    pub field: &'static str,
+    /// What is wrong with it, as the rest of the sentence.
+    pub problem: String,
+}
+
+/// Why a command about servers was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// There is no server of that name.
+    #[error("there is no MCP server `{0}`")]
+    Unknown(ServerName),
+    /// There is one already.
+    #[error("there is an MCP server `{0}` already")]
+    Taken(ServerName),
+    /// Built-in servers stay.
+    #[error("`{0}` is built in and cannot be removed; it can be disabled")]
+    BuiltIn(ServerName),
+    /// What was typed is no server.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+}
+
+/// Why a server could not be connected or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its options are wrong.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Its program could not be started.
+    #[error("could not start `{command}`: {}", spawn_hint(.source))]
+    Spawn {
+        /// The program.
+        command: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A variable that its options name is not there.
+    #[error("the variable `{0}` is not set (named by `api_key_env`)")]
+    NoVariable(String),
+    /// No HTTP client could be made.
+    #[error("could not make an HTTP client: {0}")]
+    HttpClient(String),
+    /// It did not answer in time.
+    #[error("no answer to the {step} within {}", seconds(*.limit))]
+    Slow {
+        /// What was waited for.
+        step: &'static str,
+        /// How long.
+        limit: Duration,
+    },
+    /// Nobody listens there.
+    #[error("could not reach {0}")]
+    Unreachable(String),
+    /// The handshake failed.
+    #[error("{0}")]
+    Handshake(String),
+    /// It wants a key or a login.
+    #[error("it wants a login (HTTP 401 or 403): {0}")]
+    Unauthorized(String),
+    /// Its program ended, or the connection was lost.
+    #[error("{0}")]
+    Lost(String),
+    /// It answered with an error, or with something that is no answer.
+    #[error("{0}")]
+    Answer(String),
+}
+
+impl Error {
+    /// Whether trying again by itself makes no sense: a person has to change something first.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Options(_) | Self::NoVariable(_) | Self::Unauthorized(_) => true,
+            Self::Spawn { source, .. } => matches!(
+                source.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput
+            ),
+            Self::HttpClient(_) | Self::Slow { .. } | Self::Unreachable(_) | Self::Handshake(_) | Self::Lost(_) | Self::Answer(_) => false,
+        }
+    }
+
+    /// The next thing to try, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("install the program or give its full path, then restart the server")
+            }
+            Self::NoVariable(_) => Some("set the variable and start again"),
+            Self::Unauthorized(_) => Some("set `api_key` or `api_key_env`, or the right `headers`"),
+            Self::Slow { .. } => Some("raise `startup_timeout_seconds` if the server is slow to start (a first `npx` downloads)"),
+            _ => None,
+        }
+    }
+}
+
+fn spawn_hint(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => "no such program (or no such `cwd`)".to_owned(),
+        _ => source.to_string(),
+    }
+}
+
+/// A duration in the words of a message.
+pub(super) fn seconds(limit: Duration) -> String {
+    if limit.subsec_millis() == 0 { format!("{} s", limit.as_secs()) } else { format!("{} ms", limit.as_millis()) }
+}
+
+/// The whole chain of causes in one line, each said once.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,396 @@
+//! Servers behind HTTP: streamable HTTP by rmcp with its gaps closed, HTTP+SSE by [`sse`](crate::mcp::sse).
+//!
+//! The HTTP client comes from outside, as a factory, and is made at the first use only. Which client it is stays unknown
+//! here; its errors become [`Fault`]s at the door, without addresses that may hold secrets.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use http::{HeaderName, HeaderValue};
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::service::{ClientInitializeError, RoleClient, RunningService};
+use rmcp::transport::streamable_http_client::{
+    SseError, StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
+    StreamableHttpPostResponse,
+};
+use sse_stream::Sse;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::text::{clean_line, ellipsis};
+use crate::mcp::error::{Error, chain};
+use crate::mcp::handler::Handler;
+use crate::mcp::lines::MESSAGE_BYTES_MAX;
+use crate::mcp::link::{Down, Watched};
+use crate::mcp::sse;
+
+/// Requests to one server that may be under way at once.
+const REQUESTS_MAX: usize = 64;
+
+/// The longest text of a server's refusal that is shown, in characters.
+const REFUSAL_CHARS_MAX: usize = 300;
+
+/// Makes connections over HTTP. Cheap to clone.
+#[derive(Clone)]
+pub struct Http(Arc<dyn Connect>);
+
+impl Http {
+    /// Connections by the client that `factory` gives for a URL; it is asked when a server is connected, never before.
+    /// The client should follow redirects within one origin only, and set no limit to a whole response's time.
+    pub fn new<C>(factory: impl Fn(&str) -> BoxFuture<'static, Result<C, String>> + Send + Sync + 'static) -> Self
+    where
+        C: StreamableHttpClient + Sync,
+    {
+        Self(Arc::new(Factory { factory, client: PhantomData }))
+    }
+
+    /// No HTTP: every such server fails to connect.
+    pub fn none() -> Self {
+        Self(Arc::new(Nothing))
+    }
+
+    pub(super) fn connect(&self, request: Request, form: Form, attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>> {
+        self.0.connect(request, form, attempt)
+    }
+}
+
+/// A connection that has shaken hands.
+pub(super) type Running = RunningService<RoleClient, Handler>;
+
+/// Where and as whom.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub(super) url: Arc<str>,
+    /// The address without secrets.
+    pub(super) shown: String,
+    pub(super) api_key: Option<String>,
+    pub(super) headers: HashMap<HeaderName, HeaderValue>,
+}
+
+/// The two ways of MCP over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Streamable,
+    Sse,
+}
+
+impl Form {
+    /// Its name on the screen.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Streamable => "streamable_http",
+            Self::Sse => "sse",
+        }
+    }
+}
+
+/// What a new connection reports to.
+pub(super) struct Attempt {
+    pub(super) handler: Handler,
+    pub(super) down: Arc<Down>,
+    pub(super) ended: CancellationToken,
+}
+
+trait Connect: Send + Sync {
+    fn connect(&self, request: Request, form: Form, attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>>;
+}
+
+struct Nothing;
+
+impl Connect for Nothing {
+    fn connect(&self, _request: Request, _form: Form, _attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>> {
+        std::future::ready(Err(Error::HttpClient("there is none".to_owned()))).boxed()
+    }
+}
+
+struct Factory<F, C> {
+    factory: F,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<F, C> Connect for Factory<F, C>
+where
+    F: Fn(&str) -> BoxFuture<'static, Result<C, String>> + Send + Sync,
+    C: StreamableHttpClient + Sync,
+{
+    fn connect(&self, request: Request, form: Form, attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>> {
+        let making = (self.factory)(&request.url);
+        async move {
+            let inner = making.await.map_err(Error::HttpClient)?;
+            let (down, shown) = (Arc::clone(&attempt.down), request.shown.as_str().into());
+            let client = Guarded { inner, down, shown, streamed: Arc::default() };
+            match form {
+                Form::Streamable => streamable(client, request, attempt).await,
+                Form::Sse => legacy(client, request, attempt).await,
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(request.url).max_concurrent_requests(REQUESTS_MAX);
+    config.auth_header = request.api_key;
+    config.custom_headers = request.headers;
+    config.max_sse_event_size = MESSAGE_BYTES_MAX;
+    // The pool connects anew and asks for the tools again; inside the transport it would go unseen.
+    config.reinit_on_expired_session = false;
+    let transport = Watched::new(StreamableHttpClientTransport::with_client(client, config), attempt.ended);
+    rmcp::serve_client(attempt.handler, transport).await.map_err(|error| handshake(&error))
+}
+
+async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
+    let transport = sse::open(client, &request, &attempt.down).await?;
+    rmcp::serve_client(attempt.handler, Watched::new(transport, attempt.ended)).await.map_err(|error| handshake(&error))
+}
+
+/// A failed handshake in words.
+pub(super) fn handshake(error: &ClientInitializeError) -> Error {
+    match error {
+        ClientInitializeError::JsonRpcError(data) => {
+            Error::Handshake(format!("it refused the handshake: {} ({})", shortened(&data.message), data.code.0))
+        }
+        ClientInitializeError::ConnectionClosed(_) => Error::Lost("it closed the connection during the handshake".to_owned()),
+        ClientInitializeError::ExpectedInitResult(_) | ClientInitializeError::ExpectedInitResponse(_) => {
+            Error::Handshake("its answer to the handshake is not what MCP asks for".to_owned())
+        }
+        ClientInitializeError::TransportError { error: inner, .. } => {
+            inner.error.downcast_ref::<StreamableHttpError<Fault>>().map_or_else(|| Error::Lost(chain(inner.error.as_ref())), refused)
+        }
+        other => Error::Handshake(shortened(&chain(other))),
+    }
+}
+
+/// A refusal of the HTTP layer in words.
+pub(super) fn refused(error: &StreamableHttpError<Fault>) -> Error {
+    match error {
+        StreamableHttpError::Client(fault) if fault.unreachable => Error::Unreachable(fault.text.clone()),
+        StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_) => {
+            Error::Unauthorized("see its documentation".to_owned())
+        }
+        StreamableHttpError::UnexpectedServerResponse(text) if text.starts_with("HTTP 401") || text.starts_with("HTTP 403") => {
+            Error::Unauthorized(shortened(text))
+        }
+        StreamableHttpError::UnexpectedServerResponse(text) => Error::Handshake(format!("it answered {}", shortened(text))),
+        StreamableHttpError::HttpStatus(status) => Error::Handshake(format!("it answered HTTP {}", status.status)),
+        other => Error::Handshake(shortened(&chain(other))),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    ellipsis(&clean_line(text), REFUSAL_CHARS_MAX).into_owned()
+}
+
+/// A failure of the HTTP client.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Fault {
+    text: String,
+    /// No connection could be made, so that nothing was sent.
+    unreachable: bool,
+    /// The server answered with a status of 400 to 499.
+    is_client_error: bool,
+}
+
+impl Fault {
+    fn new(error: &(dyn std::error::Error + 'static), shown: &str) -> Self {
+        let mut causes = Vec::new();
+        let mut unreachable = false;
+        let mut source = Some(error);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            unreachable |= text == "client error (Connect)" || cause.downcast_ref::<std::io::Error>().is_some_and(is_refusal);
+            causes.push(text);
+            source = cause.source();
+        }
+        let is_client_error = causes.first().is_some_and(|text| text.starts_with("HTTP status client error"));
+        // The first one names the whole address.
+        let cause = causes
+            .iter()
+            .skip(1)
+            .next_back()
+            .or(causes.first().filter(|text| !text.contains("url")))
+            .map_or("the request failed", String::as_str);
+        Self { text: format!("{shown}: {}", clean_line(cause)), unreachable, is_client_error }
+    }
+}
+
+fn is_refusal(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
+}
+
+/// What a failed sending means for the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The server certainly did not see it.
+    NotSent,
+    /// The server refused it at the door, in words.
+    Answered,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What the failure of a transport means for the message that was sent.
+pub(super) fn verdict(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Verdict {
+    // A line whose writing failed lacks its end, so that no server can have read it.
+    if error.is::<std::io::Error>() {
+        return Verdict::NotSent;
+    }
+    match error.downcast_ref::<StreamableHttpError<Fault>>() {
+        Some(StreamableHttpError::Client(fault)) if fault.unreachable => Verdict::NotSent,
+        Some(StreamableHttpError::SessionExpired | StreamableHttpError::TransportChannelClosed) => Verdict::NotSent,
+        Some(
+            StreamableHttpError::HttpStatus(_)
+            | StreamableHttpError::UnexpectedServerResponse(_)
+            | StreamableHttpError::UnexpectedContentType(_)
+            | StreamableHttpError::AuthRequired(_)
+            | StreamableHttpError::InsufficientScope(_),
+        ) => Verdict::Answered,
+        _ => Verdict::Unknown,
+    }
+}
+
+/// An HTTP client that notices when the server is gone, and lets no call wait for an answer that cannot come.
+#[derive(Clone)]
+pub(super) struct Guarded<C> {
+    inner: C,
+    down: Arc<Down>,
+    shown: Arc<str>,
+    /// Whether a stream of the server's own messages was ever open.
+    streamed: Arc<AtomicBool>,
+}
+
+impl<C: StreamableHttpClient> Guarded<C> {
+    fn translate(&self, error: StreamableHttpError<C::Error>) -> StreamableHttpError<Fault> {
+        match error {
+            StreamableHttpError::Client(error) => StreamableHttpError::Client(Fault::new(&error, &self.shown)),
+            StreamableHttpError::Sse(error) => StreamableHttpError::Sse(error),
+            StreamableHttpError::HttpStatus(error) => StreamableHttpError::HttpStatus(error),
+            StreamableHttpError::UnexpectedServerResponse(text) => StreamableHttpError::UnexpectedServerResponse(text),
+            StreamableHttpError::UnexpectedContentType(kind) => StreamableHttpError::UnexpectedContentType(kind),
+            StreamableHttpError::ServerDoesNotSupportSse => StreamableHttpError::ServerDoesNotSupportSse,
+            StreamableHttpError::AuthRequired(error) => StreamableHttpError::AuthRequired(error),
+            StreamableHttpError::InsufficientScope(error) => StreamableHttpError::InsufficientScope(error),
+            StreamableHttpError::SessionExpired => StreamableHttpError::SessionExpired,
+            other => {
+                StreamableHttpError::Client(Fault { text: format!("{}: {other}", self.shown), unreachable: false, is_client_error: false })
+            }
+        }
+    }
+
+    /// Raises the alarm where the failure says that the server, or its memory of us, is gone.
+    fn noticed(&self, error: StreamableHttpError<Fault>) -> StreamableHttpError<Fault> {
+        match &error {
+            StreamableHttpError::Client(fault) if fault.unreachable => self.down.raise(format!("could not reach {}", fault.text)),
+            StreamableHttpError::SessionExpired => self.down.raise("the server forgot the session (was it restarted?)"),
+            _ => {}
+        }
+        error
+    }
+}
+
+impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
+    type Error = Fault;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Fault>> {
+        self.post_message_with_max_sse_event_size(uri, message, session_id, auth_header, custom_headers, MESSAGE_BYTES_MAX).await
+    }
+
+    async fn post_message_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+        max_sse_event_size: usize,
+    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Fault>> {
+        let id = match &message {
+            ClientJsonRpcMessage::Request(request) => Some(request.id.clone()),
+            _ => None,
+        };
+        let in_session = session_id.is_some();
+        let posted =
+            self.inner.post_message_with_max_sse_event_size(uri, message, session_id, auth_header, custom_headers, max_sse_event_size);
+        match posted.await {
+            Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(mut error), session)) if error.id.is_none() && id.is_some() => {
+                // A restarted server refuses old sessions with an error that names no request; rmcp would wait for ever.
+                if in_session && error.error.message.to_ascii_lowercase().contains("session") {
+                    return Err(self.noticed(StreamableHttpError::SessionExpired));
+                }
+                error.id = id;
+                Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(error), session))
+            }
+            Ok(response) => Ok(response),
+            Err(StreamableHttpError::UnexpectedServerResponse(text))
+                if in_session && text.starts_with("HTTP 4") && text.to_ascii_lowercase().contains("session") =>
+            {
+                Err(self.noticed(StreamableHttpError::SessionExpired))
+            }
+            Err(error) => Err(self.noticed(self.translate(error))),
+        }
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session_id: Arc<str>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<(), StreamableHttpError<Fault>> {
+        self.inner.delete_session(uri, session_id, auth_header, custom_headers).await.map_err(|error| self.translate(error))
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Fault>> {
+        self.get_stream_with_max_sse_event_size(uri, session_id, last_event_id, auth_header, custom_headers, MESSAGE_BYTES_MAX).await
+    }
+
+    async fn get_stream_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+        max_sse_event_size: usize,
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Fault>> {
+        let in_session = session_id.is_some();
+        let opened =
+            self.inner.get_stream_with_max_sse_event_size(uri, session_id, last_event_id, auth_header, custom_headers, max_sse_event_size);
+        match opened.await {
+            Ok(stream) => {
+                self.streamed.store(true, Ordering::Relaxed);
+                Ok(stream)
+            }
+            Err(error) => {
+                let error = self.translate(error);
+                let forgotten = in_session
+                    && self.streamed.load(Ordering::Relaxed)
+                    && matches!(&error, StreamableHttpError::Client(fault) if fault.is_client_error);
+                if forgotten {
+                    self.down.raise("the server forgot the session (was it restarted?)");
+                }
+                Err(self.noticed(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection to one server: asked, watched, closed.
+//!
+//! A connection that is lost says so at once through [`Down`]; rmcp's own flags are not trusted with that.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rmcp::model::{ClientRequest, PingRequest, ServerResult};
+use rmcp::service::{Peer, PeerRequestOptions, RoleClient, RunningService, RxJsonRpcMessage, ServiceError, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::domain::text::{clean_line, ellipsis};
+use crate::mcp::error::{Error, chain};
+use crate::mcp::handler::{Handler, Shared};
+use crate::mcp::process::Process;
+
+/// How long the goodbye of a connection without a process may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// How long a notice that a request is given up may take.
+const NOTICE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest reason that is shown, in characters.
+const REASON_CHARS_MAX: usize = 500;
+
+/// Says once, to all who wait, that a connection is lost and why.
+#[derive(Debug, Default)]
+pub(super) struct Down {
+    token: CancellationToken,
+    reason: OnceLock<String>,
+}
+
+impl Down {
+    /// The connection is lost. Only the first reason counts.
+    pub(super) fn raise(&self, reason: impl AsRef<str>) {
+        let reason = clean_line(reason.as_ref());
+        let _ = self.reason.set(ellipsis(&reason, REASON_CHARS_MAX).into_owned());
+        self.token.cancel();
+    }
+
+    pub(super) fn is_raised(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Waits until the connection is lost.
+    pub(super) async fn wait(&self) -> String {
+        self.token.cancelled().await;
+        self.reason()
+    }
+
+    pub(super) fn reason(&self) -> String {
+        self.reason.get().cloned().unwrap_or_else(|| "the connection was lost".to_owned())
+    }
+}
+
+/// A transport that tells when there is nothing more to read.
+pub(super) struct Watched<T> {
+    inner: T,
+    ended: CancellationToken,
+}
+
+impl<T> Watched<T> {
+    pub(super) fn new(inner: T, ended: CancellationToken) -> Self {
+        Self { inner, ended }
+    }
+}
+
+impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
+    type Error = T::Error;
+
+    fn send(&mut self, message: TxJsonRpcMessage<RoleClient>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.inner.send(message)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        let message = self.inner.receive().await;
+        if message.is_none() {
+            self.ended.cancel();
+        }
+        message
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.inner.close()
+    }
+}
+
+/// One connection. Dropped, it is closed, and its process stopped.
+pub(super) struct Link {
+    /// Unique in the program.
+    pub(super) id: u64,
+    /// `stdio`, `streamable_http`, `sse`, `builtin`.
+    pub(super) transport: &'static str,
+    /// Whether this is one of our own servers.
+    pub(super) is_local: bool,
+    pub(super) peer: Peer<RoleClient>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) down: Arc<Down>,
+    running: Mutex<Option<RunningService<RoleClient, Handler>>>,
+    process: Option<Arc<Process>>,
+    _closed: DropGuard,
+}
+
+/// The parts of a new connection.
+pub(super) struct Parts {
+    pub(super) transport: &'static str,
+    pub(super) is_local: bool,
+    pub(super) running: RunningService<RoleClient, Handler>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) down: Arc<Down>,
+    pub(super) process: Option<Arc<Process>>,
+    pub(super) closed: DropGuard,
+}
+
+impl Link {
+    pub(super) fn new(parts: Parts) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            transport: parts.transport,
+            is_local: parts.is_local,
+            peer: parts.running.peer().clone(),
+            shared: parts.shared,
+            down: parts.down,
+            running: Mutex::new(Some(parts.running)),
+            process: parts.process,
+            _closed: parts.closed,
+        }
+    }
+
+    /// The protocol version in use.
+    pub(super) fn protocol(&self) -> Option<String> {
+        self.peer.peer_info().map(|info| clean_line(info.protocol_version.as_str()))
+    }
+
+    /// The server's own name and version.
+    pub(super) fn server_info(&self) -> Option<String> {
+        let info = self.peer.peer_info()?;
+        let server = info.server_info.as_ref()?;
+        Some(clean_line(&format!("{} {}", server.name, server.version)))
+    }
+
+    /// What the server can do, by the names of its capabilities.
+    pub(super) fn capabilities(&self) -> Vec<String> {
+        let info = self.peer.peer_info();
+        let capabilities = info.and_then(|info| serde_json::to_value(&info.capabilities).ok());
+        let names =
+            capabilities.as_ref().and_then(|value| value.as_object()).map(|object| object.keys().map(|name| clean_line(name)).collect());
+        names.unwrap_or_default()
+    }
+
+    /// Asks once, within `limit`.
+    pub(super) async fn ask(&self, request: ClientRequest, step: &'static str, limit: Duration) -> Result<ServerResult, Error> {
+        let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options());
+        let mut handle = sent.await.map_err(|error| self.lost_or(&error))?;
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(limit, &mut handle.rx) => answer,
+            reason = self.down.wait() => return Err(Error::Lost(reason)),
+        };
+        match answer {
+            Ok(Ok(Ok(result))) => Ok(result),
+            Ok(Ok(Err(error))) => Err(self.lost_or(&error)),
+            Ok(Err(_)) => Err(Error::Lost(self.down.reason())),
+            Err(_) => {
+                give_up(handle, "no answer in time");
+                Err(Error::Slow { step, limit })
+            }
+        }
+    }
+
+    fn lost_or(&self, error: &ServiceError) -> Error {
+        match error {
+            ServiceError::McpError(data) => {
+                Error::Answer(format!("it answered with an error: {} ({})", clean_line(&data.message), data.code.0))
+            }
+            _ if self.down.is_raised() => Error::Lost(self.down.reason()),
+            other => Error::Lost(chain(other)),
+        }
+    }
+
+    /// Whether the server answers anything at all.
+    pub(super) async fn is_alive(&self, limit: Duration) -> bool {
+        // A server that does not know `ping` says so, and lives.
+        matches!(self.ask(ClientRequest::PingRequest(PingRequest::default()), "ping", limit).await, Ok(_) | Err(Error::Answer(_)))
+    }
+
+    /// Closes the connection and waits until it and its process are gone; bounded.
+    pub(super) async fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(process) = &self.process {
+            process.stop();
+        }
+        let said_goodbye = async {
+            if let Some(mut running) = running {
+                let _ = running.close_with_timeout(CLOSE_LIMIT).await;
+            }
+        };
+        let process_gone = async {
+            if let Some(process) = &self.process {
+                process.gone().await;
+            }
+        };
+        futures::future::join(said_goodbye, process_gone).await;
+        self.down.raise("the connection was closed");
+    }
+}
+
+/// Tells the server, in the background, that a request is given up.
+pub(super) fn give_up(handle: rmcp::service::RequestHandle<RoleClient>, reason: &str) {
+    let reason = reason.to_owned();
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            let _ = timeout(NOTICE_LIMIT, handle.cancel(Some(reason))).await;
+        });
+    }
+}

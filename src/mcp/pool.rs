@@ -1,0 +1,263 @@
+//! All servers together: started at once, lent as one source of tools, commanded, shut down.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bus::Recorder;
+use crate::domain::clock::Clock;
+use crate::domain::command::McpCommand;
+use crate::domain::event::McpEventType;
+use crate::domain::ids::ServerName;
+use crate::domain::query::ServerStatus;
+use crate::mcp::dial::{Dialer, Place};
+use crate::mcp::error::{CommandError, OptionsError};
+use crate::mcp::events::Lane;
+use crate::mcp::http::Http;
+use crate::mcp::local::ToolServer;
+use crate::mcp::options::{PoolOptions, ServerOptions};
+use crate::mcp::process::Children;
+use crate::mcp::replica::{Replica, Standing};
+use crate::mcp::service::{Service, Setup};
+use crate::mcp::stderr::LogRing;
+use crate::mcp::supervisor::Supervisor;
+use crate::tools::{Tool, ToolSource};
+
+/// How long what happened at the end may take to be stored.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
+
+/// One of our own servers: its name and its tools.
+pub type LocalServer = (ServerName, Vec<Arc<dyn Tool>>);
+
+/// What the pool is handed.
+pub struct Surroundings {
+    /// Takes what happens.
+    pub recorder: Arc<dyn Recorder>,
+    /// Tells the time of the next try.
+    pub clock: Arc<dyn Clock>,
+    /// Connects over HTTP.
+    pub http: Http,
+    /// Our own environment: programs get a few variables from it, `api_key_env` names others.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Keeps all servers connected. Cheap to clone; when the last clone is dropped, all servers are closed.
+#[derive(Clone)]
+pub struct ServerPool(Arc<Pool>);
+
+struct Pool {
+    services: RwLock<Vec<Arc<Service>>>,
+    dialer: Dialer,
+    recorder: Arc<dyn Recorder>,
+    clock: Arc<dyn Clock>,
+    options: PoolOptions,
+    stop: CancellationToken,
+    /// The events' own end, after everything else's.
+    stop_events: CancellationToken,
+    event_tasks: TaskTracker,
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.stop_events.cancel();
+    }
+}
+
+impl ServerPool {
+    /// Starts all servers at once, each on its own task; returns without waiting for any. A server whose options are
+    /// wrong is shown as failed and disturbs nobody. Call it within a tokio runtime.
+    pub fn start(servers: Vec<ServerOptions>, local: Vec<LocalServer>, surroundings: Surroundings, options: PoolOptions) -> Self {
+        let dialer = Dialer {
+            http: surroundings.http,
+            environment: Arc::new(surroundings.environment),
+            children: Arc::new(Children::default()),
+            tasks: TaskTracker::new(),
+        };
+        let pool = Self(Arc::new(Pool {
+            services: RwLock::default(),
+            dialer,
+            recorder: surroundings.recorder,
+            clock: surroundings.clock,
+            options,
+            stop: CancellationToken::new(),
+            stop_events: CancellationToken::new(),
+            event_tasks: TaskTracker::new(),
+        }));
+        for (name, tools) in local {
+            pool.0.add_local(name, tools);
+        }
+        for options in servers {
+            pool.0.add_remote(options);
+        }
+        pool
+    }
+
+    /// All servers, our own first, then in the order of the config.
+    pub fn servers(&self) -> Vec<ServerStatus> {
+        self.0.services().iter().map(|service| service.status()).collect()
+    }
+
+    /// The last `lines` lines that a server wrote to its error output, oldest first; none for an unknown server.
+    pub fn server_log(&self, server: &ServerName, lines: usize) -> Vec<String> {
+        self.0.find(server).map(|service| service.log.tail(lines)).unwrap_or_default()
+    }
+
+    /// Waits until every server's first attempt to connect is over, or `limit`; says whether all were.
+    pub async fn settled(&self, limit: Duration) -> bool {
+        let services = self.0.services();
+        let all = futures::future::join_all(services.iter().map(|service| service.settled()));
+        timeout(limit, all).await.is_ok()
+    }
+
+    /// Carries out a command. What follows is told by events. Call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// When there is no such server, or it cannot be added or removed.
+    pub fn command(&self, command: McpCommand) -> Result<(), CommandError> {
+        let find = |name: &ServerName| self.0.find(name).ok_or_else(|| CommandError::Unknown(name.clone()));
+        match command {
+            McpCommand::Restart(name) => find(&name)?.wanted.send_modify(|wanted| {
+                wanted.enabled = true;
+                wanted.round += 1;
+            }),
+            McpCommand::Enable(name) => {
+                find(&name)?.wanted.send_if_modified(|wanted| !std::mem::replace(&mut wanted.enabled, true));
+            }
+            McpCommand::Disable(name) => {
+                find(&name)?.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.enabled, false));
+            }
+            McpCommand::Add { name, target } => {
+                if self.0.find(&name).is_some() {
+                    return Err(CommandError::Taken(name));
+                }
+                let options = ServerOptions::from_target(&name, &target)?;
+                options.validate()?;
+                self.0.add_remote(options);
+            }
+            McpCommand::Remove(name) => {
+                let service = find(&name)?;
+                if service.is_local() {
+                    return Err(CommandError::BuiltIn(name));
+                }
+                self.0.services.write().unwrap_or_else(PoisonError::into_inner).retain(|other| other.name != name);
+                self.0.dialer.tasks.spawn(async move {
+                    service.lane.tell(McpEventType::ServiceDisconnected, json!({"reason": "removed by the user", "final": true})).await;
+                    service.lend(crate::mcp::catalog::Listing::default()).await;
+                    service.stop.cancel();
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all servers, in parallel and within the configured limit; nothing that they started is left.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.dialer.tasks.close();
+        let limit = Duration::from_millis(self.0.options.shutdown_ms);
+        if timeout(limit, self.0.dialer.tasks.wait()).await.is_err() {
+            tracing::warn!(target: "mcp", "some servers did not close in time and are killed");
+        }
+        self.0.dialer.children.kill_all();
+        self.0.stop_events.cancel();
+        self.0.event_tasks.close();
+        let _ = timeout(LAST_EVENTS, self.0.event_tasks.wait()).await;
+    }
+
+    /// Kills all programs at once, without waiting: for a second Ctrl+C or a panic.
+    pub fn kill_children(&self) {
+        self.0.dialer.children.kill_all();
+    }
+}
+
+impl ToolSource for ServerPool {
+    fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        self.0.services().iter().flat_map(|service| service.tools()).collect()
+    }
+
+    fn servers(&self) -> Vec<ServerName> {
+        self.0.services().iter().map(|service| service.name.clone()).collect()
+    }
+}
+
+impl Pool {
+    fn services(&self) -> Vec<Arc<Service>> {
+        self.services.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn find(&self, name: &ServerName) -> Option<Arc<Service>> {
+        self.services.read().unwrap_or_else(PoisonError::into_inner).iter().find(|service| service.name == *name).cloned()
+    }
+
+    fn add_local(&self, name: ServerName, tools: Vec<Arc<dyn Tool>>) {
+        let options = ServerOptions { name: name.to_string(), trusted: true, ..ServerOptions::default() };
+        let by_name = tools.iter().map(|tool| (tool.info().tool.clone(), Arc::clone(tool))).collect();
+        let exported = tools.into_iter().map(|tool| (tool.info().tool.clone(), tool)).collect();
+        let place = Place::Local(ToolServer::new(format!("wakeful-{name}"), exported));
+        self.add(name, options, vec![Arc::new(Replica::new(place, Standing::Connecting))], by_name);
+    }
+
+    fn add_remote(&self, options: ServerOptions) {
+        let name = ServerName::new(&options.name);
+        let endpoints = match options.endpoints() {
+            Ok(_) if self.find(&name).is_some() => {
+                let problem =
+                    OptionsError { server: options.name.clone(), field: "name", problem: "is taken by another server".to_owned() };
+                return self.refuse(&name, &problem);
+            }
+            Ok(endpoints) => endpoints,
+            Err(problem) => return self.refuse(&name, &problem),
+        };
+        let standing = || if options.enabled { Standing::Connecting } else { Standing::Disabled };
+        let replicas = endpoints.into_iter().map(|endpoint| Arc::new(Replica::new(Place::Remote(endpoint), standing()))).collect();
+        self.add(name, options, replicas, HashMap::new());
+    }
+
+    /// Tells that a server cannot be had at all.
+    fn refuse(&self, name: &ServerName, problem: &OptionsError) {
+        let lane = self.lane(name.clone());
+        let message = problem.to_string();
+        let hint = json!({"hint": "`wakeful config check` shows where", "server": name});
+        self.event_tasks.spawn(async move { lane.fail(message, hint).await });
+    }
+
+    fn lane(&self, name: ServerName) -> Lane {
+        let (lane, work) = Lane::new(name, Arc::clone(&self.recorder), self.stop_events.clone());
+        self.event_tasks.spawn(work);
+        lane
+    }
+
+    fn add(&self, name: ServerName, options: ServerOptions, replicas: Vec<Arc<Replica>>, local: HashMap<String, Arc<dyn Tool>>) {
+        let service = Service::new(Setup {
+            lane: self.lane(name.clone()),
+            log: Arc::new(LogRing::new(self.options.log_lines)),
+            stop: self.stop.child_token(),
+            call_cap: Duration::from_secs(self.options.call_cap_seconds),
+            tools_max: self.options.tools_max,
+            name,
+            options,
+            replicas,
+            local,
+        });
+        service
+            .lane
+            .try_tell(McpEventType::ServiceRegistered, json!({"transport": service.status().transport, "target": service.status().target}));
+        for replica in &service.replicas {
+            let supervisor = Supervisor {
+                service: Arc::clone(&service),
+                replica: Arc::clone(replica),
+                dialer: self.dialer.clone(),
+                options: self.options.clone(),
+                clock: Arc::clone(&self.clock),
+            };
+            self.dialer.tasks.spawn(supervisor.run());
+        }
+        self.services.write().unwrap_or_else(PoisonError::into_inner).push(service);
+    }
+}

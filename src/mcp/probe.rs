@@ -1,0 +1,218 @@
+//! One server, once: for `mcp test` and `mcp call`, without a pool.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::event::ErrorKind;
+use crate::domain::ids::{CallId, ServerName};
+use crate::domain::tool::ToolInfo;
+use crate::mcp::call::{Failure, Limits};
+use crate::mcp::catalog::{self, Choice};
+use crate::mcp::dial::{Dialer, Place, Reports};
+use crate::mcp::error::{Error, chain};
+use crate::mcp::events::Lane;
+use crate::mcp::handler::Shared;
+use crate::mcp::http::Http;
+use crate::mcp::link::Link;
+use crate::mcp::options::{PoolOptions, ServerOptions};
+use crate::mcp::process::Children;
+use crate::mcp::stderr::LogRing;
+use crate::tools::{CallContext, ToolError, ToolOutcome};
+
+/// Questions whose time is measured.
+const PINGS: usize = 5;
+
+/// How long such a question may take.
+const PING_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a test of a server found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TestReport {
+    /// The command line or URL, secrets masked.
+    pub target: String,
+    /// Whether it answers as MCP asks for.
+    pub ok: bool,
+    /// What went wrong, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The next thing to try, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// `stdio`, `streamable_http`, `sse`.
+    pub transport: String,
+    /// The protocol version that was agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The server's own name and version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The names of its capabilities.
+    pub capabilities: Vec<String>,
+    /// Its tools.
+    pub tools: Vec<ToolInfo>,
+    /// What was left out or mended in the list of tools.
+    pub notes: Vec<String>,
+    /// From the start to the end of the handshake, in milliseconds.
+    pub connect_ms: f64,
+    /// The time to list the tools, in milliseconds.
+    pub list_ms: f64,
+    /// The median time of a question and its answer, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_ms: Option<f64>,
+    /// The last lines of its error output.
+    pub stderr: Vec<String>,
+}
+
+/// A dialer for one connection.
+struct Once {
+    dialer: Dialer,
+    place: Place,
+    name: ServerName,
+    log: Arc<LogRing>,
+    limit: Duration,
+}
+
+impl Once {
+    fn new(options: &ServerOptions, http: Http, environment: BTreeMap<String, String>) -> Result<Self, Error> {
+        let endpoint = options.endpoints()?.into_iter().next();
+        let endpoint = endpoint.ok_or_else(|| Error::Handshake("it has no address".to_owned()))?;
+        let dialer = Dialer { http, environment: Arc::new(environment), children: Arc::default(), tasks: TaskTracker::new() };
+        let log = Arc::new(LogRing::new(PoolOptions::default().log_lines));
+        Ok(Self { dialer, place: Place::Remote(endpoint), name: ServerName::new(&options.name), log, limit: options.startup_limit() })
+    }
+
+    async fn connect(&self) -> Result<Link, Error> {
+        let shared = Shared::new(Lane::silent(self.name.clone()));
+        self.dialer.dial(&self.place, self.limit, Reports { server: &self.name, shared, log: &self.log }, None).await
+    }
+
+    /// Closes the connection; nothing is left behind.
+    async fn close(self, link: Option<Link>) {
+        if let Some(link) = link {
+            link.close().await;
+        }
+        self.dialer.tasks.close();
+        let _ = tokio::time::timeout(self.limit, self.dialer.tasks.wait()).await;
+        Children::kill_all(&self.dialer.children);
+    }
+}
+
+/// Connects a server, asks what it has, and closes it again. What goes wrong is in the report.
+pub async fn test_server(options: &ServerOptions, http: Http, environment: BTreeMap<String, String>) -> TestReport {
+    let mut report = TestReport { target: options.target(), ..TestReport::default() };
+    let once = match Once::new(options, http, environment) {
+        Ok(once) => once,
+        Err(error) => return failed(report, &error),
+    };
+    report.transport = once.place.transport().to_owned();
+    let started = Instant::now();
+    let connected = once.connect().await;
+    report.connect_ms = milliseconds(started.elapsed());
+    match connected {
+        Ok(link) => {
+            if let Err(error) = examine(&link, options, &mut report).await {
+                report = failed(report, &error);
+            }
+            report.stderr = once.log.tail(20);
+            once.close(Some(link)).await;
+        }
+        Err(error) => {
+            report = failed(report, &error);
+            report.stderr = once.log.tail(20);
+            once.close(None).await;
+        }
+    }
+    report
+}
+
+async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) -> Result<(), Error> {
+    link.transport.clone_into(&mut report.transport);
+    report.protocol = link.protocol();
+    report.server = link.server_info();
+    report.capabilities = link.capabilities();
+    let started = Instant::now();
+    let server = ServerName::new(&options.name);
+    let choice = Choice {
+        server: &server,
+        enabled: &options.enabled_tools,
+        disabled: &options.disabled_tools,
+        trusted: options.trusted,
+        tools_max: PoolOptions::default().tools_max,
+    };
+    let has_tools = report.capabilities.iter().any(|name| name == "tools");
+    match catalog::list(link, &choice, options.startup_limit()).await {
+        Ok(listing) => (report.tools, report.notes) = (listing.tools, listing.notes),
+        Err(Error::Answer(_)) if !has_tools => {}
+        Err(error) => return Err(error),
+    }
+    report.list_ms = milliseconds(started.elapsed());
+    let mut times = Vec::new();
+    for _ in 0..PINGS {
+        let started = Instant::now();
+        if !link.is_alive(PING_LIMIT).await {
+            break;
+        }
+        times.push(milliseconds(started.elapsed()));
+    }
+    times.sort_by(f64::total_cmp);
+    report.ping_ms = times.get(times.len() / 2).copied();
+    report.ok = true;
+    Ok(())
+}
+
+fn failed(mut report: TestReport, error: &Error) -> TestReport {
+    report.error = Some(chain(error));
+    report.hint = error.hint().map(str::to_owned);
+    report.ok = false;
+    report
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Connects a server, calls one tool by its own name, and closes the server again.
+///
+/// # Errors
+/// When the server cannot be connected, or the call has no outcome.
+pub async fn call_once(
+    options: &ServerOptions,
+    tool: &str,
+    arguments: Map<String, Value>,
+    http: Http,
+    environment: BTreeMap<String, String>,
+    cancel: CancellationToken,
+) -> Result<ToolOutcome, ToolError> {
+    let refused = |error: &Error| ToolError::new(ErrorKind::Disconnected, format!("server `{}`: {}", options.name, chain(error)));
+    let once = Once::new(options, http, environment).map_err(|error| refused(&error))?;
+    let connected = tokio::select! {
+        connected = once.connect() => connected,
+        () = cancel.cancelled() => {
+            once.close(None).await;
+            return Err(ToolError::new(ErrorKind::Interrupted, "the call was stopped"));
+        }
+    };
+    let link = match connected {
+        Ok(link) => link,
+        Err(error) => {
+            once.close(None).await;
+            return Err(refused(&error));
+        }
+    };
+    let context = CallContext { call_id: CallId::generate(), session: None, cancel };
+    let limits =
+        Limits { idle: options.call_limit(), cap: Duration::from_secs(PoolOptions::default().call_cap_seconds).max(options.call_limit()) };
+    let result = link.call(tool, arguments, &context, limits).await;
+    once.close(Some(link)).await;
+    result.map_err(|failure| match failure {
+        Failure::NotSent(reason) => ToolError::new(ErrorKind::Disconnected, format!("server `{}`: {reason}", options.name)),
+        Failure::Failed(error) => error,
+    })
+}

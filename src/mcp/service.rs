@@ -1,0 +1,314 @@
+//! One server as the user knows it: its places, its tools, its figures; and where a call goes.
+//!
+//! A call goes to the least busy place that answers. Only a call that was certainly not sent is tried elsewhere, or once
+//! more when the server is back; no other is ever repeated.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::event::{ErrorKind, McpEventType};
+use crate::domain::ids::ServerName;
+use crate::domain::query::{ServerState, ServerStatus};
+use crate::domain::tool::ToolInfo;
+use crate::mcp::call::{Failure, Limits};
+use crate::mcp::catalog::{Choice, Listing, added};
+use crate::mcp::dial::Place;
+use crate::mcp::events::Lane;
+use crate::mcp::link::Link;
+use crate::mcp::options::ServerOptions;
+use crate::mcp::remote::RemoteTool;
+use crate::mcp::replica::{Occupied, Replica, Standing};
+use crate::mcp::stderr::LogRing;
+use crate::tools::{CallContext, Tool, ToolError, ToolOutcome};
+
+/// Calls whose time is remembered for the median.
+const TIMES_MAX: usize = 64;
+
+/// How long a call waits for a server that is being connected, at most.
+const AWAY_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a call that was certainly not sent may be tried, altogether.
+const TRIES_MAX: usize = 4;
+
+/// What the user wants of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) enabled: bool,
+    /// Counts the wishes for a new connection.
+    pub(super) round: u64,
+}
+
+/// One server.
+pub(super) struct Service {
+    pub(super) name: ServerName,
+    pub(super) options: ServerOptions,
+    pub(super) replicas: Vec<Arc<Replica>>,
+    pub(super) lane: Lane,
+    pub(super) log: Arc<LogRing>,
+    pub(super) wanted: watch::Sender<Wanted>,
+    /// Cancelled when the server is removed or everything ends.
+    pub(super) stop: CancellationToken,
+    pub(super) call_cap: Duration,
+    pub(super) tools_max: usize,
+    /// Our own tools, by their names.
+    local: HashMap<String, Arc<dyn Tool>>,
+    catalog: RwLock<Arc<Catalog>>,
+    /// Changes with every place's standing.
+    changes: watch::Sender<u64>,
+    /// First attempts that are still under way.
+    unsettled: watch::Sender<usize>,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    times: Mutex<VecDeque<Duration>>,
+    turn: AtomicUsize,
+}
+
+/// What it is made of.
+pub(super) struct Setup {
+    pub(super) name: ServerName,
+    pub(super) options: ServerOptions,
+    pub(super) replicas: Vec<Arc<Replica>>,
+    pub(super) lane: Lane,
+    pub(super) log: Arc<LogRing>,
+    pub(super) stop: CancellationToken,
+    pub(super) call_cap: Duration,
+    pub(super) tools_max: usize,
+    pub(super) local: HashMap<String, Arc<dyn Tool>>,
+}
+
+#[derive(Default)]
+struct Catalog {
+    infos: Vec<ToolInfo>,
+    tools: Vec<Arc<dyn Tool>>,
+}
+
+impl Service {
+    pub(super) fn new(setup: Setup) -> Arc<Self> {
+        let unsettled = watch::Sender::new(setup.replicas.len());
+        let wanted = watch::Sender::new(Wanted { enabled: setup.options.enabled, round: 0 });
+        Arc::new(Self {
+            name: setup.name,
+            options: setup.options,
+            replicas: setup.replicas,
+            lane: setup.lane,
+            log: setup.log,
+            wanted,
+            stop: setup.stop,
+            call_cap: setup.call_cap,
+            tools_max: setup.tools_max,
+            local: setup.local,
+            catalog: RwLock::default(),
+            changes: watch::Sender::new(0),
+            unsettled,
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            times: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        !self.local.is_empty()
+    }
+
+    /// The tools it lends now.
+    pub(super) fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.clone()
+    }
+
+    /// How its tools are chosen.
+    pub(super) fn choice(&self) -> Choice<'_> {
+        Choice {
+            server: &self.name,
+            enabled: &self.options.enabled_tools,
+            disabled: &self.options.disabled_tools,
+            trusted: self.options.trusted || self.is_local(),
+            tools_max: self.tools_max,
+        }
+    }
+
+    /// Lends these tools from now on; tells which are new and which are gone.
+    pub(super) async fn lend(self: &Arc<Self>, listing: Listing) {
+        for note in &listing.notes {
+            self.log.push(&format!("[tools] {note}"));
+        }
+        let tool = |info: &ToolInfo| -> Arc<dyn Tool> {
+            let local = self.local.get(&info.tool).map(Arc::clone);
+            Arc::new(RemoteTool { info: info.clone(), service: Arc::downgrade(self) as Weak<Self>, local })
+        };
+        let new = Catalog { tools: listing.tools.iter().map(tool).collect(), infos: listing.tools };
+        let old = std::mem::replace(&mut *self.catalog.write().unwrap_or_else(PoisonError::into_inner), Arc::new(new));
+        let new = Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner));
+        let (came, went) = (added(&old.infos, &new.infos), added(&new.infos, &old.infos));
+        if !came.is_empty() {
+            self.lane.tell(McpEventType::ToolRegistered, json!({"tools": came})).await;
+        }
+        if !went.is_empty() {
+            self.lane.tell(McpEventType::ToolUnregistered, json!({"tools": went})).await;
+        }
+    }
+
+    /// How many tools it lends.
+    pub(super) fn tool_count(&self) -> usize {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.len()
+    }
+
+    /// Notes how a place stands.
+    pub(super) fn stand(&self, replica: &Replica, standing: Standing) {
+        replica.set(standing);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// A place's first attempt is over.
+    pub(super) fn settle_one(&self) {
+        self.unsettled.send_modify(|count| *count = count.saturating_sub(1));
+    }
+
+    /// Waits until all first attempts are over.
+    pub(super) async fn settled(&self) {
+        let _ = self.unsettled.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Whether any place answers.
+    pub(super) fn is_ready(&self) -> bool {
+        self.replicas.iter().any(|replica| replica.link().is_some())
+    }
+
+    /// Calls a tool of this server.
+    pub(super) async fn call(&self, tool: &str, arguments: Map<String, Value>, context: &CallContext) -> Result<ToolOutcome, ToolError> {
+        let started = Instant::now();
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let result = tokio::select! {
+            biased;
+            result = self.route(tool, arguments, context) => result,
+            () = context.cancel.cancelled() => Err(ToolError::new(ErrorKind::Interrupted, "the call was stopped")),
+        };
+        if result.as_ref().map_or(true, |outcome| outcome.is_error) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        if times.len() == TIMES_MAX {
+            times.pop_front();
+        }
+        times.push_back(started.elapsed());
+        drop(times);
+        result.map_err(|error| ToolError::new(error.kind, self.worded(error.kind, &error.message)))
+    }
+
+    /// The message with the server's name where it speaks of the server.
+    fn worded(&self, kind: ErrorKind, message: &str) -> String {
+        match kind {
+            ErrorKind::Disconnected if message.starts_with("ended") || message.starts_with("closed") || message.starts_with("is ") => {
+                format!("server `{}` {message}", self.name)
+            }
+            ErrorKind::Disconnected | ErrorKind::TimedOut | ErrorKind::Protocol => format!("server `{}`: {message}", self.name),
+            _ => message.to_owned(),
+        }
+    }
+
+    async fn route(&self, tool: &str, arguments: Map<String, Value>, context: &CallContext) -> Result<ToolOutcome, ToolError> {
+        let limits = Limits { idle: self.options.call_limit(), cap: self.call_cap.max(self.options.call_limit()) };
+        let deadline = Instant::now() + AWAY_LIMIT.min(self.options.startup_limit());
+        let mut tried = Vec::new();
+        loop {
+            let (_busy, link) = self.choose(&tried, deadline).await?;
+            match link.call(tool, arguments.clone(), context, limits).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(Failure::Failed(error)) => return Err(error),
+                Err(Failure::NotSent(reason)) => {
+                    tried.push(link.id);
+                    if tried.len() >= TRIES_MAX {
+                        return Err(ToolError::new(ErrorKind::Disconnected, reason));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The least busy place that answers and was not tried; waits for one while there is hope.
+    async fn choose(&self, tried: &[u64], deadline: Instant) -> Result<(Occupied, Arc<Link>), ToolError> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let count = self.replicas.len().max(1);
+            let candidates = self.replicas.iter().enumerate().filter_map(|(index, replica)| {
+                let link = replica.link().filter(|link| !tried.contains(&link.id))?;
+                Some((replica.busy(), (index + count - turn % count) % count, replica, link))
+            });
+            if let Some((_, _, replica, link)) = candidates.min_by_key(|(busy, order, ..)| (*busy, *order)) {
+                return Ok((replica.occupy(), link));
+            }
+            let hope = self.replicas.iter().any(|replica| !matches!(replica.standing(), Standing::Failed { .. } | Standing::Disabled));
+            if !hope || timeout_at(deadline, changes.changed()).await.is_err() {
+                return Err(self.away());
+            }
+        }
+    }
+
+    /// Why no place answers.
+    fn away(&self) -> ToolError {
+        let message = match self.state() {
+            ServerState::Disabled => "is disabled (`/mcp enable` connects it)".to_owned(),
+            ServerState::Failed { reason } => format!("is not connected: {reason} (`/mcp restart` tries again)"),
+            ServerState::Failing { reason, .. } => format!("is not connected, it is tried again by itself: {reason}"),
+            ServerState::Connecting | ServerState::Ready => "is still being connected".to_owned(),
+        };
+        ToolError::new(ErrorKind::Disconnected, message)
+    }
+
+    /// How the server stands as a whole: as its best place does.
+    pub(super) fn state(&self) -> ServerState {
+        let standings: Vec<Standing> = self.replicas.iter().map(|replica| replica.standing()).collect();
+        if standings.iter().any(|standing| matches!(standing, Standing::Ready(_))) {
+            return ServerState::Ready;
+        }
+        if standings.iter().any(|standing| matches!(standing, Standing::Connecting)) {
+            return ServerState::Connecting;
+        }
+        let failing = standings.iter().filter_map(|standing| match standing {
+            Standing::Failing { reason, attempt, retry_at } => Some((reason.clone(), *attempt, *retry_at)),
+            _ => None,
+        });
+        if let Some((reason, attempt, retry_at)) = failing.min_by_key(|(_, _, at)| at.map(crate::domain::clock::Instant::as_millis)) {
+            return ServerState::Failing { reason, attempt, retry_at };
+        }
+        let failed = standings.into_iter().find_map(|standing| match standing {
+            Standing::Failed { reason } => Some(reason),
+            _ => None,
+        });
+        failed.map_or(ServerState::Disabled, |reason| ServerState::Failed { reason })
+    }
+
+    /// The server as the panels show it.
+    pub(super) fn status(&self) -> ServerStatus {
+        let link = self.replicas.iter().find_map(|replica| replica.link());
+        let place = self.replicas.first().map(|replica| &replica.place);
+        let place_transport = place.map_or("stdio", |place| place.transport());
+        ServerStatus {
+            name: self.name.clone(),
+            transport: link.as_ref().map_or(place_transport, |link| link.transport).to_owned(),
+            target: place.map_or_else(|| self.options.target(), Place::target),
+            status: self.state(),
+            tools: self.tool_count(),
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            p50_ms: self.median_ms(),
+            protocol: link.as_ref().and_then(|link| link.protocol()),
+            server_info: link.as_ref().and_then(|link| link.server_info()),
+        }
+    }
+
+    fn median_ms(&self) -> Option<f64> {
+        let mut times: Vec<Duration> = self.times.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).map(|time| (time.as_secs_f64() * 1e6).round() / 1e3)
+    }
+}

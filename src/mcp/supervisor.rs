@@ -1,0 +1,303 @@
+//! The life of one place: connected, watched, lost, tried again; every step an event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::domain::clock::Clock;
+use crate::domain::event::McpEventType;
+use crate::mcp::catalog::{self, Listing};
+use crate::mcp::dial::{Dialer, Reports};
+use crate::mcp::error::{Error, chain};
+use crate::mcp::handler::Shared;
+use crate::mcp::link::Link;
+use crate::mcp::options::PoolOptions;
+use crate::mcp::replica::{Replica, Standing};
+use crate::mcp::retry;
+use crate::mcp::service::{Service, Wanted};
+
+/// A connection that lived so long was healthy: the next loss is tried again at once.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+
+/// How long several changes of a list are taken together.
+const COALESCE: Duration = Duration::from_millis(150);
+
+/// How long an answer to the question whether a server lives may take.
+const PING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Failed tries in a row that are told one by one; later ones only show in the status.
+const TOLD_MAX: u32 = 8;
+
+/// Lines of error output that are told when a start fails.
+const TOLD_LINES: usize = 5;
+
+/// What the supervisor of a place needs.
+pub(super) struct Supervisor {
+    pub(super) service: Arc<Service>,
+    pub(super) replica: Arc<Replica>,
+    pub(super) dialer: Dialer,
+    pub(super) options: PoolOptions,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// How a connection ended.
+enum End {
+    Lost(String),
+    Asked,
+    Stopped,
+}
+
+impl Supervisor {
+    /// Keeps the place connected until the server is removed or everything ends.
+    pub(super) async fn run(self) {
+        let mut wanted = self.service.wanted.subscribe();
+        let mut failures = 0;
+        let mut settled = false;
+        let mut last = None;
+        while !self.service.stop.is_cancelled() {
+            let now = *wanted.borrow_and_update();
+            if !now.enabled {
+                self.rest(&mut wanted, &mut settled).await;
+                failures = 0;
+                continue;
+            }
+            if failures == 0 {
+                self.service.stand(&self.replica, Standing::Connecting);
+            }
+            let connected = tokio::select! {
+                connected = self.connect(last) => connected,
+                () = self.service.stop.cancelled() => break,
+                _ = wanted.changed() => continue,
+            };
+            let failure: (String, bool, Option<Error>) = match connected {
+                Ok((link, listing)) => {
+                    last = Some(link.transport);
+                    let (end, was_healthy) = self.live(link, listing, &mut wanted, &mut settled).await;
+                    match end {
+                        End::Stopped => break,
+                        End::Asked => {
+                            failures = 0;
+                            continue;
+                        }
+                        End::Lost(reason) => {
+                            failures = if was_healthy { 1 } else { failures + 1 };
+                            (reason, false, None)
+                        }
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    (self.reason(&error), error.is_permanent(), Some(error))
+                }
+            };
+            let (reason, is_permanent, error) = failure;
+            let is_final = is_permanent || self.is_last(failures);
+            if let Some(error) = error.filter(|_| failures == 1) {
+                self.tell_failure(&reason, &error).await;
+            }
+            let was_asked = if is_final {
+                self.give_up(&reason, &mut wanted, &mut settled).await;
+                true
+            } else {
+                self.pause(failures, reason, &mut wanted, &mut settled).await
+            };
+            if was_asked {
+                failures = 0;
+            }
+        }
+        settle(&self.service, &mut settled);
+    }
+
+    /// Connects and asks for the tools.
+    async fn connect(&self, last: Option<&'static str>) -> Result<(Arc<Link>, Listing), Error> {
+        let limit = self.service.options.startup_limit();
+        let started = Instant::now();
+        let shared = Shared::new(self.service.lane.clone());
+        let reports = Reports { server: &self.service.name, shared, log: &self.service.log };
+        let link = self.dialer.dial(&self.replica.place, limit, reports, last).await?;
+        let left = limit.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
+        let listing = match catalog::list(&link, &self.service.choice(), left).await {
+            Ok(listing) => listing,
+            // Servers without tools refuse the question.
+            Err(Error::Answer(problem)) => {
+                let notes = if link.capabilities().iter().any(|name| name == "tools") { vec![problem] } else { Vec::new() };
+                Listing { tools: Vec::new(), notes }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((Arc::new(link), listing))
+    }
+
+    /// From the connection to its end; tells the end, and whether the connection was healthy.
+    async fn live(&self, link: Arc<Link>, listing: Listing, wanted: &mut watch::Receiver<Wanted>, settled: &mut bool) -> (End, bool) {
+        let service = &self.service;
+        let born = Instant::now();
+        let details = json!({
+            "tools": listing.tools.len(),
+            "transport": link.transport,
+            "protocol": link.protocol(),
+            "server": link.server_info(),
+        });
+        service.lane.tell(McpEventType::ServiceConnected, self.with_place(details)).await;
+        service.lend(listing).await;
+        service.stand(&self.replica, Standing::Ready(Arc::clone(&link)));
+        settle(service, settled);
+        let end = self.watch(&link, wanted).await;
+        let reason = match &end {
+            End::Lost(reason) => reason.clone(),
+            End::Asked if wanted.borrow().enabled => "restarted by the user".to_owned(),
+            End::Asked => "disabled by the user".to_owned(),
+            End::Stopped => {
+                link.close().await;
+                // Who keeps the closed connection keeps its watchers waiting, and the shutdown with them.
+                service.stand(&self.replica, Standing::Connecting);
+                return (end, true);
+            }
+        };
+        let standing = if matches!(end, End::Asked) {
+            Standing::Connecting
+        } else {
+            Standing::Failing { reason: reason.clone(), attempt: 1, retry_at: None }
+        };
+        service.stand(&self.replica, standing);
+        if !service.is_ready() {
+            service.lane.tell(McpEventType::ServiceDisconnected, self.with_place(json!({"reason": reason}))).await;
+        }
+        // The new connection does not wait for the old one's goodbye, unless a person wants it closed.
+        if matches!(end, End::Asked) {
+            link.close().await;
+        } else {
+            self.dialer.tasks.spawn(async move { link.close().await });
+        }
+        (end, born.elapsed() >= HEALTHY_AFTER)
+    }
+
+    /// Looks after a connection until it ends.
+    async fn watch(&self, link: &Arc<Link>, wanted: &mut watch::Receiver<Wanted>) -> End {
+        let service = &self.service;
+        let ping_every = Duration::from_secs(self.options.ping_seconds);
+        let pings = ping_every > Duration::ZERO && !matches!(link.transport, "stdio" | "builtin");
+        loop {
+            tokio::select! {
+                biased;
+                () = service.stop.cancelled() => return End::Stopped,
+                _ = wanted.changed() => return End::Asked,
+                reason = link.down.wait() => return End::Lost(reason),
+                () = link.shared.tools_changed.notified() => {
+                    sleep(COALESCE).await;
+                    self.relist(link).await;
+                }
+                () = sleep(ping_every), if pings => {
+                    if !link.is_alive(PING_LIMIT).await {
+                        link.down.raise("the server no longer answers");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The server says that its tools changed; all that was said meanwhile counts as once.
+    async fn relist(&self, link: &Arc<Link>) {
+        let service = &self.service;
+        service.lane.tell(McpEventType::ListChanged, json!({"list": "tools"})).await;
+        match catalog::list(link, &service.choice(), service.options.startup_limit()).await {
+            Ok(listing) => service.lend(listing).await,
+            Err(error) => service.log.push(&format!("[tools] the changed list could not be read: {}", chain(&error))),
+        }
+    }
+
+    /// The user wants it closed: no tools, until that changes.
+    async fn rest(&self, wanted: &mut watch::Receiver<Wanted>, settled: &mut bool) {
+        self.service.stand(&self.replica, Standing::Disabled);
+        if !self.service.is_ready() {
+            self.service.lend(Listing::default()).await;
+        }
+        settle(&self.service, settled);
+        tokio::select! {
+            _ = wanted.changed() => {}
+            () = self.service.stop.cancelled() => {}
+        }
+    }
+
+    /// Why an attempt failed, with what the program said last where that is not in it.
+    fn reason(&self, error: &Error) -> String {
+        let mut reason = chain(error);
+        let from_program = self.replica.place.transport() == "stdio" && !matches!(error, Error::Spawn { .. } | Error::Options(_));
+        if from_program
+            && let Some(line) = self.service.log.telling_line()
+            && !reason.contains(&line)
+        {
+            reason = format!("{reason}; it last said: {line}");
+        }
+        reason
+    }
+
+    /// Tells people that a start fails. A loss is told by other means.
+    async fn tell_failure(&self, reason: &str, error: &Error) {
+        let service = &self.service;
+        let mut details = json!({"server": service.name, "target": self.replica.place.target()});
+        if let Some(hint) = error.hint() {
+            details["hint"] = json!(hint);
+        }
+        let tail = service.log.tail(TOLD_LINES);
+        if !tail.is_empty() {
+            details["stderr"] = json!(tail);
+        }
+        service.lane.fail(format!("MCP server `{}` could not be connected: {reason}", service.name), details).await;
+    }
+
+    fn is_last(&self, failures: u32) -> bool {
+        self.options.retry_attempts_max > 0 && failures >= self.options.retry_attempts_max
+    }
+
+    /// Tries no more until a person asks for it.
+    async fn give_up(&self, reason: &str, wanted: &mut watch::Receiver<Wanted>, settled: &mut bool) {
+        let service = &self.service;
+        service.stand(&self.replica, Standing::Failed { reason: reason.to_owned() });
+        if !service.is_ready() {
+            service.lane.tell(McpEventType::ServiceDisconnected, self.with_place(json!({"reason": reason, "final": true}))).await;
+            service.lend(Listing::default()).await;
+        }
+        settle(service, settled);
+        tokio::select! {
+            _ = wanted.changed() => {}
+            () = service.stop.cancelled() => {}
+        }
+    }
+
+    /// Waits for the next try; says whether a person asked for it.
+    async fn pause(&self, failures: u32, reason: String, wanted: &mut watch::Receiver<Wanted>, settled: &mut bool) -> bool {
+        let service = &self.service;
+        let delay = retry::delay(failures, &self.options, fastrand::f64());
+        let retry_at = Some(self.clock.now().plus(delay));
+        if failures <= TOLD_MAX {
+            let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            let details = json!({"reason": reason, "attempt": failures, "delay_ms": delay_ms});
+            service.lane.tell(McpEventType::ServiceReconnecting, self.with_place(details)).await;
+        }
+        service.stand(&self.replica, Standing::Failing { reason, attempt: failures, retry_at });
+        settle(service, settled);
+        tokio::select! {
+            () = sleep(delay) => false,
+            _ = wanted.changed() => true,
+            () = service.stop.cancelled() => false,
+        }
+    }
+
+    /// `details` with the place where there are several.
+    fn with_place(&self, mut details: Value) -> Value {
+        if self.service.replicas.len() > 1 {
+            details["replica"] = json!(self.replica.place.target());
+        }
+        details
+    }
+}
+
+fn settle(service: &Service, settled: &mut bool) {
+    if !std::mem::replace(settled, true) {
+        service.settle_one();
+    }
+}

@@ -1,0 +1,91 @@
+//! Why no (whole) response came.
+
+use std::error::Error as StdError;
+
+use crate::net::retry::Class;
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The request or the client could not even be made.
+    Setup,
+    /// No connection: refused, unknown host, no certificate that is trusted, too slow.
+    Connect,
+    /// The connection was lost while the request or the response was under way.
+    Lost,
+    /// The response could not be decoded.
+    Garbled,
+}
+
+/// Why no (whole) response came. The message holds the chain of causes and no address: addresses may hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure it was.
+    pub reason: Reason,
+    /// The chain of causes in one line.
+    pub message: String,
+}
+
+impl Failure {
+    /// A client that could not be built.
+    pub(super) fn setup(error: &dyn StdError) -> Self {
+        Self { reason: Reason::Setup, message: chain(error) }
+    }
+
+    /// Whether trying again may help.
+    pub fn class(&self) -> Class {
+        match self.reason {
+            Reason::Connect | Reason::Lost => Class::Transient,
+            Reason::Setup | Reason::Garbled => Class::Permanent,
+        }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let reason = if error.is_builder() {
+            Reason::Setup
+        } else if error.is_connect() {
+            Reason::Connect
+        } else if error.is_decode() && !error.is_timeout() && !is_lost(&error) {
+            Reason::Garbled
+        } else {
+            Reason::Lost
+        };
+        Self { reason, message: chain(&error.without_url()) }
+    }
+}
+
+/// Whether a connection that broke is at the bottom of `error`: a body cut short shows up as a decoding error.
+fn is_lost(error: &dyn StdError) -> bool {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.get_ref().is_none()
+        {
+            return true;
+        }
+        let text = inner.to_string();
+        if text.contains("connection") || text.contains("end of file") {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
+/// `error` and its causes in one line; a cause that its parent has said already is left out.
+pub(super) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let cause = inner.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,149 @@
+//! Why the log could not do what was asked, with what to do about it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::ids::{Seq, StreamId};
+
+/// The cause below an error, shared by all whose appends failed together.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why the log could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Somebody else appended to the stream first: read it again, decide again.
+    #[error("the stream `{stream}` moved on: expected at version {expected}, found at {actual}")]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+        /// Where it was expected.
+        expected: u64,
+        /// Where it stands.
+        actual: u64,
+    },
+    /// The body is longer than [`EVENT_BYTES_MAX`](super::EVENT_BYTES_MAX).
+    #[error("an event of type `{type_name}` is too long for the log: {bytes} bytes")]
+    TooLong {
+        /// Its type.
+        type_name: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The body cannot be written as JSON.
+    #[error("an event of type `{type_name}` cannot be written as JSON")]
+    Encode {
+        /// Its type.
+        type_name: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A stored body is no JSON.
+    #[error("event {seq} in `{}` cannot be read: the file may be damaged, keep a copy and try `sqlite3 FILE .recover`", path.display())]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// Which.
+        seq: Seq,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The file or its folder cannot be made or opened.
+    #[error("could not open the event log `{}`: check that its folder exists and is yours", path.display())]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The file is something else.
+    #[error("`{}` is not an event log of wakeful: set `[store] path` to another file or move this one away", path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("the event log `{}` is damaged: move it away to start anew, or rescue it with `sqlite3 FILE .recover`", path.display())]
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A newer version of the program wrote the file.
+    #[error("the event log `{}` has format {found}, this version reads up to {newest}: update wakeful, or set `[store] path` to another file", path.display())]
+    Newer {
+        /// Where.
+        path: PathBuf,
+        /// The file's format.
+        found: u32,
+        /// The newest format that this version reads.
+        newest: u32,
+    },
+    /// There is no room.
+    #[error("no room left to write the event log `{}`: free some space and try again", path.display())]
+    Full {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The file may not be written.
+    #[error("the event log `{}` cannot be written: check the permissions of the file and its folder", path.display())]
+    ReadOnly {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another program holds the file.
+    #[error("the event log `{}` was locked by another program for {} ms: close that program or try again", path.display(), waited.as_millis())]
+    Busy {
+        /// Where.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Something else went wrong below.
+    #[error("could not {doing} the event log `{}`", path.display())]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// It was closed.
+    #[error("the event log is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether somebody else was faster: reading again and deciding again may help.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
+    /// Whether the same may go well a moment later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Full { .. })
+    }
+
+    /// This error with all its causes, in one line.
+    pub fn report(&self) -> String {
+        let mut out = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            out.push_str(": ");
+            out.push_str(&error.to_string());
+            cause = error.source();
+        }
+        out
+    }
+}

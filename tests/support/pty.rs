@@ -1,0 +1,181 @@
+//! A program in a real pseudo terminal, as a person would run it: keys go in, a screen comes out.
+//!
+//! Shared by the end-to-end tests and the whole-process benchmarks. Waiting is always for a state, with a bound.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rexpect::process::{PtyProcess, Signal, WaitStatus};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+/// What the reader thread has seen so far.
+struct Seen {
+    screen: vt100::Parser,
+    bytes: Vec<u8>,
+    total: usize,
+    /// When the last byte came.
+    last: Instant,
+    closed: bool,
+}
+
+/// A running program and its screen.
+pub struct Pty {
+    process: PtyProcess,
+    handle: File,
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+    /// When the program was started.
+    pub started: Instant,
+}
+
+impl Pty {
+    /// Starts `command` on a terminal of `cols` × `rows`.
+    pub fn spawn(command: Command, cols: u16, rows: u16) -> Self {
+        let started = Instant::now();
+        let mut process = PtyProcess::new(command).expect("a pseudo terminal");
+        process.set_kill_timeout(Some(2_000));
+        let handle = process.get_file_handle().expect("the terminal's handle");
+        tcsetwinsize(&handle, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 }).expect("a window size");
+        let seen =
+            Seen { screen: vt100::Parser::new(cells(rows), cells(cols), 0), bytes: Vec::new(), total: 0, last: started, closed: false };
+        let seen = Arc::new((Mutex::new(seen), Condvar::new()));
+        let reader = handle.try_clone().expect("a second handle");
+        let shared = Arc::clone(&seen);
+        std::thread::spawn(move || read_all(reader, &shared));
+        Self { process, handle, seen, started }
+    }
+
+    /// Presses keys: bytes as a terminal sends them.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.handle.write_all(bytes.as_ref()).expect("keys can be sent");
+        self.handle.flush().expect("keys can be sent");
+    }
+
+    /// Changes the size of the window.
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        self.seen.0.lock().expect("reader lives").screen.screen_mut().set_size(cells(rows), cells(cols));
+        tcsetwinsize(&self.handle, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 }).expect("a window size");
+    }
+
+    /// The screen as text.
+    pub fn text(&self) -> String {
+        self.seen.0.lock().expect("reader lives").screen.screen().contents()
+    }
+
+    /// Runs `look` on the screen.
+    pub fn screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.seen.0.lock().expect("reader lives").screen.screen())
+    }
+
+    /// All bytes that the program has written, as far as they are kept.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.seen.0.lock().expect("reader lives").bytes.clone()
+    }
+
+    /// How many bytes the program has written.
+    pub fn written(&self) -> usize {
+        self.seen.0.lock().expect("reader lives").total
+    }
+
+    /// When the program last wrote.
+    pub fn last_write(&self) -> Instant {
+        self.seen.0.lock().expect("reader lives").last
+    }
+
+    /// Waits until the screen satisfies `wanted`; tells when it did, or the screen that fell short.
+    pub fn wait(&self, limit: Duration, wanted: impl Fn(&vt100::Screen) -> bool) -> Result<Instant, String> {
+        let end = Instant::now() + limit;
+        let (lock, changed) = &*self.seen;
+        let mut seen = lock.lock().expect("reader lives");
+        loop {
+            if wanted(seen.screen.screen()) {
+                return Ok(seen.last);
+            }
+            let now = Instant::now();
+            if now >= end || seen.closed {
+                return Err(seen.screen.screen().contents());
+            }
+            seen = changed.wait_timeout(seen, end - now).expect("reader lives").0;
+        }
+    }
+
+    /// Waits until the screen holds `text`.
+    ///
+    /// # Panics
+    /// When it does not within `limit`; with the screen as it was.
+    pub fn wait_text(&self, limit: Duration, text: &str) -> Instant {
+        self.wait(limit, |screen| screen.contents().contains(text)).unwrap_or_else(|screen| panic!("no `{text}` on the screen:\n{screen}"))
+    }
+
+    /// Waits until the program has ended and everything it wrote is read; its exit code.
+    pub fn wait_exit(&self, limit: Duration) -> Option<i32> {
+        let end = Instant::now() + limit;
+        loop {
+            match self.process.status() {
+                Some(WaitStatus::Exited(_, code)) => return Some(code),
+                Some(WaitStatus::Signaled(_, signal, _)) => return Some(128 + signal as i32),
+                _ if Instant::now() >= end => return None,
+                _ => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal).expect("the process lives");
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        // The crate keeps it to itself; the terminal's foreground group is the process's own.
+        let pid = rustix::termios::tcgetpgrp(&self.handle).expect("a foreground process");
+        u32::try_from(pid.as_raw_nonzero().get()).expect("a positive id")
+    }
+
+    /// CPU time that the process and its ended children have used.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("Linux's /proc");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("ticks")).sum();
+        // USER_HZ is 100 on every Linux architecture that Rust has.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Proportional set size of the process, in kB.
+    pub fn pss_kb(&self) -> u64 {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).expect("Linux's /proc");
+        let line = rollup.lines().find(|line| line.starts_with("Pss:")).expect("a Pss line");
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("a terminal has cells")
+}
+
+/// The most output that is kept for tests that look at single bytes.
+const BYTES_KEPT_MAX: usize = 16 * 1024 * 1024;
+
+fn read_all(mut reader: File, shared: &(Mutex<Seen>, Condvar)) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        // A pseudo terminal ends with EIO once the program is gone.
+        let count = reader.read(&mut buffer).unwrap_or(0);
+        let mut seen = shared.0.lock().expect("owner lives");
+        if count == 0 {
+            seen.closed = true;
+            shared.1.notify_all();
+            return;
+        }
+        seen.screen.process(&buffer[..count]);
+        seen.total += count;
+        if seen.bytes.len() < BYTES_KEPT_MAX {
+            seen.bytes.extend_from_slice(&buffer[..count]);
+        }
+        seen.last = Instant::now();
+        shared.1.notify_all();
+    }
+}
