@@ -1,6 +1,6 @@
 //! The question for consent: what would run, and three answers.
 //!
-//! A key in the first [`GUARD`] never answers: it was meant for something else, and so is the next one right after it. For what may destroy something, "No"
+//! A key in the first [`GUARD`] never answers: it was meant for something else. Typing on prolongs it. For what may destroy something, "No"
 //! is preselected.
 
 use std::time::Duration;
@@ -111,12 +111,13 @@ impl Dialog {
             KeyCode::PageDown => self.scroll = (self.scroll + 8).min(self.body.len().saturating_sub(1)),
             KeyCode::Tab | KeyCode::Right => self.turn_scope(1),
             KeyCode::Left => self.turn_scope(2),
+            KeyCode::Enter | KeyCode::Esc if !armed => {}
+            KeyCode::Char('1' | '2' | '3' | 'y' | 'a' | 'n' | 'Y' | 'A' | 'N') if !armed => return Outcome::NotMine,
             // Somebody is typing: what is typed goes where it was meant to go, and the wait begins anew.
             KeyCode::Char(_) if !armed => {
                 self.shown = Some(now);
                 return Outcome::NotMine;
             }
-            KeyCode::Enter | KeyCode::Esc if !armed => self.shown = Some(now),
             KeyCode::Enter => return self.choose(self.chosen),
             KeyCode::Char('1' | 'y' | 'Y') => return self.choose(0),
             KeyCode::Char('2' | 'a' | 'A') => return self.choose(1),

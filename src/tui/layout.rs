@@ -15,6 +15,9 @@ pub const ROWS_MIN: u16 = 12;
 /// Queued messages that are listed; more are only counted.
 const QUEUED_ROWS_MAX: usize = 3;
 
+/// Rows that a question needs to say something; with fewer it covers the message too.
+const DIALOG_ROWS_MIN: u16 = 11;
+
 /// Servers that are listed beside the chat.
 const SERVER_ROWS_MAX: u16 = 8;
 
@@ -90,7 +93,7 @@ pub fn areas(state: &State) -> Areas {
         working,
         composer,
         status,
-        dialog: state.is_asking().then(|| dialog(state, main)),
+        dialog: state.is_asking().then(|| dialog(state, main, status.y)),
         popup: popup_area(state, composer),
         overlay: state.overlay.as_ref().map(|overlay| overlay_area(state, overlay)),
     }
@@ -117,12 +120,16 @@ fn split(side: Rect, servers: usize) -> (Rect, Option<Rect>) {
     (Rect { height: inner.height - wanted - 1, ..inner }, Some(servers))
 }
 
-/// The question covers the foot of the chat, so that what led to it stays in sight.
-fn dialog(state: &State, main: Rect) -> Rect {
+/// The question covers the foot of the chat, so that what led to it stays in sight; on a very small screen the message too.
+fn dialog(state: &State, main: Rect, room: u16) -> Rect {
     let body = state.approvals.front().map_or(0, |dialog| dialog.body().len());
     // Border, subject, reason, blank, answers, footer.
     let wanted = u16::try_from(body).unwrap_or(u16::MAX).saturating_add(9);
-    let height = wanted.min(main.height.saturating_sub(1).max(9)).min(main.height);
+    if main.height < wanted.min(DIALOG_ROWS_MIN) {
+        let height = wanted.min(room);
+        return Rect { y: room - height, height, ..main };
+    }
+    let height = wanted.min(main.height.saturating_sub(1).max(DIALOG_ROWS_MIN)).min(main.height);
     Rect { y: main.bottom() - height, height, ..main }
 }
 

@@ -87,7 +87,12 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
 fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     let key = |action: Action| state.keymap.hint(action);
     let hints = if state.turn.is_some() {
-        vec![(key(Action::Send), "steer"), (key(Action::QueueOrComplete), "queue"), (key(Action::Escape), "interrupt")]
+        vec![
+            (key(Action::Send), "steer"),
+            (key(Action::QueueOrComplete), "queue"),
+            (key(Action::Escape), "interrupt"),
+            (key(Action::CycleEvents), "events"),
+        ]
     } else {
         vec![
             (key(Action::Send), "send"),

@@ -153,6 +153,16 @@ pub fn state_of(status: &ServerState, now: Instant) -> (Icon, Key, String) {
     }
 }
 
+/// Where a server stands in the narrow column: what needs a look comes first, what is switched off last.
+pub fn rank(status: &ServerState) -> u8 {
+    match status {
+        ServerState::Failing { .. } | ServerState::Failed { .. } => 0,
+        ServerState::Connecting => 1,
+        ServerState::Ready => 2,
+        ServerState::Disabled => 3,
+    }
+}
+
 /// A server in the narrow column: `● everything 12`.
 pub fn short_row(server: &ServerStatus, now: Instant, theme: &Theme) -> Row {
     let (icon, key, words) = state_of(&server.status, now);

@@ -122,8 +122,10 @@ fn chat_click(state: &mut State, areas: &Areas, position: Position) {
     if let Some(anchor) = hit {
         // Only the line of an item opens and closes it, so that a click into its text does not.
         let opens = state.transcript.item(anchor.item).is_some_and(|item| item.opens);
+        let above = row.checked_sub(1).and_then(|row| state.transcript.item_at(&state.chat, row, area.width, area.height, &state.theme));
+        let is_first = anchor.row <= 1 && above.is_none_or(|above| above.item != anchor.item);
         state.chat.selected = Some(anchor.item);
-        if opens && anchor.row == 0 {
+        if opens && is_first {
             state.transcript.toggle(anchor.item);
         }
     }

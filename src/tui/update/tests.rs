@@ -244,8 +244,9 @@ fn no_key_answers_a_question_in_the_first_half_second() {
     script.keys(&["enter", "1"]);
     assert!(script.commands().is_empty());
     // Whoever types on is not asked yet.
+    script.type_text("wh");
     script.wait(300);
-    script.key("y");
+    script.type_text("y");
     assert!(script.commands().is_empty());
     script.wait(600);
     script.key("y");
@@ -596,5 +597,124 @@ fn every_command_can_be_run() {
             || row.name == "clear";
         assert!(did, "{text} did nothing");
         assert!(script.state.composer.is_empty(), "{text} was not taken");
+    }
+}
+
+fn mouse(script: &mut Script, kind: crossterm::event::MouseEventKind, column: u16, row: u16) {
+    let modifiers = crossterm::event::KeyModifiers::NONE;
+    script.send(Msg::Mouse(crossterm::event::MouseEvent { kind, column, row, modifiers }));
+}
+
+/// Column and row of a text on the screen.
+fn find(script: &Script, text: &str) -> (u16, u16) {
+    let screen = script.text();
+    let (row, line) =
+        screen.lines().enumerate().find(|(_, line)| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{screen}"));
+    let before = line.split(text).next().unwrap();
+    (u16::try_from(unicode_width::UnicodeWidthStr::width(before)).unwrap(), u16::try_from(row).unwrap())
+}
+
+fn click(script: &mut Script, (column, row): (u16, u16)) {
+    use crossterm::event::{MouseButton, MouseEventKind};
+    mouse(script, MouseEventKind::Down(MouseButton::Left), column, row);
+    mouse(script, MouseEventKind::Up(MouseButton::Left), column, row);
+}
+
+#[test]
+fn a_click_focuses_and_opens() {
+    let mut script = at(Context::Global);
+    let tool = find(&script, "time · now");
+    click(&mut script, tool);
+    assert_eq!(script.state.focus, Focus::Chat);
+    assert_eq!(script.state.transcript.items().filter(|item| item.open).count(), 1);
+    let event = find(&script, "time: now (");
+    click(&mut script, event);
+    assert_eq!(script.state.focus, Focus::Events);
+    click(&mut script, event);
+    assert!(matches!(&script.state.overlay, Some(Overlay::Text(panel)) if panel.title.starts_with("tool_execution")));
+}
+
+#[test]
+fn dragging_marks_within_one_pane_and_copies() {
+    use crossterm::event::{MouseButton, MouseEventKind};
+    let mut script = at(Context::Global);
+    let (label, row) = find(&script, "you   hello");
+    let column = label + 6;
+    mouse(&mut script, MouseEventKind::Down(MouseButton::Left), column, row);
+    mouse(&mut script, MouseEventKind::Drag(MouseButton::Left), 119, row);
+    mouse(&mut script, MouseEventKind::Up(MouseButton::Left), 119, row);
+    assert!(script.effects.contains(&Effect::Copy("hello".into())), "{:?}", script.effects);
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_below_it() {
+    use crossterm::event::MouseEventKind;
+    let mut script = ready();
+    for at in 0..60 {
+        script.answered(&format!("answer {at}"));
+    }
+    let newest = script.text();
+    assert!(newest.contains("answer 59"));
+    mouse(&mut script, MouseEventKind::ScrollUp, 5, 5);
+    assert!(!script.state.chat.follows() && script.state.events.follows());
+    mouse(&mut script, MouseEventKind::ScrollUp, 100, 5);
+    assert!(!script.state.events.follows());
+    mouse(&mut script, MouseEventKind::ScrollDown, 5, 5);
+    mouse(&mut script, MouseEventKind::ScrollDown, 100, 5);
+    assert_eq!(script.text(), newest);
+}
+
+#[test]
+fn a_click_in_the_first_half_second_does_not_answer() {
+    let mut script = running();
+    script.asks(false, None);
+    let yes = find(&script, "1 Yes, once");
+    click(&mut script, yes);
+    assert!(script.commands().is_empty());
+    script.wait(600);
+    click(&mut script, yes);
+    assert!(matches!(script.commands().as_slice(), [Command::Decide { .. }]));
+}
+
+#[test]
+fn a_retry_shows_reason_attempt_and_wait_until_the_model_speaks() {
+    let mut script = running();
+    script.feed(TurnEvent::Retrying {
+        turn: TurnId::new("turn-1"),
+        parent: None,
+        reason: "rate limit".into(),
+        attempt: 2,
+        attempts_max: 5,
+        delay_ms: 4_000,
+    });
+    script.wait(1_000);
+    assert!(script.text().contains("Trying again in 3s, 2 of 5 (rate limit"), "{}", script.text());
+    script.feed_ephemeral(Chat::new(Role::Assistant, ChatStatus::Delta).with_text("at last"));
+    assert!(script.text().contains("Working (1s"));
+    assert!(script.text().contains("at last"));
+}
+
+#[test]
+fn a_hostile_world_cannot_paint() {
+    let mut script = running();
+    let evil = "\u{1b}[2Jevil\u{7}\u{202e}\u{9b}31m";
+    script.mcp(McpEventType::ServiceConnected, evil, json!({"tools": 1}));
+    script.mcp(McpEventType::ServiceReconnecting, evil, json!({"reason": evil, "attempt": 1, "delay_ms": 9_000}));
+    script.mcp(McpEventType::Log, "everything", json!({"level": "info", "message": evil}));
+    script.feed(SessionEvent::Renamed { title: evil.into() });
+    script.feed(Chat { message_id: Some(MessageId::new("q")), ..Chat::new(Role::User, ChatStatus::Queued).with_text(evil) });
+    script.tool(evil, evil, Status::Error, None, Some(evil));
+    script.answered(evil);
+    script.send(Msg::Paste(evil.into()));
+    let mut screens = vec![script.text()];
+    script.key("ctrl+t");
+    screens.push(script.text());
+    script.keys(&["esc", "f6", "f6", "up", "enter"]);
+    screens.push(script.text());
+    script.keys(&["esc", "ctrl+p", "esc"]);
+    script.asks(true, Some(evil));
+    screens.push(script.text());
+    for screen in screens {
+        assert!(!screen.chars().any(|ch| ch != '\n' && (ch.is_control() || ch == '\u{202e}')), "{screen:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::text::clean_line;
 use crate::tui::events_pane::Entry;
 use crate::tui::layout::{Areas, text_area};
 use crate::tui::panels::Row;
-use crate::tui::panels::servers::short_row;
+use crate::tui::panels::servers::{rank, short_row};
 use crate::tui::state::{Focus, State};
 use crate::tui::status::thousands;
 use crate::tui::theme::{Icon, IconSet, Key};
@@ -142,9 +142,8 @@ fn servers(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
     let (ready, all) = state.servers.counts();
     let title = Rect { x: side.x + 1, y, width: side.width.saturating_sub(2), height: 1 };
     view::row(buf, title, &vec![(Key::UiTitle, format!(" servers {ready}/{all} "))], theme);
-    // Two columns where the names leave room; what does not answer comes first, so that it is seen.
     let mut rows: Vec<_> = state.servers.rows().iter().collect();
-    rows.sort_by_key(|server| server.status == crate::domain::query::ServerState::Ready);
+    rows.sort_by_key(|server| rank(&server.status));
     for (y, server) in (inner.top()..inner.bottom()).zip(&rows) {
         let mut line: Row = vec![(Key::UiText, " ".to_owned())];
         line.extend(short_row(server, state.now, theme));
