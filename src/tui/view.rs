@@ -7,7 +7,7 @@ pub mod working;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Modifier;
+use ratatui::style::{Color, Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -188,8 +188,10 @@ fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
     let width = usize::from(area.width);
     let mut left = if total > width { width.saturating_sub(1) } else { width };
     let mut x = area.x;
+    // What lies below (a border under a title) must not shine through.
+    let plain = Style::new().fg(Color::Reset).remove_modifier(Modifier::all()).patch(theme.style(Key::UiText));
     for (key, text) in row {
-        let style = theme.style(*key);
+        let style = plain.patch(theme.style(*key));
         let shown = head(text, left);
         let used = shown.width();
         buf.set_stringn(x, area.y, shown, left, style);
