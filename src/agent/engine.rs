@@ -3,6 +3,9 @@
 //! A session's task ends when it has been idle for long or when the log cannot be written; the next command loads the
 //! session from the log again, so that what is in memory is never ahead of what is on disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
