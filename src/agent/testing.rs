@@ -326,10 +326,8 @@ impl Bench {
                 }
             }
         };
-        match time::timeout(LIMIT, found).await {
-            Ok(found) => found,
-            Err(_) => panic!("no {what} came; the log holds:\n{}", self.story().join("\n")),
-        }
+        let found = time::timeout(LIMIT, found).await;
+        found.unwrap_or_else(|_| panic!("no {what} came; the log holds:\n{}", self.story().join("\n")))
     }
 
     /// Waits for the end of the main turn.
