@@ -187,7 +187,9 @@ mod tests {
     fn split(pieces: &[&str]) -> (String, String, Vec<String>) {
         let mut splitter = Splitter::new(true);
         let mut out = Vec::new();
-        pieces.iter().for_each(|piece| splitter.push(piece, &mut out));
+        for piece in pieces {
+            splitter.push(piece, &mut out);
+        }
         splitter.finish(&mut out);
         let (mut text, mut thoughts, mut calls) = (String::new(), String::new(), Vec::new());
         for piece in out {

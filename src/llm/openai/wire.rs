@@ -275,8 +275,7 @@ mod tests {
         let odd = body(&request(), "p", &options, quirks).unwrap();
         assert_eq!((odd.get("max_tokens"), &odd["max_completion_tokens"], odd.get("temperature")), (None, &json!(9), None));
         assert_eq!(odd["tools"][0]["function"]["description"].as_str().unwrap().chars().count(), 1_024);
-        let without =
-            body(&request(), "p", &ProviderOptions { tools: false, ..ProviderOptions::default() }, Quirks::default()).unwrap();
+        let without = body(&request(), "p", &ProviderOptions { tools: false, ..ProviderOptions::default() }, Quirks::default()).unwrap();
         assert_eq!(without.get("tools"), None);
     }
 }

@@ -50,7 +50,7 @@ fn answer<'a>(packets: impl IntoIterator<Item = &'a [u8]>) -> (Result<Completion
 }
 
 fn events(values: &[Value], end: &str) -> String {
-    values.iter().map(|value| format!("data: {value}\n\n")).collect::<String>() + end
+    values.iter().map(|value| format!("data: {value}\n\n")).collect::<Vec<_>>().concat() + end
 }
 
 fn delta(value: &Value) -> Value {

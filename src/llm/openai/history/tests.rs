@@ -24,7 +24,8 @@ fn result(id: &str, text: &str) -> Message {
 /// One line a message: `user text`, `assistant text +id/name`, `tool id text`.
 fn check(messages: &[Message], expected: &[&str]) {
     let show = |message: &Message| {
-        let calls: String = message.tool_calls.iter().map(|call| format!(" +{}/{}", call.id, call.name)).collect();
+        let calls: Vec<_> = message.tool_calls.iter().map(|call| format!(" +{}/{}", call.id, call.name)).collect();
+        let calls = calls.concat();
         let id = message.tool_call_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
         format!("{}{id} {}{calls}", format!("{:?}", message.role).to_lowercase(), message.content)
     };
