@@ -80,7 +80,7 @@ impl OpenAi {
     pub fn new(
         name: impl Into<String>,
         options: ProviderOptions,
-        net: &net::Client,
+        net: net::Client,
         clock: Arc<dyn Clock>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
@@ -89,7 +89,7 @@ impl OpenAi {
         let wanted = options.api_key_env.as_deref().filter(|_| given.is_none() && options.auth != Auth::None);
         let found = wanted.and_then(env).filter(|key| !key.trim().is_empty()).map(SecretString::from);
         let key_missing = wanted.filter(|_| found.is_none()).map(str::to_owned);
-        let endpoint = Endpoint::new(&options, given.or(found)).map_err(|error| Error::Config(format!("provider `{name}`: {error}")))?;
+        let endpoint = Endpoint::new(&options, given.or(found))?;
         let net = net.with_connect_timeout(options.connect_timeout_seconds);
         let (quirks, context_tokens) = (Mutex::default(), Mutex::default());
         Ok(Self(Arc::new(Provider { name, options, endpoint, key_missing, net, clock, quirks, context_tokens })))

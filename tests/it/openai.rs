@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NOW: Instant = Instant::from_millis(784_111_770_000);
 
 fn provider(options: ProviderOptions) -> OpenAi {
-    OpenAi::new("fake", options, &net::Client::default(), Arc::new(ManualClock::starting_at(NOW)), &|_| None).unwrap()
+    OpenAi::new("fake", options, net::Client::default(), Arc::new(ManualClock::starting_at(NOW)), &|_| None).unwrap()
 }
 
 fn options(fake: &Fake) -> ProviderOptions {
