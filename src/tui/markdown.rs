@@ -285,14 +285,15 @@ impl Markdown {
 
     /// A table waits until it is whole: one line says so. Its first line waits until it is known to be one.
     fn draw_unfinished_table(&mut self, block: Block, source: &str, width: usize, look: Look<'_>) {
-        let mut lines = source.lines();
+        let mut lines = source.split_inclusive('\n');
         let (Some(_), Some(second)) = (lines.next(), lines.next()) else { return };
-        if scan::is_delimiter_row(second) {
+        let whole = second.ends_with('\n');
+        if whole && scan::is_delimiter_row(second) {
             let rows = lines.count();
             self.space_before(block);
             let note = format!("{} table, {rows} {} so far", look.theme.icon(Icon::Pending), if rows == 1 { "row" } else { "rows" });
             self.lines.push(Line::from(Span::styled(wrap::fit(&note, width), look.theme.style(Key::UiDim))));
-        } else if !source.ends_with(second) || !second.trim_start_matches(['|', '-', ':', ' ']).is_empty() {
+        } else if whole || !second.trim_start_matches(['|', '-', ':', ' ']).is_empty() {
             self.space_before(block);
             draw_block(Block { start: 0, end: source.len(), ..block }, source, width, look, &mut self.cache, &mut self.lines);
         }

@@ -144,7 +144,7 @@ impl Picture {
         }
         let same = |a: &(usize, usize, Look, &str), b: &(usize, usize, Look, &str)| {
             let plain = |cell: &(usize, usize, Look, &str)| cell.1 == 1 && arms(cell.3).is_none();
-            a.2 == b.2 && plain(a) && plain(b)
+            a.2 == b.2 && (plain(a) && plain(b) || a.3 == "─" && b.3 == "─")
         };
         for run in cells.chunk_by(same) {
             self.text(run, top);
@@ -162,7 +162,7 @@ impl Picture {
         let Some((from, _, look, symbol)) = run.first() else { return };
         let x = MARGIN + from * CELL_WIDTH;
         if let Some(arms) = arms(symbol) {
-            return self.box_line(arms, x, top, *look);
+            return self.box_line(arms, x, run.len(), top, *look);
         }
         let text: String = run.iter().map(|cell| cell.3).collect();
         let decorated = look.modifiers.intersects(Modifier::UNDERLINED | Modifier::CROSSED_OUT);
@@ -180,10 +180,11 @@ impl Picture {
         ));
     }
 
-    fn box_line(&mut self, arms: &str, x: usize, top: usize, look: Look) {
+    fn box_line(&mut self, arms: &str, x: usize, cells: usize, top: usize, look: Look) {
         let (cx, cy) = (x + CELL_WIDTH / 2, top + CELL_HEIGHT / 2);
         let (right, bottom) = (x + CELL_WIDTH, top + CELL_HEIGHT);
         let path = match arms {
+            "lr" => format!("M{x} {cy}H{}", x + cells * CELL_WIDTH),
             "dr" => format!("M{cx} {bottom}Q{cx} {cy} {right} {cy}"),
             "dl" => format!("M{cx} {bottom}Q{cx} {cy} {x} {cy}"),
             "ur" => format!("M{cx} {top}Q{cx} {cy} {right} {cy}"),

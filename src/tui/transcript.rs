@@ -211,10 +211,13 @@ impl Transcript {
         self.items.get(self.index_of(item)?)
     }
 
-    /// The item `step` further (negative: back) than `item`, skipping what cannot be selected; where `item` is absent,
-    /// counted from behind the last.
+    /// The item `step` further (negative: back) than `item`, skipping what cannot be selected, as far as there are
+    /// any; the last where `item` is absent.
     pub fn neighbour(&self, item: Option<ItemId>, step: isize) -> Option<ItemId> {
-        let mut index = item.and_then(|item| self.index_of(item)).unwrap_or(self.items.len());
+        let (mut index, step) = match item.and_then(|item| self.index_of(item)) {
+            Some(index) => (index, step),
+            None => (self.items.len(), -1),
+        };
         let mut left = step.unsigned_abs();
         let mut found = item;
         while left > 0 {

@@ -53,12 +53,12 @@ fn long_lines_and_long_blocks_stay_plain() {
 #[test]
 fn grammars_are_loaded_when_the_first_block_asks() {
     let (tell, told) = mpsc::channel();
-    let highlighter = Highlighter::lazy(move || drop(tell.send(())));
+    let highlighter = Highlighter::lazy(move || tell.send(()).unwrap());
     drop(Code::new(&highlighter, "text"));
     assert!(!highlighter.0.asked.load(Ordering::Relaxed), "plain text needs no grammar");
     let first = Code::new(&highlighter, "rust").line(&highlighter, "fn f() {}");
     assert_eq!(first.iter().map(|(_, length)| length).sum::<usize>(), 9);
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
     assert_eq!(highlighter.generation(), 1);
     assert!(Code::new(&highlighter, "rust").line(&highlighter, "fn f() {}").len() > 1);
     assert_eq!(Highlighter::off().generation(), 0);

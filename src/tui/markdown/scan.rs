@@ -241,7 +241,11 @@ fn defines_link(line: &str) -> bool {
 /// Whether what there is of a line may still become anything: it waits until more is known.
 pub(super) fn is_undecided(partial: &str) -> bool {
     let text = partial.trim_start();
-    text.chars().all(|ch| matches!(ch, '#' | '-' | '*' | '+' | '>' | '`' | '~' | '=' | '_' | '.' | ')' | ' ' | '\t') || ch.is_ascii_digit())
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if (1..=9).contains(&digits) {
+        return matches!(text.get(digits..).map(str::trim_end), Some("" | "." | ")"));
+    }
+    text.bytes().all(|byte| matches!(byte, b'#' | b'-' | b'*' | b'+' | b'>' | b'`' | b'~' | b'=' | b'_' | b' ' | b'\t'))
 }
 
 /// Whether `line` may be the second line of a table: `|---|:-:|`.
