@@ -229,6 +229,11 @@ impl Composer {
         self.mark_chips();
     }
 
+    /// Line and column of the caret, in characters from 0.
+    pub fn caret(&self) -> (usize, usize) {
+        self.area.borrow().cursor()
+    }
+
     /// Whether the caret is on the first and on the last line of the text.
     pub fn at_edges(&self) -> (bool, bool) {
         let area = self.area.borrow();
@@ -253,10 +258,9 @@ impl Composer {
         let (row, col) = area.cursor();
         let line = area.lines().get(row)?;
         let before: String = line.chars().take(col).collect();
-        if row == 0 && area.lines().len() == 1 && !before.contains(char::is_whitespace) {
-            if let Some(name) = before.strip_prefix('/') {
-                return (!name.contains('/')).then(|| Token::Slash(name.to_owned()));
-            }
+        let alone = row == 0 && area.lines().len() == 1 && !before.contains(char::is_whitespace);
+        if let Some(name) = before.strip_prefix('/').filter(|_| alone) {
+            return (!name.contains('/')).then(|| Token::Slash(name.to_owned()));
         }
         let word = before.rsplit(char::is_whitespace).next()?;
         word.strip_prefix('@').map(|path| Token::File(path.to_owned()))

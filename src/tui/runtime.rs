@@ -72,10 +72,10 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     };
     let result = driver.run().await;
     drop(driver.keys.take());
-    driver.terminal.leave();
+    Terminal::leave();
     result.map_err(Error::Terminal)?;
     let session = driver.state.session.made.then(|| driver.state.session.id.clone());
-    Ok(Exit { session, signal: driver.exit.flatten() })
+    Ok(Exit { session, signal: driver.exit.and_then(|end| end.signal) })
 }
 
 /// The signals that end a run.
@@ -103,6 +103,13 @@ impl Signals {
     }
 }
 
+/// How the run ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    /// The signal that ended it.
+    signal: Option<i32>,
+}
+
 struct Driver {
     state: State,
     clock: std::sync::Arc<dyn crate::domain::clock::Clock>,
@@ -115,8 +122,8 @@ struct Driver {
     signals: Signals,
     cancel: CancellationToken,
     last_frame: Moment,
-    /// Set once the run is over: the signal that ended it, if one did.
-    exit: Option<Option<i32>>,
+    /// Set once the run is over.
+    exit: Option<End>,
 }
 
 impl Driver {
@@ -130,8 +137,8 @@ impl Driver {
             let wake = self.wake(now, frame_at);
             let first = tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => { self.exit = Some(None); break }
-                number = self.signals.next() => { self.exit = Some(Some(number)); break }
+                () = self.cancel.cancelled() => { self.exit = Some(End::default()); break }
+                number = self.signals.next() => { self.exit = Some(End { signal: Some(number) }); break }
                 event = next_key(&mut self.keys) => Wake::Key(event),
                 backend = next_backend(&mut self.backend) => Wake::Backend(backend),
                 Some(msg) = self.inbox.recv() => Wake::Msg(msg),
@@ -170,7 +177,7 @@ impl Driver {
             }
             // The terminal is gone: there is nobody left to draw for.
             Wake::Key(Some(Err(_)) | None) => {
-                self.exit = Some(Some(SignalKind::hangup().as_raw_value()));
+                self.exit = Some(End { signal: Some(SignalKind::hangup().as_raw_value()) });
                 Ok(())
             }
             Wake::Event(Some(delivery)) => {
@@ -250,14 +257,15 @@ impl Driver {
     /// Effects that need the terminal.
     async fn terminal_effect(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
-            Effect::Quit => self.exit = Some(None),
+            Effect::Quit => self.exit = Some(End::default()),
             Effect::Redraw => {
                 self.terminal.redraw()?;
                 self.state.dirty = true;
             }
             Effect::Mouse(on) => self.terminal.mouse(on)?,
             Effect::Copy(text) => {
-                if !Terminal::copy(&text)? {
+                let copied = Terminal::copy(&text)?;
+                if !copied {
                     self.effects.note(false, "too long for the terminal's clipboard; /export writes a file");
                 }
             }
@@ -271,7 +279,7 @@ impl Driver {
     /// Gives the terminal back, stops, and takes it again when the shell says so.
     fn suspend(&mut self) -> io::Result<()> {
         drop(self.keys.take());
-        self.terminal.leave();
+        Terminal::leave();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
         self.back()
     }
@@ -279,7 +287,7 @@ impl Driver {
     async fn edit(&mut self, text: String, keep: bool) -> io::Result<()> {
         let editor = self.state.surroundings.editor.clone();
         drop(self.keys.take());
-        self.terminal.leave();
+        Terminal::leave();
         let result = effects::edit(editor, text).await;
         self.back()?;
         match result {

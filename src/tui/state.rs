@@ -192,7 +192,6 @@ pub enum Sync {
 }
 
 /// Everything.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts of a screen")]
 pub struct State {
     /// The time, set before each update.
     pub now: Instant,

@@ -77,7 +77,7 @@ impl Terminal {
     }
 
     /// Gives the terminal back.
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn leave() {
         restore();
     }
 
@@ -101,7 +101,7 @@ impl Terminal {
             }
         })?;
         queue!(self.screen.backend_mut(), EndSynchronizedUpdate)?;
-        io::Write::flush(self.screen.backend_mut())
+        Write::flush(self.screen.backend_mut())
     }
 
     /// Takes the mouse, or leaves it to the terminal.

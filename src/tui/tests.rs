@@ -1,1 +1,6 @@
-//! Tests.
+//! Screens: a scripted state drawn into a buffer, text and styles held as snapshots.
+
+mod screens;
+mod script;
+
+pub(crate) use script::Script;

@@ -125,10 +125,9 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
     };
     let mut popup = Popup::new(token);
     // Files of the word so far stay on the screen until those of the longer word are found.
-    if let (Token::File(_), Some(before)) = (&popup.token, state.popup.take()) {
-        if matches!(before.token, Token::File(_)) {
-            popup.rows = before.rows;
-        }
+    let before = state.popup.take().filter(|before| matches!(before.token, Token::File(_)));
+    if let (Token::File(_), Some(before)) = (&popup.token, before) {
+        popup.rows = before.rows;
     }
     state.popup = Some(popup);
     find

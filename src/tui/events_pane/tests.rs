@@ -1,1 +1,148 @@
+use serde_json::json;
 
+use super::*;
+use crate::domain::clock::Instant;
+use crate::domain::event::{Chat, Custom, ErrorEvent, McpEvent, Status, ToolExecution};
+use crate::domain::ids::{CallId, EventId};
+use crate::domain::message::Role;
+use crate::tui::theme::Key;
+
+fn event(body: impl Into<EventBody>) -> Arc<Event> {
+    Arc::new(Event { seq: None, id: EventId::new("e"), at: Instant::from_millis(0), session: None, body: body.into() })
+}
+
+fn mcp(event_type: McpEventType, details: serde_json::Value) -> Arc<Event> {
+    event(McpEvent { event_type, service_name: "everything".into(), details })
+}
+
+fn tool(status: Status, result: Option<serde_json::Value>, error: Option<&str>) -> Arc<Event> {
+    event(ToolExecution {
+        service_name: "agent_coder".into(),
+        tool_name: "generate_code".into(),
+        status,
+        result,
+        error: error.map(str::to_owned),
+        error_kind: None,
+        call_id: CallId::new("c"),
+        arguments: None,
+        duration_ms: None,
+        parent: None,
+    })
+}
+
+fn pane(count: usize) -> EventsPane {
+    let mut pane = EventsPane::new(100);
+    for at in 0..count {
+        pane.push(&event(ErrorEvent { message: format!("number {at}"), source: "test".into(), details: json!(null) }));
+    }
+    pane
+}
+
+#[test]
+fn lines_read_as_the_wire_format_says() {
+    let check = |event: Arc<Event>, key: Key, text: &str, detail: Option<&str>| {
+        let line = describe(&event);
+        assert_eq!((line.key, line.text.as_str(), line.detail.as_deref()), (key, text, detail));
+    };
+    let ack = EventBody::Custom(Custom { type_name: "connection_ack".into(), data: json!({}) });
+    check(event(ack), Key::EventConnection, "connected", None);
+    check(tool(Status::Success, None, None), Key::EventTool, "agent_coder: generate_code", None);
+    check(tool(Status::Success, Some(json!({"text": "a\nb"})), None), Key::EventTool, "agent_coder: generate_code", Some("a b"));
+    check(tool(Status::Error, None, Some("refused")), Key::EventError, "agent_coder: generate_code", Some("refused"));
+    let connected = mcp(McpEventType::ServiceConnected, json!({"tools": 12}));
+    check(connected, Key::EventMcp, "service_connected: everything (12 tools)", None);
+    let error = ErrorEvent { message: "connection refused".into(), source: "everything".into(), details: json!({"hint": "start it"}) };
+    check(event(error), Key::EventError, "everything: connection refused", Some("start it"));
+}
+
+#[test]
+fn nothing_from_outside_controls_the_line() {
+    let log = mcp(McpEventType::Log, json!({"level": "info", "message": "\u{1b}]0;x\u{7}evil\u{202e}\nnext"}));
+    assert_eq!(describe(&log).text, "log: everything: info evil next");
+}
+
+#[test]
+fn streaming_parts_are_not_shown_and_progress_is_shown_once() {
+    let mut pane = EventsPane::new(10);
+    pane.push(&event(Chat::new(Role::Assistant, ChatStatus::Delta).with_text("x")));
+    assert_eq!(pane.total(), 0);
+    for step in 0..5 {
+        pane.push(&mcp(McpEventType::Progress, json!({"progress": step, "total": 5})));
+    }
+    assert_eq!(pane.shown().len(), 1);
+    assert_eq!(pane.current().unwrap().line.text, "progress: everything 4/5");
+}
+
+#[test]
+fn the_oldest_go_and_the_selection_stays_on_its_event() {
+    let mut pane = pane(100);
+    pane.move_selection(-1, 10);
+    pane.move_selection(-1, 10);
+    let text = pane.current().unwrap().line.text.clone();
+    for _ in 0..50 {
+        pane.push(&event(ErrorEvent { message: "more".into(), source: "test".into(), details: json!(null) }));
+    }
+    assert_eq!(pane.current().unwrap().line.text, text);
+    assert_eq!((pane.shown().len(), pane.total()), (100, 150));
+    for _ in 0..100 {
+        pane.push(&event(ErrorEvent { message: "more".into(), source: "test".into(), details: json!(null) }));
+    }
+    assert_eq!(pane.selected(), None);
+}
+
+#[test]
+fn a_pause_holds_the_screen_and_counts() {
+    let mut pane = pane(20);
+    pane.toggle_pause();
+    let before = pane.window(10);
+    pane.push(&event(ErrorEvent { message: "new".into(), source: "test".into(), details: json!(null) }));
+    assert_eq!(pane.window(10), before);
+    assert_eq!((pane.is_paused(), pane.unseen()), (true, 1));
+    pane.toggle_pause();
+    assert_eq!((pane.follows(), pane.unseen()), (true, 0));
+}
+
+#[test]
+fn scrolling_stops_at_both_ends_and_follows_again_at_the_end() {
+    let mut pane = pane(20);
+    pane.scroll(-100);
+    let top = pane.window(5);
+    assert_eq!((top.first().unwrap().index, top.len()), (0, 5));
+    pane.scroll(100);
+    assert!(pane.follows());
+    assert_eq!(pane.window(5).last().unwrap().index, 19);
+}
+
+#[test]
+fn the_filter_narrows_by_type_server_status_and_text() {
+    let mut pane = EventsPane::new(100);
+    pane.push(&mcp(McpEventType::ServiceConnected, json!({"tools": 12})));
+    pane.push(&tool(Status::Success, Some(json!("fine")), None));
+    pane.push(&tool(Status::Error, None, Some("broken")));
+    let mut check = |filter: &str, count: usize| {
+        pane.set_filter(Filter::parse(filter));
+        assert_eq!(pane.shown().len(), count, "{filter}");
+    };
+    check("", 3);
+    check("type:tool_execution", 2);
+    check("type:mcp_event,tool_execution", 3);
+    check("server:every", 1);
+    check("status:error", 1);
+    check("type:tool FINE", 1);
+    check("connected", 1);
+    check("nothing", 0);
+}
+
+#[test]
+fn the_latest_error_is_found_and_then_the_one_before() {
+    let mut pane = EventsPane::new(100);
+    pane.push(&tool(Status::Error, None, Some("first")));
+    pane.push(&tool(Status::Success, None, None));
+    pane.push(&tool(Status::Error, None, Some("second")));
+    assert!(pane.select_error());
+    assert_eq!(pane.selected(), Some(2));
+    assert!(pane.select_error());
+    assert_eq!(pane.selected(), Some(0));
+    assert!(pane.select_error());
+    assert_eq!(pane.selected(), Some(2));
+}

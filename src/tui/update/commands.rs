@@ -29,7 +29,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Resume(id) if id.is_empty() => return pick(state, PickKind::Sessions, Query::Sessions, ""),
         Want::Resume(id) => return resume(state, &id),
         Want::Fork => return session::fork(state),
-        Want::Rename(title) => return rename(state, title),
+        Want::Rename(title) => return rename(state, &title),
         Want::Export(path) => return export(state, path),
         Want::Compact => return on_session(state, |session| Command::Compact { session }),
         Want::Clear => {
@@ -122,8 +122,8 @@ fn resume(state: &mut State, id: &str) -> Vec<Effect> {
     pick(state, PickKind::Sessions, Query::Sessions, id)
 }
 
-fn rename(state: &mut State, title: String) -> Vec<Effect> {
-    let title = clean_line(&title);
+fn rename(state: &mut State, title: &str) -> Vec<Effect> {
+    let title = clean_line(title);
     state.session.title.clone_from(&title);
     if !state.session.made {
         state.session.options.title = Some(title);
@@ -218,18 +218,14 @@ pub(super) fn set_theme(state: &mut State, name: &str) {
 
 /// Puts a text on the clipboard.
 pub(super) fn copy(state: &mut State, text: Option<String>, otherwise: &str) -> Vec<Effect> {
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => {
-            let lines = text.lines().count();
-            let what = if lines == 1 { "copied".to_owned() } else { format!("copied {lines} lines") };
-            state.note(Tone::Good, what);
-            vec![Effect::Copy(text)]
-        }
-        None => {
-            state.note(Tone::Plain, otherwise);
-            Vec::new()
-        }
-    }
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        state.note(Tone::Plain, otherwise);
+        return Vec::new();
+    };
+    let lines = text.lines().count();
+    let what = if lines == 1 { "copied".to_owned() } else { format!("copied {lines} lines") };
+    state.note(Tone::Good, what);
+    vec![Effect::Copy(text)]
 }
 
 /// Writes the chat as Markdown.

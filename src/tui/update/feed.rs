@@ -10,12 +10,16 @@ use crate::bus::Delivery;
 use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent};
 use crate::domain::ids::Seq;
 use crate::domain::message::Role;
+use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
+
+/// Characters of a title that is made from the first message.
+const TITLE_CHARS_MAX: usize = 60;
 
 /// Waiting messages that are shown at most.
 const QUEUED_MAX: usize = 256;
@@ -124,33 +128,35 @@ pub(super) fn fold_session(state: &mut State, event: &Event) {
 
 fn fold_chat(state: &mut State, chat: &Chat) {
     if chat.role == Role::User {
-        let Some(id) = &chat.message_id else { return };
-        let at = state.queued.iter().position(|queued| queued.id == *id);
-        match (chat.status, at) {
-            (ChatStatus::Queued, Some(at)) => {
-                if let (Some(queued), Some(text)) = (state.queued.get_mut(at), &chat.text) {
-                    text.clone_into(&mut queued.text);
-                    queued.confirmed = true;
-                }
-            }
-            (ChatStatus::Queued, None) if state.queued.len() < QUEUED_MAX => {
-                let text = chat.text.clone().unwrap_or_default();
-                state.queued.push(Queued { id: id.clone(), text, confirmed: true });
-            }
-            (ChatStatus::Withdrawn | ChatStatus::Done, Some(at)) => drop(state.queued.remove(at)),
-            _ => {}
-        }
+        fold_queue(state, chat);
         state.session.spoken = true;
-        if state.session.title.is_empty()
-            && let Some(text) = &chat.text
-        {
-            state.session.title = crate::domain::text::ellipsis(&crate::domain::text::clean_line(text), 60).into_owned();
+        if let (true, Some(text)) = (state.session.title.is_empty(), &chat.text) {
+            state.session.title = ellipsis(&clean_line(text), TITLE_CHARS_MAX).into_owned();
         }
     } else if let (Some(turn), true) = (&mut state.turn, chat.parent.is_none()) {
         turn.retry = None;
     }
     if let (Some(usage), None, ChatStatus::Done) = (chat.usage, &chat.parent, chat.status) {
         state.session.context_tokens = usage.input_tokens + usage.output_tokens;
+    }
+}
+
+fn fold_queue(state: &mut State, chat: &Chat) {
+    let Some(id) = &chat.message_id else { return };
+    let at = state.queued.iter().position(|queued| queued.id == *id);
+    match (chat.status, at) {
+        (ChatStatus::Queued, Some(at)) => {
+            if let (Some(queued), Some(text)) = (state.queued.get_mut(at), &chat.text) {
+                text.clone_into(&mut queued.text);
+                queued.confirmed = true;
+            }
+        }
+        (ChatStatus::Queued, None) if state.queued.len() < QUEUED_MAX => {
+            let text = chat.text.clone().unwrap_or_default();
+            state.queued.push(Queued { id: id.clone(), text, confirmed: true });
+        }
+        (ChatStatus::Withdrawn | ChatStatus::Done, Some(at)) => drop(state.queued.remove(at)),
+        _ => {}
     }
 }
 

@@ -307,7 +307,8 @@ fn events(state: &mut State, action: Action) -> Vec<Effect> {
         Action::EventsTop => to_end(state, true),
         Action::EventsBottom => to_end(state, false),
         Action::EventsLatestError => {
-            if !state.events.select_error() {
+            let found = state.events.select_error();
+            if !found {
                 state.note(Tone::Plain, "no errors");
             }
         }
@@ -435,7 +436,7 @@ fn focus_next(state: &mut State) {
 }
 
 fn open_tool(state: &mut State) {
-    let latest = state.transcript.items().filter(|item| item.kind == ItemKind::Tool && item.opens).last();
+    let latest = state.transcript.items().rfind(|item| item.kind == ItemKind::Tool && item.opens);
     match state.chat.selected.or_else(|| latest.map(|item| item.id)) {
         Some(item) => {
             state.transcript.toggle(item);

@@ -98,14 +98,14 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
             Vec::new()
         }
         Pick::Rewind(seq, text) => keys::rewind(state, seq, &text),
-        Pick::Slash(text) => match slash::parse(&text) {
-            Some(Ok(want)) => commands::run(state, want),
-            // It needs arguments: they are typed next.
-            _ => {
-                state.composer.set(&format!("{text} "));
-                Vec::new()
+        Pick::Slash(text) => {
+            if let Some(Ok(want)) = slash::parse(&text) {
+                return commands::run(state, want);
             }
-        },
+            // It needs arguments: they are typed next.
+            state.composer.set(&format!("{text} "));
+            Vec::new()
+        }
         Pick::Action(action) => {
             let event = state.keymap.chords(action).first().map(|chord| chord.event());
             event.map_or_else(Vec::new, |event| keys::act(state, action, &event))
