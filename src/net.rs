@@ -101,9 +101,9 @@ impl Client {
     }
 
     /// The same with another limit on connecting; this very client where the limit is the same.
-    pub fn with_connect_timeout(&self, seconds: u64) -> Self {
+    pub fn with_connect_timeout(self, seconds: u64) -> Self {
         if seconds == self.0.options.connect_timeout_seconds {
-            return self.clone();
+            return self;
         }
         Self::new(Options { connect_timeout_seconds: seconds, ..self.0.options.clone() })
     }

@@ -3,9 +3,14 @@
 //! A session's task ends when it has been idle for long or when the log cannot be written; the next command loads the
 //! session from the log again, so that what is in memory is never ahead of what is on disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -145,7 +150,14 @@ impl EngineHandle {
                 Opening::Load
             }
         };
-        let task = actor::run(Arc::clone(&self.0.shared), session, opening, commands);
+        let shared = Arc::clone(&self.0.shared);
+        let task = async move {
+            let work = AssertUnwindSafe(actor::run(Arc::clone(&shared), session.clone(), opening, commands));
+            if work.catch_unwind().await.is_err() {
+                // Its inbox is closed with it: the next command loads the session anew and closes what is open.
+                shared.complain(&session, "the session stopped because of a bug", "send the message again; the log file tells more");
+            }
+        };
         self.0.tasks.spawn_on(task, &self.0.runtime);
         Ok(inbox)
     }

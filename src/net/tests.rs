@@ -36,7 +36,7 @@ async fn a_bad_proxy_is_an_error_of_its_own_and_not_used_for_loopback() {
 #[test]
 fn another_connect_timeout_makes_another_client() {
     let client = Client::default();
-    assert!(Arc::ptr_eq(&client.0, &client.with_connect_timeout(10).0));
+    assert!(Arc::ptr_eq(&client.0, &client.clone().with_connect_timeout(10).0));
     assert_eq!(client.with_connect_timeout(3).0.options.connect_timeout_seconds, 3);
 }
 

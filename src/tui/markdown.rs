@@ -242,7 +242,10 @@ impl Markdown {
         if let Some(Block { kind: Kind::Fence(fence), .. }) = self.scanner.open {
             let marks = |ch: char| matches!(ch, '`' | '~' | ' ');
             if !partial.is_empty() && !partial.chars().all(marks) {
-                self.lines.extend(partial_line(strip_indent(partial, fence.indent), width, look));
+                // A lone carriage return inside the line is a line break.
+                for line in partial.split('\n') {
+                    self.lines.extend(partial_line(strip_indent(line, fence.indent), width, look));
+                }
             }
             return;
         }

@@ -12,6 +12,8 @@
 mod crash;
 mod mcp;
 mod mcp_support;
+mod openai;
+mod openai_fake;
 mod pty;
 mod store;
 mod support;

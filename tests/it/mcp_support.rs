@@ -113,11 +113,12 @@ impl Recorder for Kept {
 /// The HTTP client of the tests.
 pub fn http() -> Http {
     static CRYPTO: Once = Once::new();
-    Http::new(|| {
+    Http::new(|_: &str| {
         CRYPTO.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().map_err(|error| error.to_string())
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+        std::future::ready(client.map_err(|error| error.to_string())).boxed()
     })
 }
 

@@ -100,6 +100,17 @@ async fn a_follower_that_lags_behind_the_bus_reads_the_log() {
 }
 
 #[tokio::test]
+async fn what_the_bus_lost_comes_before_what_it_still_has() {
+    let store: Arc<dyn EventStore> = Arc::new(SqliteStore::open_in_memory().unwrap());
+    let log = EventLog::new(store, EventBus::new(4), clock());
+    let mut stream = log.follow_all(EventFilter::default(), Seq(0));
+    log.record(vec![system(1)]).await.unwrap();
+    (0..10).for_each(|number| log.emit(system(number)));
+    let seen: Vec<_> = take(&mut stream, 5).await.iter().map(|event| event.seq).collect();
+    assert_eq!(seen, [Some(Seq(1)), None, None, None, None]);
+}
+
+#[tokio::test]
 async fn followers_see_what_other_handles_on_the_file_append() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, theirs) = (log_at(&file_in(&folder)), log_at(&file_in(&folder)));

@@ -201,7 +201,9 @@ pub fn mentioned(text: &str) -> Vec<(std::ops::Range<usize>, String)> {
             let range = words[next].start..words[next + count - 1].end;
             let name = &lower[range.clone()];
             let plain = count > 1 || !COMMON.contains(&name);
-            (plain && name.len() > 1).then(|| find(name)).flatten().map(|zone| (count, range, zone))
+            let fixed =
+                || (name.starts_with("utc") || name.starts_with("gmt")).then(|| offset(name).map(|_| name.to_uppercase())).flatten();
+            (plain && name.len() > 1).then(|| find(name).or_else(fixed)).flatten().map(|zone| (count, range, zone))
         });
         match longest {
             Some((count, range, zone)) => {

@@ -88,7 +88,7 @@ fn list(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) 
     let matcher = glob.map(matcher).transpose()?;
     let depth = arguments.depth.unwrap_or(if glob.is_some() { DEPTH_MAX } else { 1 }).clamp(1, DEPTH_MAX);
     let (mut entries, mut cut) = (Vec::new(), false);
-    let walk = walk(&root).max_depth(usize::try_from(depth).ok()).min_depth(Some(1)).build();
+    let walk = walk(&root).max_depth(usize::try_from(depth).ok()).build();
     for (visited, found) in walk.enumerate() {
         if stop.is_cancelled() {
             return Err(Error::Stopped);
@@ -99,6 +99,9 @@ fn list(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) 
         }
         // A folder that may not be opened is passed over.
         let Ok(found) = found else { continue };
+        if found.depth() == 0 {
+            continue;
+        }
         let Ok(below) = found.path().strip_prefix(&root.path) else { continue };
         let kind = found.file_type();
         let is_folder = kind.is_some_and(|kind| kind.is_dir());
