@@ -6,10 +6,11 @@
 mod effects;
 
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as Moment, sleep_until};
@@ -169,8 +170,7 @@ impl Driver {
             Wake::Key(Some(Ok(event))) => {
                 self.key(event).await?;
                 for _ in 0..KEYS_MAX {
-                    let Some(keys) = &mut self.keys else { break };
-                    let Some(Some(Ok(event))) = keys.next().now_or_never() else { break };
+                    let Some(Ok(event)) = ready_key(&mut self.keys).await else { break };
                     self.key(event).await?;
                 }
                 Ok(())
@@ -259,7 +259,7 @@ impl Driver {
         match effect {
             Effect::Quit => self.exit = Some(End::default()),
             Effect::Redraw => {
-                self.terminal.redraw()?;
+                self.terminal.redraw();
                 self.state.dirty = true;
             }
             Effect::Mouse(on) => self.terminal.mouse(on)?,
@@ -321,6 +321,17 @@ async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalE
         Some(keys) => keys.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// The next key, if it is there already. The stream keeps the first waker that asks, so it must be asked with the
+/// loop's own: `now_or_never` would put it to sleep for ever.
+async fn ready_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
+    let keys = keys.as_mut()?;
+    std::future::poll_fn(|context| match keys.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn next_event(events: &mut Option<Subscription>) -> Option<Delivery> {

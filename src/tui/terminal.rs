@@ -1,11 +1,14 @@
 //! The terminal: taken, given back, drawn on. Given back when the program ends, panics, stops or opens an editor.
+//!
+//! Nothing here asks the terminal a question: an answer may never come, and the wait would be the user's. That is why
+//! frames are compared here: ratatui's own `Terminal` asks for the cursor's place whenever it clears the screen.
 
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::cursor::{Hide, Show};
+use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange, EnableMouseCapture,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
@@ -14,8 +17,9 @@ use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use ratatui::Terminal as Ratatui;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 
 use crate::tui::options::AlternateScreen;
 use crate::tui::state::State;
@@ -37,7 +41,15 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The terminal while it is ours.
 pub(crate) struct Terminal {
-    screen: Ratatui<CrosstermBackend<io::BufWriter<Stdout>>>,
+    backend: CrosstermBackend<io::BufWriter<Stdout>>,
+    /// What is on the screen.
+    shown: Buffer,
+    /// The frame being drawn.
+    next: Buffer,
+    /// Where the cursor is; hidden where absent.
+    cursor: Option<Position>,
+    /// Whether what is on the screen is unknown.
+    unknown: bool,
     mouse: bool,
 }
 
@@ -52,8 +64,8 @@ impl Terminal {
         }
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
-        let screen = Ratatui::new(CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout())))?;
-        let mut terminal = Self { screen, mouse };
+        let backend = CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
+        let mut terminal = Self { backend, shown: Buffer::default(), next: Buffer::default(), cursor: None, unknown: true, mouse };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -73,7 +85,8 @@ impl Terminal {
             queue!(out, EnableMouseCapture)?;
         }
         out.flush()?;
-        self.redraw()
+        self.redraw();
+        Ok(())
     }
 
     /// Gives the terminal back.
@@ -82,8 +95,8 @@ impl Terminal {
     }
 
     /// Forgets what is on the screen: the next frame draws all of it.
-    pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        self.screen.clear()
+    pub(crate) fn redraw(&mut self) {
+        self.unknown = true;
     }
 
     /// Columns and rows.
@@ -91,17 +104,35 @@ impl Terminal {
         crossterm::terminal::size()
     }
 
-    /// Draws the state as one synchronized update, the cursor hidden meanwhile.
+    /// Draws the state as one synchronized update, the cursor hidden meanwhile. What did not change is not sent; the
+    /// screen is only cleared when its size changed or what is on it is unknown.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        queue!(self.screen.backend_mut(), BeginSynchronizedUpdate, Hide)?;
-        self.screen.draw(|frame| {
-            let area = frame.area();
-            if let Some(position) = view::draw(state, area, frame.buffer_mut()) {
-                frame.set_cursor_position(position);
-            }
-        })?;
-        queue!(self.screen.backend_mut(), EndSynchronizedUpdate)?;
-        Write::flush(self.screen.backend_mut())
+        let area = Rect::new(0, 0, state.size.0, state.size.1);
+        self.next.resize(area);
+        self.next.reset();
+        let cursor = view::draw(state, area, &mut self.next);
+        let clear = self.unknown || self.shown.area != area;
+        if clear {
+            self.shown = Buffer::empty(area);
+        }
+        let changes = self.shown.diff(&self.next);
+        if changes.is_empty() && cursor == self.cursor && !clear {
+            return Ok(());
+        }
+        queue!(self.backend, BeginSynchronizedUpdate, Hide)?;
+        if clear {
+            self.backend.clear_region(ClearType::All)?;
+        }
+        self.backend.draw(changes.into_iter())?;
+        if let Some(position) = cursor {
+            queue!(self.backend, MoveTo(position.x, position.y), Show)?;
+        }
+        queue!(self.backend, EndSynchronizedUpdate)?;
+        Write::flush(&mut self.backend)?;
+        std::mem::swap(&mut self.shown, &mut self.next);
+        self.cursor = cursor;
+        self.unknown = false;
+        Ok(())
     }
 
     /// Takes the mouse, or leaves it to the terminal.
@@ -136,7 +167,7 @@ fn restore() {
     if ALTERNATE.load(Ordering::SeqCst) {
         let _ = queue!(out, LeaveAlternateScreen);
     } else {
-        let _ = queue!(out, crossterm::cursor::MoveTo(0, u16::MAX - 1), crossterm::style::Print("\r\n"));
+        let _ = queue!(out, MoveTo(0, u16::MAX - 1), crossterm::style::Print("\r\n"));
     }
     let _ = queue!(out, Show);
     let _ = out.flush();

@@ -86,7 +86,11 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
 /// The hints in the lower border: as many as fit.
 fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     let key = |action: Action| state.keymap.hint(action);
-    let hints = if state.turn.is_some() {
+    let hints = if state.refusing.is_some() {
+        vec![(key(Action::Send), "say no, with this"), (key(Action::Escape), "just no")]
+    } else if state.is_asking() {
+        vec![(key(Action::Interrupt), "interrupt"), (key(Action::CycleEvents), "events")]
+    } else if state.turn.is_some() {
         vec![
             (key(Action::Send), "steer"),
             (key(Action::QueueOrComplete), "queue"),

@@ -49,7 +49,8 @@ fn line(state: &State) -> Option<Row> {
     let turn = state.turn.as_ref()?;
     let time = elapsed(state.now.since(turn.started));
     let mark = format!(" {} ", if state.focused { state.theme.spinner(state.chat.tick) } else { state.theme.icon(Icon::Bullet) });
-    let key = state.keymap.hint(Action::Escape);
+    // While a question is open Esc answers it.
+    let key = state.keymap.hint(if state.approvals.is_empty() { Action::Escape } else { Action::Interrupt });
     let bullet = state.theme.icon(Icon::Bullet);
     if turn.stopping {
         return Some(vec![(Key::StatusBusy, mark), (Key::StatusWarn, "Stopping".to_owned()), (Key::UiDim, format!(" ({time})"))]);
