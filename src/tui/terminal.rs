@@ -15,7 +15,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::Terminal as Ratatui;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend};
 
 use crate::tui::options::AlternateScreen;
 use crate::tui::state::State;
@@ -82,8 +82,12 @@ impl Terminal {
     }
 
     /// Forgets what is on the screen: the next frame draws all of it.
+    ///
+    /// Not by ratatui's `clear`: it asks the terminal where the cursor is, and waits for the answer.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        self.screen.clear()
+        self.screen.backend_mut().clear_region(ClearType::All)?;
+        self.screen.swap_buffers();
+        Ok(())
     }
 
     /// Columns and rows.
