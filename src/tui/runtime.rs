@@ -5,11 +5,13 @@
 
 mod effects;
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as Moment, sleep_until};
@@ -36,6 +38,14 @@ const KEYS_MAX: usize = 256;
 
 /// Messages of background work that wait.
 const MESSAGES_MAX: usize = 256;
+
+/// What is there already, if anything.
+fn ready<T>(poll: Poll<Option<T>>) -> Option<T> {
+    match poll {
+        Poll::Ready(item) => item,
+        Poll::Pending => None,
+    }
+}
 
 /// Takes the terminal, shows the screen and answers keys until the user leaves.
 ///
@@ -170,7 +180,9 @@ impl Driver {
                 self.key(event).await?;
                 for _ in 0..KEYS_MAX {
                     let Some(keys) = &mut self.keys else { break };
-                    let Some(Some(Ok(event))) = keys.next().now_or_never() else { break };
+                    // With this task's own waker: the stream keeps the one of its first idle look, and `now_or_never`
+                    // would leave it one that wakes nobody.
+                    let Some(Ok(event)) = poll_fn(|context| Poll::Ready(ready(keys.poll_next_unpin(context)))).await else { break };
                     self.key(event).await?;
                 }
                 Ok(())
