@@ -9,7 +9,7 @@ pub mod models;
 pub mod queries;
 pub mod tour;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -57,6 +57,8 @@ pub struct Start {
 /// The running program.
 pub struct App {
     log: EventLog,
+    /// From before the first event of this run.
+    feed: Mutex<Option<Subscription>>,
     pool: ServerPool,
     engine: EngineHandle,
     queries: Arc<AppQueries>,
@@ -84,6 +86,7 @@ impl App {
             move || EventLog::open(&path, &store::Options::default(), clock)
         };
         let log = tokio::task::spawn_blocking(opening).await?.context("could not open the event log")?;
+        let feed = log.subscribe();
         let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
         let reader: Arc<dyn EventReader> = Arc::new(log.clone());
 
@@ -119,12 +122,13 @@ impl App {
             let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
             recorder.emit(NewEvent::system(body));
         }
-        Ok(Self { log, pool, engine, queries, commands, router, stop, _logging: logging })
+        Ok(Self { log, feed: Mutex::new(Some(feed)), pool, engine, queries, commands, router, stop, _logging: logging })
     }
 
-    /// Everything that happens from now on.
+    /// Everything that happens: for the first who asks from the start of this run, for later ones from now on.
     pub fn subscribe(&self) -> Subscription {
-        self.log.subscribe()
+        let first = self.feed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| self.log.subscribe())
     }
 
     /// Takes what is wanted.
