@@ -31,7 +31,7 @@ fn talk(script: &mut Script) {
 
 #[test]
 fn empty_first_run() {
-    both("empty", |script| script.servers());
+    both("empty", Script::servers);
 }
 
 #[test]

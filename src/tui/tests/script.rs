@@ -88,7 +88,9 @@ impl Script {
     }
 
     pub(crate) fn keys(&mut self, chords: &[&str]) {
-        chords.iter().for_each(|chord| self.key(chord));
+        for chord in chords {
+            self.key(chord);
+        }
     }
 
     pub(crate) fn type_text(&mut self, text: &str) {
