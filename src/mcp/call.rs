@@ -60,7 +60,7 @@ impl Link {
         let sent = self.peer.send_request_with_option(request, options).await;
         let handle = sent.map_err(|error| Failure::NotSent(chain(&error)))?;
         let beat = self.shared.track(handle.progress_token.clone(), context.call_id.clone(), context.session.clone());
-        let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle) };
+        let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle), started: Instant::now() };
         waiting.outcome(beat, context, limits).await
     }
 
@@ -94,12 +94,13 @@ struct Waiting<'a> {
     link: &'a Link,
     token: ProgressToken,
     handle: Option<RequestHandle<RoleClient>>,
+    started: Instant,
 }
 
 impl Waiting<'_> {
     async fn outcome(&mut self, mut beat: watch::Receiver<()>, context: &CallContext, limits: Limits) -> Result<ToolOutcome, Failure> {
         let link = self.link;
-        let started = Instant::now();
+        let started = self.started;
         let end = started + limits.cap;
         let mut deadline = (started + limits.idle).min(end);
         loop {
@@ -139,7 +140,7 @@ impl Waiting<'_> {
 
     fn give_up(&mut self, reason: &str) {
         if let Some(handle) = self.handle.take() {
-            give_up(handle, reason);
+            give_up(handle, reason, self.started.elapsed());
         }
     }
 }

@@ -32,6 +32,9 @@ const GRACE_HTTP: Duration = Duration::from_secs(1);
 /// How long the reason of a loss is waited for: a program's status and last words come after the end of its output.
 const REASON_LIMIT: Duration = Duration::from_millis(700);
 
+/// The least age of a request that is given up: rmcp sends side by side, so that a younger one could be overtaken.
+const OVERTAKING: Duration = Duration::from_millis(20);
+
 /// The longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -183,7 +186,7 @@ impl Link {
             Ok(Ok(Err(error))) => Err(self.lost_or(&error).await),
             Ok(Err(_)) => Err(Error::Lost(self.down.why().await)),
             Err(_) => {
-                give_up(handle, "no answer in time");
+                give_up(handle, "no answer in time", limit);
                 Err(Error::Slow { step, limit })
             }
         }
@@ -221,6 +224,8 @@ impl Link {
 
     /// Closes the connection and waits until it and its process are gone; bounded.
     pub(super) async fn close(&self) {
+        self.down.raise("the connection was closed");
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(process) = &self.process {
             process.stop();
@@ -236,16 +241,16 @@ impl Link {
             }
         };
         futures::future::join(said_goodbye, process_gone).await;
-        self.down.raise("the connection was closed");
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 /// Tells the server, in the background, that a request is given up.
-pub(super) fn give_up(handle: rmcp::service::RequestHandle<RoleClient>, reason: &str) {
+pub(super) fn give_up(handle: rmcp::service::RequestHandle<RoleClient>, reason: &str, age: Duration) {
     let reason = reason.to_owned();
+    let wait = OVERTAKING.saturating_sub(age);
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
+            sleep(wait).await;
             let _ = timeout(NOTICE_LIMIT, handle.cancel(Some(reason))).await;
         });
     }

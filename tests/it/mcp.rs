@@ -381,10 +381,7 @@ async fn our_tools_are_offered_to_other_clients() {
     let mut lines = BufReader::new(read).lines();
     let mut ask = async |message: Value, answered: bool| {
         write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
-        match answered {
-            true => serde_json::from_str::<Value>(&lines.next_line().await.unwrap().unwrap()).unwrap(),
-            false => Value::Null,
-        }
+        if answered { serde_json::from_str::<Value>(&lines.next_line().await.unwrap().unwrap()).unwrap() } else { Value::Null }
     };
     let client = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
     let shaken = ask(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}), true).await;
@@ -415,4 +412,17 @@ async fn names_do_not_depend_on_the_order_of_connection() {
     assert_eq!(sorted(&first), sorted(&second));
     assert_eq!(first.pool.servers().len(), ToolSource::servers(&first.pool).len());
     tokio::join!(first.pool.shutdown(), second.pool.shutdown());
+}
+
+#[tokio::test]
+async fn our_own_tools_are_stopped_with_the_pool() {
+    let pool = Pool::with(Vec::new(), vec![("house".into(), vec![ours("house", "wait")])], quick());
+    pool.settled().await;
+    let started = Instant::now();
+    let (stopped, ()) = tokio::join!(pool.call("house__wait", json!({})), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        pool.pool.shutdown().await;
+    });
+    assert!(matches!(stopped.unwrap_err().kind, ErrorKind::Disconnected | ErrorKind::Interrupted));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! The server pool against real servers from npm and PyPI, installed by `.ci/peers`: over stdio, streamable HTTP and
+//! The server pool against real servers from npm and `PyPI`, installed by `.ci/peers`: over stdio, streamable HTTP and
 //! HTTP+SSE, all at once; one of them killed during a call, one restarted between calls.
 
 use std::net::TcpListener;

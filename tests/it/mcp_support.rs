@@ -190,7 +190,7 @@ pub fn context(cancel: CancellationToken) -> CallContext {
 }
 
 pub fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+    if let Value::Object(object) = value { object } else { Map::new() }
 }
 
 /// A server that is a program.
