@@ -176,10 +176,14 @@ const EVERYTHING_TOOLS: usize = 13;
 /// The process of our own server-everything over stdio.
 fn everything_pid() -> String {
     let ours = std::process::id().to_string();
-    let children = Command::new("ps").args(["--ppid", &ours, "-o", "pid=,args="]).output().unwrap();
-    let children = String::from_utf8(children.stdout).unwrap();
-    let line = children.lines().find(|line| line.contains("server-everything") && line.ends_with("stdio")).expect("the server runs");
-    line.split_whitespace().next().unwrap().to_owned()
+    let is_it = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(") ").next().unwrap_or_default().split(' ').nth(1).map(str::to_owned);
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        parent.as_ref() == Some(&ours) && line.contains("server-everything") && line.ends_with("stdio\0")
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    pids.filter(|name| name.chars().all(|ch| ch.is_ascii_digit())).find(is_it).expect("the server runs")
 }
 
 async fn killed_and_restarted(transport: &'static str, path: &str) {
