@@ -47,9 +47,17 @@ pub(super) fn fill(parameters: &Map<String, Value>, part: &Part, used: &[Range<u
     }
     filler.defaults();
     let mut out = filler.out;
-    out.arguments = schema::coerce(parameters, out.arguments);
+    out.arguments = in_order(parameters, schema::coerce(parameters, out.arguments));
     out.missing = schema::required(parameters).filter(|name| !out.arguments.contains_key(*name)).map(str::to_owned).collect();
     out
+}
+
+/// The arguments in the order of the schema, others after them.
+fn in_order(parameters: &Map<String, Value>, mut arguments: Map<String, Value>) -> Map<String, Value> {
+    let mut ordered: Map<String, Value> =
+        schema::properties(parameters).filter_map(|(name, _)| arguments.shift_remove(name).map(|value| (name.clone(), value))).collect();
+    ordered.extend(arguments);
+    ordered
 }
 
 impl<'a> Filler<'a> {
@@ -302,10 +310,22 @@ impl<'a> Filler<'a> {
             ([one], _) | ([], [(one, _)]) => *one,
             _ => return,
         };
+        self.skip_opening();
         let text = self.part.rest(&self.out.used);
         if !text.is_empty() {
             self.set(name, json!(text), 0..self.part.raw.len());
             self.out.took_rest = true;
+        }
+    }
+
+    /// Polite words before the name of the tool are no part of the text.
+    fn skip_opening(&mut self) {
+        let Some(first) = self.out.used.iter().map(|range| range.start).min() else { return };
+        let before: Vec<&Token> = self.part.tokens.iter().filter(|token| token.range.end <= first).collect();
+        if before.iter().all(|token| token.kind == Kind::Sign || FILLERS.contains(&token.text.as_str()) || token.kind == Kind::Han)
+            && !before.is_empty()
+        {
+            self.out.used.push(0..first);
         }
     }
 

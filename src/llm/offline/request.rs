@@ -167,7 +167,7 @@ fn touches(one: &Planned, other: &Planned) -> bool {
 /// Where one piece ends and another may begin.
 static JOINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)(?P<then>[,;，；。]?\s*\b(?:and\s+then|but\s+first|then|after\s+that|afterwards|followed\s+by)\b,?\s*|[,;，；。]?\s*(?:然后再?|接着再?|之后再?|随后|最后再|完了再|再(?:去|把|读|看|列|搜|算|查|写|告诉))\s*)|(?P<and>[,;，；]?\s*\b(?:and\s+also|and|also|as\s+well\s+as|additionally|but)\b\s*|[,，;；]?\s*(?:并且|同时|以及|还有|另外|顺便|而且|但是|并|和)\s*|[,，;；、]\s*)",
+        r"(?i)(?P<then>[,;，；。]?\s*\b(?:and\s+then|but\s+first|then|after\s+that|afterwards|followed\s+by)\b,?\s*|[,;，；。]?\s*(?:然后再?|接着再?|之后再?|随后|最后再|完了再)\s*|[,，；。\s]\s*再)|(?P<and>[,;，；]?\s*\b(?:and\s+also|and|also|as\s+well\s+as|additionally|but)\b\s*|[,，;；]?\s*(?:并且|同时|以及|还有|另外|顺便|而且|但是|并|和)\s*|[,，;；、]\s*)",
     )
     .ok()
 });

@@ -214,59 +214,23 @@ fn glob_of(part: &Part, named: Option<(String, Range<usize>)>, found: &mut Found
 }
 
 /// Words after `in` that name no folder.
-const NO_FOLDERS: &[&str] = &[
-    "here",
-    "this",
-    "current",
-    "working",
-    "the",
-    "that",
-    "my",
-    "files",
-    "file",
-    "folders",
-    "folder",
-    "directory",
-    "directories",
-    "dir",
-    "all",
-    "each",
-    "every",
-    "it",
-    "project",
-    "detail",
-    "order",
-    "root",
-    "a",
-    "an",
-    "them",
-    "there",
-    "list",
-    "what",
-    "which",
-    "where",
-    "repo",
-    "repository",
-    "workspace",
-    "cwd",
-    "level",
-    "depth",
-    "and",
-    "please",
-    "ls",
-    "tree",
-    "show",
-];
+static NO_FOLDERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "here this current working the that my files file folders folder directory directories dir all each every it project \
+     detail order root a an them there list what which where repo repository workspace cwd level depth and please ls tree \
+     show"
+        .split_whitespace()
+        .collect()
+});
 
 fn folder_named(part: &Part) -> Option<(String, Range<usize>)> {
     let mut from = 0;
     while let Some(captures) = part.raw.get(from..).and_then(|text| FOLDER.find(text)) {
-        let (whole, name) = (captures.get(0)?, captures.iter().skip(1).flatten().next()?);
+        let name = captures.iter().skip(1).flatten().next()?;
         let word = name.as_str().to_lowercase();
         if !NO_FOLDERS.contains(&word.as_str()) && !FILLERS.contains(&word.as_str()) && !KINDS.iter().any(|(kind, _)| *kind == word) {
             return Some((name.as_str().to_owned(), from + name.start()..from + name.end()));
         }
-        from += whole.start() + whole.as_str().chars().next().map_or(1, char::len_utf8);
+        from += name.end();
     }
     None
 }

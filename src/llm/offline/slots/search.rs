@@ -1,5 +1,7 @@
 //! What to look for, and where.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 
 use super::{Found, args, rule, whole};
@@ -32,59 +34,20 @@ rule!(REGEX = r"(?i)\b(?:the\s+)?(?:regex|regexp|regular\s+expression|pattern)\s
 rule!(IDENTIFIER = r"^[\p{L}_][\w:.()#-]*$|^\S*[_:()\d#]\S*$");
 
 /// Words for the place that mean the whole folder.
-const EVERYWHERE: &[&str] = &[
-    "here",
-    "this",
-    "files",
-    "file",
-    "folder",
-    "directory",
-    "project",
-    "code",
-    "repo",
-    "repository",
-    "codebase",
-    "everywhere",
-    "all",
-    "workspace",
-    "there",
-    "it",
-    "source",
-    "sources",
-    "当前目录",
-    "这里",
-    "当前",
-    "目录",
-    "项目",
-    "代码",
-    "文件",
-    "所有文件",
-    "这个目录",
-    "这个项目",
-    "当前文件夹",
-];
+static EVERYWHERE: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "here this files file folder directory project code repo repository codebase everywhere all workspace there it source \
+     sources 当前目录 这里 当前 目录 项目 代码 文件 所有文件 这个目录 这个项目 当前文件夹"
+        .split_whitespace()
+        .collect()
+});
 
 /// Words that show that files or code are meant.
-const OF_FILES: &[&str] = &[
-    "file",
-    "files",
-    "line",
-    "lines",
-    "code",
-    "folder",
-    "directory",
-    "repo",
-    "project",
-    "grep",
-    "search",
-    "searching",
-    "occurrences",
-    "mentions",
-    "rg",
-    "source",
-    "codebase",
-    "scan",
-];
+static OF_FILES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "file files line lines code folder directory repo project grep search searching occurrences mentions rg source codebase \
+     scan"
+        .split_whitespace()
+        .collect()
+});
 
 pub(in crate::llm::offline) fn search(part: &Part) -> Option<Found> {
     let quoted = part.quoted();
@@ -96,12 +59,15 @@ pub(in crate::llm::offline) fn search(part: &Part) -> Option<Found> {
     let (said, place) = spoken(part);
     let regex = REGEX.find(&part.raw).is_some() && !part.has_word("pattern");
     let place = place.or_else(|| part.paths().first().map(|path| path.text.clone())).map(|place| trim_edges(&place));
+    let place = place.map(|place| if place.contains(|ch: char| ch != '.') { place.trim_end_matches('.').to_owned() } else { place });
     let place = place.filter(|place| !place.is_empty() && !EVERYWHERE.contains(&place.to_lowercase().as_str()));
     let slashed = part.paths().into_iter().find(|path| path.text.len() > 2 && path.text.starts_with('/') && path.text.ends_with('/'));
     let pattern = match (quoted.first(), slashed) {
         (Some(quoted), _) => Some(quoted.text.clone()),
         (None, Some(slashed)) => Some(slashed.text.trim_matches('/').to_owned()),
-        (None, None) => said.map(|said| cleaned(&said)).filter(|said| !said.is_empty() && place.as_ref() != Some(said)),
+        (None, None) => said
+            .map(|said| without_paths(part, &cleaned(&said)))
+            .filter(|said| !said.is_empty() && place.as_ref() != Some(said) && !EVERYWHERE.contains(&said.as_str())),
     };
     let regex = regex || (quoted.is_empty() && slashed.is_some());
     let place = place.filter(|place| slashed.is_none_or(|slashed| slashed.text != *place));
@@ -163,6 +129,13 @@ fn cleaned(said: &str) -> String {
         }
     }
     text.trim().trim_matches(['"', '\'', '`', ',', '，', '“', '”']).trim().to_owned()
+}
+
+/// `grep unwrap src/lib.rs`: the file is where to look, not what to look for.
+fn without_paths(part: &Part, said: &str) -> String {
+    let paths = part.paths();
+    let kept: Vec<&str> = said.split_whitespace().filter(|word| !paths.iter().any(|path| path.text == *word)).collect();
+    if kept.is_empty() { said.to_owned() } else { kept.join(" ") }
 }
 
 /// The most words of a text that is looked for without quotation marks.

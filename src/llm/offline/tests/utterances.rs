@@ -210,7 +210,7 @@ fn any_tool_can_be_called_by_its_words() {
         ("show me the tiny image", "everything__get-tiny-image {}"),
         (
             "convert 10:30 from Tokyo to Paris time",
-            r#"time__convert_time {"source_timezone":"Asia/Tokyo","target_timezone":"Europe/Paris","time":"10:30"}"#,
+            r#"time__convert_time {"source_timezone":"Asia/Tokyo","time":"10:30","target_timezone":"Europe/Paris"}"#,
         ),
         ("search nodes for rust", r#"memory__search_nodes {"query":"rust"}"#),
         ("publish the note hello", "choose blog__publish_note wiki__publish_note"),
