@@ -37,6 +37,7 @@ const PHRASES: &[(&str, &str)] = &[
     (r"N\s+cubed\b", "$1^3"),
     (r"N\s+(?:raised\s+)?to\s+the\s+power\s+(?:of\s+)?N", "$1^$2"),
     (r"N\s+to\s+the\s+N(?:st|nd|rd|th)(?:\s+power)?\b", "$1^$2"),
+    (r"(?:the\s+)?(?:sum|total)\s+of\s+N\s*,\s*N\s*,?\s*and\s+N", "$1 + $2 + $3"),
     (r"\b(?:add|sum)\s+N\s+(?:and|to|with|plus)\s+N", "$1 + $2"),
     (r"(?:the\s+)?(?:sum|total)\s+of\s+N\s+and\s+N", "$1 + $2"),
     (r"\bsubtract\s+N\s+from\s+N", "$2 - $1"),

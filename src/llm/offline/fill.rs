@@ -141,6 +141,17 @@ impl<'a> Filler<'a> {
                 self.set(name, json!(!off), name_range);
                 continue;
             }
+            let numeric = types.contains(&"number") || types.contains(&"integer");
+            if numeric
+                && let Some(before) = at
+                    .checked_sub(1)
+                    .and_then(|before| self.part.tokens.get(before))
+                    .filter(|before| before.kind == Kind::Number && self.free(before))
+            {
+                // `3 steps`
+                self.set(name, json!(before.text), before.range.start..name_range.end);
+                continue;
+            }
             let joins = |token: &&Token| {
                 (token.kind == Kind::Sign && matches!(token.text.as_str(), ":" | "：" | "="))
                     || matches!(token.text.as_str(), "is" | "to" | "of" | "as" | "是" | "为" | "equals")
@@ -150,7 +161,6 @@ impl<'a> Filler<'a> {
                 next += 1;
             }
             let Some(value) = self.part.tokens.get(next).filter(|token| self.free(token)) else { continue };
-            let numeric = types.contains(&"number") || types.contains(&"integer");
             let taken = match value.kind {
                 Kind::Number => numeric || (types.contains(&"string") && words.concat().len() > 1),
                 Kind::Quoted | Kind::Path | Kind::Url => !numeric,
@@ -245,6 +255,10 @@ impl<'a> Filler<'a> {
                 if let Some(token) = self.tokens(|found| *found == kind).first() {
                     self.set(name, json!(token.text), token.range.clone());
                 }
+            } else if has(&["location", "city", "place", "town"])
+                && let Some(place) = super::slots::PLACE.find(&self.part.raw).and_then(|captures| captures.get(1))
+            {
+                self.set(name, json!(place.as_str()), place.range());
             } else if has(&["timezone", "tz", "zone"]) {
                 if let Some((range, zone)) = places.next() {
                     self.set(name, json!(zone), range);

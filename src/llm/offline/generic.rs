@@ -199,6 +199,8 @@ fn candidate<'a>(part: &Part, view: &View<'a>, server: Option<&Range<usize>>) ->
     let mut known: Vec<&str> = properties.iter().map(String::as_str).collect();
     let said: Vec<&str> = part.words().filter(|word| described.contains(&stem(word)) || name.contains(&stem(word))).collect();
     known.extend(said);
+    known.extend(VERBS);
+    known.extend(["like", "today", "current", "currently"]);
     let left = if filled.took_rest { 0 } else { unexplained(part, &filled.used, &known) };
     let slack = usize::from(filled.missing.is_empty() && server.is_some());
     // A request for values that a sentence of other things does not hold is none.

@@ -155,17 +155,14 @@ async fn files_are_written_whole_and_keep_their_mode() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(fixture.path("run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
     }
-    assert_eq!(fixture.good("write_file", json!({"path": "run.sh", "content": "new\n"})).await, "replaced `run.sh`: 1 lines, 4 bytes");
+    assert_eq!(fixture.good("write_file", json!({"path": "run.sh", "content": "new\n"})).await, "replaced `run.sh`: 1 line, 4 bytes");
     assert_eq!(fixture.read("run.sh"), "new\n");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(fixture.path("run.sh")).unwrap().permissions().mode() & 0o777, 0o750);
     }
-    assert_eq!(
-        fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await,
-        "made `new/dir/a.txt`: 1 lines, 1 bytes"
-    );
+    assert_eq!(fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await, "made `new/dir/a.txt`: 1 line, 1 byte");
     assert!(fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await.contains("nothing was written"));
     let left: Vec<_> = fs::read_dir(fixture.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 2, "no temporary file stays: {left:?}");
