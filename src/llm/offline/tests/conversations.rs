@@ -91,6 +91,27 @@ fn a_failed_step_ends_the_chain_and_says_so() {
 }
 
 #[test]
+fn what_is_wanted_instead_of_a_refused_call_is_done() {
+    let mut talk = Talk::new();
+    talk.user("write 'x' to a.txt and then read a.txt").next();
+    assert_eq!(talk.results(&["error: the user refused this call and says: list the files in src"]).next(), r#"list_files {"path":"src"}"#);
+    let answer = talk.results(&["src: 0 folders, 1 file\nlib.rs (1 B)"]).next();
+    assert!(answer.contains("`files · write_file` did not work") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
+    let mut talk = Talk::new();
+    talk.user("write 'x' to a.txt").next();
+    let answer = talk.results(&["error: the user refused this call and says: sing a song"]).next();
+    assert!(answer.contains("I did not understand that"), "{answer}");
+}
+
+#[test]
+fn a_readme_that_cannot_be_read_spoils_nothing() {
+    let mut talk = Talk::new();
+    talk.user("tell me about this folder and then what time is it").next();
+    talk.results(&[LISTING]).next();
+    assert_eq!(talk.results(&["error: `README.md` is not a text file (3 bytes)"]).next(), "current_time {}");
+}
+
+#[test]
 fn the_first_suggestion_lists_the_tools() {
     let answer = Talk::new().user(SUGGESTIONS[0]).next();
     for part in
@@ -290,7 +311,7 @@ async fn the_suggestions_work_with_the_real_tools() {
     let mut answers = String::new();
     for suggestion in SUGGESTIONS.iter().skip(1).chain(&["read nothing.txt", "把 README.md 里的 widgets 换成 gadgets，然后读一下它"])
     {
-        answers.push_str(&format!("> {suggestion}\n\n{}\n\n", carried_out(suggestion, folder.path()).await));
+        answers += &["> ", suggestion, "\n\n", &carried_out(suggestion, folder.path()).await, "\n\n"].concat();
     }
     insta::assert_snapshot!(answers);
 }

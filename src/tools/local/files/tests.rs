@@ -68,7 +68,7 @@ impl Fixture {
 
 #[tokio::test]
 async fn files_are_read_whole_and_in_parts() {
-    let lines: String = (1..=10).map(|line| format!("line {line}\n")).collect();
+    let lines = (1..=10).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
     let fixture = Fixture::with(&[("a.txt", &lines), ("empty", ""), ("open", "no end")]);
     assert_eq!(fixture.good("read_file", json!({"path": "a.txt"})).await, lines);
     assert_eq!(fixture.good("read_file", json!({"path": "open"})).await, "no end");
