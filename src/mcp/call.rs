@@ -10,7 +10,7 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestHandle, RoleClient, ServiceError};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::domain::event::ErrorKind;
 use crate::domain::text::clean;
@@ -60,11 +60,11 @@ impl Link {
         let sent = self.peer.send_request_with_option(request, options).await;
         let handle = sent.map_err(|error| Failure::NotSent(chain(&error)))?;
         let beat = self.shared.track(handle.progress_token.clone(), context.call_id.clone(), context.session.clone());
-        let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle) };
+        let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle), started: Instant::now() };
         waiting.outcome(beat, context, limits).await
     }
 
-    fn meaning(&self, answer: Result<ServerResult, ServiceError>) -> Result<ToolOutcome, Failure> {
+    async fn meaning(&self, answer: Result<ServerResult, ServiceError>) -> Result<ToolOutcome, Failure> {
         let protocol = |message: String| Failure::Failed(ToolError::new(ErrorKind::Protocol, message));
         match answer {
             Ok(result) => content::outcome(result).map_err(protocol),
@@ -74,11 +74,16 @@ impl Link {
                 match http::verdict(error.error.as_ref()) {
                     http::Verdict::NotSent => Err(Failure::NotSent(text)),
                     http::Verdict::Answered => Err(protocol(text)),
-                    http::Verdict::Unknown => Err(disconnected(&text)),
+                    http::Verdict::Unknown => {
+                        self.shared.suspect.notify_one();
+                        Err(disconnected(&text))
+                    }
                 }
             }
-            Err(ServiceError::TransportClosed) if !self.down.is_raised() => Err(disconnected("the connection was lost before the answer")),
-            Err(ServiceError::TransportClosed) => Err(disconnected(&self.down.reason())),
+            Err(ServiceError::TransportClosed) => {
+                self.shared.suspect.notify_one();
+                Err(disconnected(&self.down.why().await))
+            }
             Err(other) => Err(protocol(chain(&other))),
         }
     }
@@ -89,12 +94,13 @@ struct Waiting<'a> {
     link: &'a Link,
     token: ProgressToken,
     handle: Option<RequestHandle<RoleClient>>,
+    started: Instant,
 }
 
 impl Waiting<'_> {
     async fn outcome(&mut self, mut beat: watch::Receiver<()>, context: &CallContext, limits: Limits) -> Result<ToolOutcome, Failure> {
         let link = self.link;
-        let started = Instant::now();
+        let started = self.started;
         let end = started + limits.cap;
         let mut deadline = (started + limits.idle).min(end);
         loop {
@@ -103,13 +109,19 @@ impl Waiting<'_> {
                 biased;
                 answer = &mut handle.rx => {
                     self.handle = None;
-                    return answer.map_or_else(|_| Err(disconnected(&link.down.reason())), |answer| link.meaning(answer));
+                    return match answer {
+                        Ok(answer) => link.meaning(answer).await,
+                        Err(_) => Err(disconnected(&link.down.why().await)),
+                    };
                 }
                 reason = link.down.wait() => {
-                    // The answer may have come together with the end.
-                    let last = handle.rx.try_recv();
+                    // The answer, or the word that it was never sent, may be about to come.
+                    let last = timeout(link.grace(), &mut handle.rx).await;
                     self.handle = None;
-                    return last.map_or_else(|_| Err(disconnected(&reason)), |answer| link.meaning(answer));
+                    return match last {
+                        Ok(Ok(answer)) => link.meaning(answer).await,
+                        Ok(Err(_)) | Err(_) => Err(disconnected(&reason)),
+                    };
                 }
                 () = context.cancel.cancelled() => {
                     self.give_up("stopped by the user");
@@ -128,7 +140,7 @@ impl Waiting<'_> {
 
     fn give_up(&mut self, reason: &str) {
         if let Some(handle) = self.handle.take() {
-            give_up(handle, reason);
+            give_up(handle, reason, self.started.elapsed());
         }
     }
 }

@@ -183,14 +183,16 @@ pub(super) fn added(old: &[ToolInfo], new: &[ToolInfo]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn listing(tools: Value, enabled: &[&str], disabled: &[&str]) -> Listing {
+    fn listing(tools: &Value, enabled: &[&str], disabled: &[&str]) -> Listing {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (server, enabled, disabled) = (ServerName::from("s"), owned(enabled), owned(disabled));
         let choice = Choice { server: &server, enabled: &enabled, disabled: &disabled, trusted: false, tools_max: 3 };
         let result: ServerResult = serde_json::from_value(json!({"tools": tools})).unwrap();
         let (tools, _) = page_of(result).unwrap();
         let mut listing = Listing::default();
-        tools.into_iter().for_each(|tool| add(&mut listing, tool, &choice));
+        for tool in tools {
+            add(&mut listing, tool, &choice);
+        }
         listing
     }
 
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn bad_tools_cost_no_good_one() {
         let listing = listing(
-            json!([
+            &json!([
                 {"name": "good", "description": "does\u{1b}[31m it", "inputSchema": {"type": "object", "properties": {"a": {}}}},
                 {"name": "bare"},
                 {"inputSchema": {}},
@@ -221,14 +223,14 @@ mod tests {
     #[test]
     fn the_user_chooses_and_exclusion_wins() {
         let tools = json!([{"name": "a1", "inputSchema": {}}, {"name": "a2", "inputSchema": {}}, {"name": "b", "inputSchema": {}}]);
-        assert_eq!(names(&listing(tools.clone(), &["a*"], &["a2"])), ["s__a1"]);
-        assert_eq!(names(&listing(tools, &[], &["a*"])), ["s__b"]);
+        assert_eq!(names(&listing(&tools, &["a*"], &["a2"])), ["s__a1"]);
+        assert_eq!(names(&listing(&tools, &[], &["a*"])), ["s__b"]);
     }
 
     #[test]
     fn annotations_become_hints() {
         let tools = json!([{"name": "a", "title": "T", "inputSchema": {}, "annotations": {"readOnlyHint": true, "openWorldHint": false, "title": "U"}}, {"name": "b", "inputSchema": {}}]);
-        let listing = listing(tools, &[], &[]);
+        let listing = listing(&tools, &[], &[]);
         assert_eq!(listing.tools[0].hints, ToolHints { read_only: true, destructive: false, idempotent: false, open_world: false });
         assert_eq!(listing.tools[0].title.as_deref(), Some("T"));
         assert_eq!(listing.tools[1].hints, ToolHints::default());

@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    fn check(result: Value, text: &str) -> ToolOutcome {
+    fn check(result: &Value, text: &str) -> ToolOutcome {
         let parsed: ServerResult = serde_json::from_value(result.clone()).unwrap();
         let outcome = outcome(parsed).unwrap();
         assert_eq!(outcome.text, text, "{result}");
@@ -140,7 +140,7 @@ mod tests {
     fn every_kind_of_block_becomes_text() {
         let image = "A".repeat(16_000);
         check(
-            json!({"content": [
+            &json!({"content": [
                 {"type": "text", "text": "one\u{1b}[31m"},
                 {"type": "image", "data": image, "mimeType": "image/png"},
                 {"type": "audio", "data": "AAA=", "mimeType": "audio/wav"},
@@ -155,19 +155,19 @@ mod tests {
     #[test]
     fn unknown_and_broken_blocks_cost_no_other_block() {
         check(
-            json!({"content": [{"type": "hologram", "data": "AAAA"}, {"type": "text", "text": "kept"}, {"type": "image"}, "bare", {"x": 1}]}),
+            &json!({"content": [{"type": "hologram", "data": "AAAA"}, {"type": "text", "text": "kept"}, {"type": "image"}, "bare", {"x": 1}]}),
             "[hologram of unknown type 3 B]\nkept\n[image] {\"type\":\"image\"}\nbare\n[unknown block] {\"x\":1}",
         );
-        check(json!({"content": [{"text": "no type"}]}), "no type");
-        check(json!({"content": "bare text"}), "bare text");
+        check(&json!({"content": [{"text": "no type"}]}), "no type");
+        check(&json!({"content": "bare text"}), "bare text");
     }
 
     #[test]
     fn structured_content_is_kept_and_shown_where_there_is_no_text() {
-        let outcome = check(json!({"content": [], "structuredContent": {"a": 1}}), "{\n  \"a\": 1\n}");
+        let outcome = check(&json!({"content": [], "structuredContent": {"a": 1}}), "{\n  \"a\": 1\n}");
         assert_eq!(outcome.structured, Some(json!({"a": 1})));
-        assert!(check(json!({"content": [{"type": "text", "text": "no"}], "isError": true}), "no").is_error);
-        check(json!({"content": []}), "");
+        assert!(check(&json!({"content": [{"type": "text", "text": "no"}], "isError": true}), "no").is_error);
+        check(&json!({"content": []}), "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::ServerName;
@@ -147,14 +147,15 @@ impl Dialer {
         let (down, ended) = (Arc::new(Down::default()), CancellationToken::new());
         let attempt = Attempt { handler: Handler(Arc::clone(&reports.shared)), down: Arc::clone(&down), ended: ended.clone() };
         let running = self.http.connect(request, form, attempt).await?;
-        let closed = self.watch(ended, &down, "the connection was closed");
+        let closed = self.watch(ended, CancellationToken::new(), &down, "the connection was closed");
         let shared = Arc::clone(&reports.shared);
         Ok(Link::new(Parts { transport: form.as_str(), is_local: false, running, shared, down, process: None, closed }))
     }
 
     async fn local(&self, server: &ToolServer, reports: Reports<'_>) -> Result<Link, Error> {
         let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
-        let server = server.clone();
+        let closed = CancellationToken::new();
+        let server = server.stopped_by(closed.clone());
         self.tasks.spawn(async move {
             if let Ok(running) = rmcp::serve_server(server, theirs).await {
                 let _ = running.waiting().await;
@@ -165,13 +166,13 @@ impl Dialer {
         let transport = Watched::new(AsyncRwTransport::new_client(read, write), ended.clone());
         let running = rmcp::serve_client(Handler(Arc::clone(&reports.shared)), transport).await.map_err(|error| handshake(&error))?;
         let down = Arc::new(Down::default());
-        let closed = self.watch(ended, &down, "the server ended");
+        let closed = self.watch(ended, closed, &down, "the server ended");
         Ok(Link::new(Parts { transport: "builtin", is_local: true, running, shared: reports.shared, down, process: None, closed }))
     }
 
     /// Raises the alarm when there is nothing more to read, until the returned guard is dropped.
-    fn watch(&self, ended: CancellationToken, down: &Arc<Down>, reason: &'static str) -> tokio_util::sync::DropGuard {
-        let (down, closed) = (Arc::clone(down), CancellationToken::new());
+    fn watch(&self, ended: CancellationToken, closed: CancellationToken, down: &Arc<Down>, reason: &'static str) -> DropGuard {
+        let down = Arc::clone(down);
         let watched = closed.clone();
         self.tasks.spawn(async move {
             tokio::select! {

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) lane: Lane,
     /// Woken when the server says that its tools changed.
     pub(super) tools_changed: Notify,
+    /// Woken when a call failed in a way that makes one doubt whether the server lives.
+    pub(super) suspect: Notify,
     calls: Mutex<HashMap<ProgressToken, Tracked>>,
     throttle: Mutex<Throttle>,
 }
@@ -47,7 +49,7 @@ struct Tracked {
 impl Shared {
     pub(super) fn new(lane: Lane) -> Arc<Self> {
         let throttle = Mutex::new(Throttle::new(Instant::now()));
-        Arc::new(Self { lane, tools_changed: Notify::new(), calls: Mutex::default(), throttle })
+        Arc::new(Self { lane, tools_changed: Notify::new(), suspect: Notify::new(), calls: Mutex::default(), throttle })
     }
 
     /// Follows the progress of a call; the receiver changes with each sign of it.
@@ -56,6 +58,11 @@ impl Shared {
         let tracked = Tracked { call_id, session, beat, shown: None };
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(token, tracked);
         receiver
+    }
+
+    /// Whether no call is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// The call has ended.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rmcp::model::{ClientRequest, PingRequest, ServerResult};
 use rmcp::service::{Peer, PeerRequestOptions, RoleClient, RunningService, RxJsonRpcMessage, ServiceError, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::text::{clean_line, ellipsis};
@@ -22,6 +22,18 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// How long a notice that a request is given up may take.
 const NOTICE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long answers are waited for once a program or one of our own servers is known to be gone.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The same behind HTTP, where each request fails by itself and tells whether it was sent.
+const GRACE_HTTP: Duration = Duration::from_secs(1);
+
+/// How long the reason of a loss is waited for: a program's status and last words come after the end of its output.
+const REASON_LIMIT: Duration = Duration::from_millis(700);
+
+/// The least age of a request that is given up: rmcp sends side by side, so that a younger one could be overtaken.
+const OVERTAKING: Duration = Duration::from_millis(20);
 
 /// The longest reason that is shown, in characters.
 const REASON_CHARS_MAX: usize = 500;
@@ -49,6 +61,11 @@ impl Down {
     pub(super) async fn wait(&self) -> String {
         self.token.cancelled().await;
         self.reason()
+    }
+
+    /// Why the connection is lost, once rmcp has noticed and the reason is about to be found out.
+    pub(super) async fn why(&self) -> String {
+        timeout(REASON_LIMIT, self.wait()).await.unwrap_or_else(|_| self.reason())
     }
 
     pub(super) fn reason(&self) -> String {
@@ -101,7 +118,7 @@ pub(super) struct Link {
     pub(super) down: Arc<Down>,
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     process: Option<Arc<Process>>,
-    _closed: DropGuard,
+    closed: Mutex<Option<DropGuard>>,
 }
 
 /// The parts of a new connection.
@@ -127,7 +144,7 @@ impl Link {
             down: parts.down,
             running: Mutex::new(Some(parts.running)),
             process: parts.process,
-            _closed: parts.closed,
+            closed: Mutex::new(Some(parts.closed)),
         }
     }
 
@@ -155,7 +172,10 @@ impl Link {
     /// Asks once, within `limit`.
     pub(super) async fn ask(&self, request: ClientRequest, step: &'static str, limit: Duration) -> Result<ServerResult, Error> {
         let sent = self.peer.send_request_with_option(request, PeerRequestOptions::no_options());
-        let mut handle = sent.await.map_err(|error| self.lost_or(&error))?;
+        let mut handle = match sent.await {
+            Ok(handle) => handle,
+            Err(error) => return Err(self.lost_or(&error).await),
+        };
         let answer = tokio::select! {
             biased;
             answer = timeout(limit, &mut handle.rx) => answer,
@@ -163,23 +183,37 @@ impl Link {
         };
         match answer {
             Ok(Ok(Ok(result))) => Ok(result),
-            Ok(Ok(Err(error))) => Err(self.lost_or(&error)),
-            Ok(Err(_)) => Err(Error::Lost(self.down.reason())),
+            Ok(Ok(Err(error))) => Err(self.lost_or(&error).await),
+            Ok(Err(_)) => Err(Error::Lost(self.down.why().await)),
             Err(_) => {
-                give_up(handle, "no answer in time");
+                give_up(handle, "no answer in time", limit);
                 Err(Error::Slow { step, limit })
             }
         }
     }
 
-    fn lost_or(&self, error: &ServiceError) -> Error {
+    async fn lost_or(&self, error: &ServiceError) -> Error {
         match error {
             ServiceError::McpError(data) => {
                 Error::Answer(format!("it answered with an error: {} ({})", clean_line(&data.message), data.code.0))
             }
+            ServiceError::TransportClosed => Error::Lost(self.down.why().await),
             _ if self.down.is_raised() => Error::Lost(self.down.reason()),
             other => Error::Lost(chain(other)),
         }
+    }
+
+    /// How long answers are waited for once the connection is known to be lost.
+    pub(super) fn grace(&self) -> Duration {
+        if self.process.is_some() || self.is_local { GRACE } else { GRACE_HTTP }
+    }
+
+    /// Closes a lost connection once the calls that are under way have learnt what became of them.
+    pub(super) async fn bury(&self) {
+        if !self.shared.is_idle() {
+            sleep(self.grace() + GRACE).await;
+        }
+        self.close().await;
     }
 
     /// Whether the server answers anything at all.
@@ -190,6 +224,8 @@ impl Link {
 
     /// Closes the connection and waits until it and its process are gone; bounded.
     pub(super) async fn close(&self) {
+        self.down.raise("the connection was closed");
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(process) = &self.process {
             process.stop();
@@ -205,15 +241,16 @@ impl Link {
             }
         };
         futures::future::join(said_goodbye, process_gone).await;
-        self.down.raise("the connection was closed");
     }
 }
 
 /// Tells the server, in the background, that a request is given up.
-pub(super) fn give_up(handle: rmcp::service::RequestHandle<RoleClient>, reason: &str) {
+pub(super) fn give_up(handle: rmcp::service::RequestHandle<RoleClient>, reason: &str, age: Duration) {
     let reason = reason.to_owned();
+    let wait = OVERTAKING.saturating_sub(age);
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
+            sleep(wait).await;
             let _ = timeout(NOTICE_LIMIT, handle.cancel(Some(reason))).await;
         });
     }

@@ -11,6 +11,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::ErrorKind;
 use crate::domain::ids::{CallId, SessionId};
@@ -35,11 +36,18 @@ const RESULT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 pub(super) struct ToolServer {
     name: String,
     tools: Arc<Vec<(String, Arc<dyn Tool>)>>,
+    /// Stops all calls at once: rmcp waits for them when a connection ends.
+    stop: CancellationToken,
 }
 
 impl ToolServer {
     pub(super) fn new(name: impl Into<String>, tools: Vec<(String, Arc<dyn Tool>)>) -> Self {
-        Self { name: name.into(), tools: Arc::new(tools) }
+        Self { name: name.into(), tools: Arc::new(tools), stop: CancellationToken::new() }
+    }
+
+    /// The same for one connection, whose calls are stopped by `stop`.
+    pub(super) fn stopped_by(&self, stop: CancellationToken) -> Self {
+        Self { stop, ..self.clone() }
     }
 
     fn find(&self, name: &str) -> Option<&(String, Arc<dyn Tool>)> {
@@ -71,14 +79,24 @@ impl ServerHandler for ToolServer {
         let Some((_, tool)) = self.find(&request.name) else {
             return Err(failure(&ToolError::new(ErrorKind::NotFound, format!("there is no tool `{}`", request.name))));
         };
+        let cancel = self.stop.child_token();
         let text = |key: &str| context.meta.0.get(key).and_then(Value::as_str).map(str::to_owned);
         let call = CallContext {
             call_id: text(CALL_KEY).map_or_else(CallId::generate, CallId::from),
             session: text(SESSION_KEY).map(SessionId::from),
-            cancel: context.ct.clone(),
+            cancel: cancel.clone(),
         };
         // A panic would leave the call without an answer.
-        match AssertUnwindSafe(tool.call(request.arguments.unwrap_or_default(), call)).catch_unwind().await {
+        let mut running = AssertUnwindSafe(tool.call(request.arguments.unwrap_or_default(), call)).catch_unwind();
+        let ended = tokio::select! {
+            biased;
+            ended = &mut running => ended,
+            () = context.ct.cancelled() => {
+                cancel.cancel();
+                running.await
+            }
+        };
+        match ended {
             Ok(Ok(outcome)) => Ok(CallToolResponse::Complete(result(outcome))),
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(failure(&ToolError::new(ErrorKind::Tool, format!("the tool `{}` broke down (a bug)", request.name)))),

@@ -200,7 +200,7 @@ impl Pool {
         let by_name = tools.iter().map(|tool| (tool.info().tool.clone(), Arc::clone(tool))).collect();
         let exported = tools.into_iter().map(|tool| (tool.info().tool.clone(), tool)).collect();
         let place = Place::Local(ToolServer::new(format!("wakeful-{name}"), exported));
-        self.add(name, options, vec![Arc::new(Replica::new(place, Standing::Connecting))], by_name);
+        self.add(name, options, vec![Arc::new(Replica::new(place, Standing::Connecting))], by_name, None);
     }
 
     fn add_remote(&self, options: ServerOptions) {
@@ -209,18 +209,21 @@ impl Pool {
             Ok(_) if self.find(&name).is_some() => {
                 let problem =
                     OptionsError { server: options.name.clone(), field: "name", problem: "is taken by another server".to_owned() };
-                return self.refuse(&name, &problem);
+                return self.tell_problem(&name, &problem);
             }
             Ok(endpoints) => endpoints,
-            Err(problem) => return self.refuse(&name, &problem),
+            Err(problem) => {
+                self.tell_problem(&name, &problem);
+                return self.add(name, options, Vec::new(), HashMap::new(), Some(problem.to_string()));
+            }
         };
         let standing = || if options.enabled { Standing::Connecting } else { Standing::Disabled };
         let replicas = endpoints.into_iter().map(|endpoint| Arc::new(Replica::new(Place::Remote(endpoint), standing()))).collect();
-        self.add(name, options, replicas, HashMap::new());
+        self.add(name, options, replicas, HashMap::new(), None);
     }
 
     /// Tells that a server cannot be had at all.
-    fn refuse(&self, name: &ServerName, problem: &OptionsError) {
+    fn tell_problem(&self, name: &ServerName, problem: &OptionsError) {
         let lane = self.lane(name.clone());
         let message = problem.to_string();
         let hint = json!({"hint": "`wakeful config check` shows where", "server": name});
@@ -233,7 +236,14 @@ impl Pool {
         lane
     }
 
-    fn add(&self, name: ServerName, options: ServerOptions, replicas: Vec<Arc<Replica>>, local: HashMap<String, Arc<dyn Tool>>) {
+    fn add(
+        &self,
+        name: ServerName,
+        options: ServerOptions,
+        replicas: Vec<Arc<Replica>>,
+        local: HashMap<String, Arc<dyn Tool>>,
+        broken: Option<String>,
+    ) {
         let service = Service::new(Setup {
             lane: self.lane(name.clone()),
             log: Arc::new(LogRing::new(self.options.log_lines)),
@@ -243,6 +253,7 @@ impl Pool {
             name,
             options,
             replicas,
+            broken,
             local,
         });
         service

@@ -40,7 +40,7 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let server = ToolServer::new("wakeful", exported(tools));
+    let server = ToolServer::new("wakeful", exported(tools)).stopped_by(stop.clone());
     let running = tokio::select! {
         running = rmcp::serve_server(server, (read, write)) => running,
         () = stop.cancelled() => return Ok(()),

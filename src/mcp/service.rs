@@ -57,6 +57,8 @@ pub(super) struct Service {
     pub(super) stop: CancellationToken,
     pub(super) call_cap: Duration,
     pub(super) tools_max: usize,
+    /// What is wrong with its options, where they cannot be used.
+    broken: Option<String>,
     /// Our own tools, by their names.
     local: HashMap<String, Arc<dyn Tool>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -80,6 +82,7 @@ pub(super) struct Setup {
     pub(super) stop: CancellationToken,
     pub(super) call_cap: Duration,
     pub(super) tools_max: usize,
+    pub(super) broken: Option<String>,
     pub(super) local: HashMap<String, Arc<dyn Tool>>,
 }
 
@@ -103,6 +106,7 @@ impl Service {
             stop: setup.stop,
             call_cap: setup.call_cap,
             tools_max: setup.tools_max,
+            broken: setup.broken,
             local: setup.local,
             catalog: RwLock::default(),
             changes: watch::Sender::new(0),
@@ -266,6 +270,9 @@ impl Service {
 
     /// How the server stands as a whole: as its best place does.
     pub(super) fn state(&self) -> ServerState {
+        if let Some(reason) = &self.broken {
+            return ServerState::Failed { reason: reason.clone() };
+        }
         let standings: Vec<Standing> = self.replicas.iter().map(|replica| replica.standing()).collect();
         if standings.iter().any(|standing| matches!(standing, Standing::Ready(_))) {
             return ServerState::Ready;

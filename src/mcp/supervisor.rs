@@ -151,9 +151,9 @@ impl Supervisor {
             End::Asked if wanted.borrow().enabled => "restarted by the user".to_owned(),
             End::Asked => "disabled by the user".to_owned(),
             End::Stopped => {
-                link.close().await;
                 // Who keeps the closed connection keeps its watchers waiting, and the shutdown with them.
-                service.stand(&self.replica, Standing::Connecting);
+                service.stand(&self.replica, Standing::Disabled);
+                link.close().await;
                 return (end, true);
             }
         };
@@ -170,7 +170,7 @@ impl Supervisor {
         if matches!(end, End::Asked) {
             link.close().await;
         } else {
-            self.dialer.tasks.spawn(async move { link.close().await });
+            self.dialer.tasks.spawn(async move { link.bury().await });
         }
         (end, born.elapsed() >= HEALTHY_AFTER)
     }
@@ -190,11 +190,8 @@ impl Supervisor {
                     sleep(COALESCE).await;
                     self.relist(link).await;
                 }
-                () = sleep(ping_every), if pings => {
-                    if !link.is_alive(PING_LIMIT).await {
-                        link.down.raise("the server no longer answers");
-                    }
-                }
+                () = link.shared.suspect.notified() => check(link).await,
+                () = sleep(ping_every), if pings => check(link).await,
             }
         }
     }
@@ -293,6 +290,13 @@ impl Supervisor {
             details["replica"] = json!(self.replica.place.target());
         }
         details
+    }
+}
+
+/// Raises the alarm where the server does not answer.
+async fn check(link: &Link) {
+    if !link.is_alive(PING_LIMIT).await {
+        link.down.raise("the server no longer answers");
     }
 }
 

@@ -109,7 +109,7 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
 
 /// Starts the program and kills it after a random time; collects the events it had shown. Whether it was still running.
 fn kill_midway(home: &Home, arguments: &[&str], random: &mut fastrand::Rng, shown: &mut HashSet<String>) -> bool {
-    let mut child = home.wakeful(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = home.wakeful(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let out = child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
         let lines = BufReader::new(out).split(b'\n').map_while(Result::ok);

@@ -11,9 +11,12 @@
 
 mod crash;
 mod mcp;
+mod mcp_http;
 mod mcp_support;
 mod openai;
 mod openai_fake;
+#[path = "mcp_peers.rs"]
+mod peers;
 mod pty;
 mod store;
 mod support;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -190,7 +189,7 @@ pub fn context(cancel: CancellationToken) -> CallContext {
 }
 
 pub fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
+    if let Value::Object(object) = value { object } else { Map::new() }
 }
 
 /// A server that is a program.
@@ -236,5 +235,6 @@ pub async fn until_gone(pid: &str) {
 }
 
 pub fn kill_9(pid: &str) {
-    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

@@ -53,11 +53,11 @@ fn type_stream_approve_interrupt_resize_leave() {
     pty.send("write\r");
     pty.wait_text(LIMIT, "Yes, once");
     assert!(!home.work().join("note.txt").exists(), "nothing is written before consent");
-    // A key in the first half second does not answer: press until it does.
+    // A key in the first half second, or in the middle of typing, does not answer: press now and then until it does.
     let asked = |screen: &vt100::Screen| screen.contents().contains("Yes, once");
     while pty.screen(asked) {
         pty.send("y");
-        let _ = pty.wait(Duration::from_millis(200), |screen| !asked(screen));
+        let _ = pty.wait(Duration::from_secs(1), |screen| !asked(screen));
     }
     pty.wait_text(LIMIT, "The file is written.");
     assert_eq!(std::fs::read_to_string(home.work().join("note.txt")).unwrap(), "from the model\n");

@@ -43,13 +43,13 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wakeful"));
         command.env_clear().env("WAKEFUL_HOME", self.folder.path()).env("HOME", self.folder.path()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor").env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.current_dir(self.work()).args(arguments).stdin(Stdio::null());
+        command.current_dir(self.work()).args(arguments);
         command
     }
 
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.wakeful(arguments).output().unwrap())
+        Ran::from(self.wakeful(arguments).stdin(Stdio::null()).output().unwrap())
     }
 
     /// All events in the log.

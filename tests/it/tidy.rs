@@ -31,7 +31,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("net", &["domain"]),
     ("store", &["domain", "bus"]),
     ("tools", &["domain"]),
-    ("llm", &["domain", "net"]),
+    ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),

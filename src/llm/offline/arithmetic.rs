@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// A number in the patterns below.
-const N: &str = r"(-?\d[\d,]*(?:\.\d+)?)";
+const N: &str = r"(-?\d+(?:,\d{3})*(?:\.\d+)?)";
 
 /// Turns of phrase and what they become; `N` stands for a number.
 const PHRASES: &[(&str, &str)] = &[
@@ -37,6 +37,7 @@ const PHRASES: &[(&str, &str)] = &[
     (r"N\s+cubed\b", "$1^3"),
     (r"N\s+(?:raised\s+)?to\s+the\s+power\s+(?:of\s+)?N", "$1^$2"),
     (r"N\s+to\s+the\s+N(?:st|nd|rd|th)(?:\s+power)?\b", "$1^$2"),
+    (r"(?:the\s+)?(?:sum|total)\s+of\s+N\s*,\s*N\s*,?\s*and\s+N", "$1 + $2 + $3"),
     (r"\b(?:add|sum)\s+N\s+(?:and|to|with|plus)\s+N", "$1 + $2"),
     (r"(?:the\s+)?(?:sum|total)\s+of\s+N\s+and\s+N", "$1 + $2"),
     (r"\bsubtract\s+N\s+from\s+N", "$2 - $1"),
@@ -61,7 +62,7 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 
 /// Numbers, names, signs, runs of Chinese.
 static PIECES: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+\b)?|\.\d+|[a-z_][\w'’]*|\p{Han}+|\*\*|\S").ok());
+    LazyLock::new(|| Regex::new(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+\b)?|\.\d+|[a-z_][\w'’]*|\p{Han}+|\*\*|\S").ok());
 
 static GROUPED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(\d),(\d{3})\b").ok());
 
@@ -71,103 +72,20 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// Words that ask for a result and say nothing of their own.
-const ASKING: &[&str] = &[
-    "what",
-    "what's",
-    "what’s",
-    "whats",
-    "is",
-    "how",
-    "much",
-    "many",
-    "calculate",
-    "compute",
-    "evaluate",
-    "solve",
-    "work",
-    "out",
-    "result",
-    "answer",
-    "value",
-    "equals",
-    "equal",
-    "does",
-    "do",
-    "the",
-    "tell",
-    "me",
-    "please",
-    "can",
-    "could",
-    "you",
-    "would",
-    "i",
-    "need",
-    "want",
-    "know",
-    "to",
-    "find",
-    "give",
-    "hey",
-    "hi",
-    "hello",
-    "for",
-    "s",
-    "make",
-    "of",
-    "ok",
-    "so",
-    "math",
-    "quick",
-    "quickly",
-    "now",
-    "thanks",
-    "and",
-    "a",
-    "my",
-    "using",
-    "calculator",
-    "with",
-];
+static ASKING: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "what what's what’s whats is how much many calculate compute evaluate solve work out result answer value equals equal \
+     does do the tell me please can could you would i need want know to find give hey hi hello for s make of ok so math quick \
+     quickly now thanks and a my using calculator with it that be"
+        .split_whitespace()
+        .collect()
+});
 
 /// The same in Chinese, cut out of what is said.
-const ASKING_HAN: &[&str] = &[
-    "计算一下",
-    "计算",
-    "算一算",
-    "算一下",
-    "算算",
-    "算",
-    "等于多少",
-    "等于几",
-    "等于",
-    "是多少",
-    "多少",
-    "结果",
-    "请问",
-    "请",
-    "帮我",
-    "帮忙",
-    "一下",
-    "得",
-    "是几",
-    "几",
-    "是",
-    "的",
-    "呢",
-    "吗",
-    "吧",
-    "我",
-    "想知道",
-    "你",
-    "麻烦",
-    "给",
-    "告诉",
-    "求",
-    "能",
-    "可以",
-    "下",
-];
+static ASKING_HAN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "计算一下 计算 算一算 算一下 算算 算 等于多少 等于几 等于 是多少 多少 结果 请问 请 帮我 帮忙 一下 得 是几 几 是 的 呢 吗 吧 我 想知道 你 麻烦 给 告诉 求 能 可以 下"
+        .split_whitespace()
+        .collect()
+});
 
 /// The sum in `text`, if that is what the text is about.
 pub(super) fn expression(text: &str) -> Option<String> {
@@ -188,7 +106,9 @@ pub(super) fn expression(text: &str) -> Option<String> {
             None => return None,
         }
     }
-    let bare = best.chars().all(|ch| ch.is_ascii_digit() || ch == '-') && best.matches('-').count() > 1;
+    let bare = best.chars().all(|ch| ch.is_ascii_digit() || matches!(ch, '-' | ' '))
+        && best.matches('-').count() > 1
+        && !text.trim().contains(' ');
     if bare && !asked { None } else { Some(best) }
 }
 
@@ -199,7 +119,7 @@ fn is_asking(piece: &str) -> Option<bool> {
     }
     if piece.chars().all(super::words::is_han) {
         let mut rest = piece.to_owned();
-        for asking in ASKING_HAN {
+        for asking in ASKING_HAN.iter() {
             rest = rest.replace(asking, "");
         }
         return rest.is_empty().then_some(true);
@@ -267,7 +187,8 @@ fn trimmed(pieces: &[&str], mut range: std::ops::Range<usize>) -> Option<(String
     for piece in run {
         let glued = text.is_empty()
             || text.ends_with(['(', '√'])
-            || matches!(*piece, ")" | "," | "%" | "!" | "²" | "°" | "(" if *piece != "(" || FUNCTIONS.iter().any(|name| text.ends_with(name)) || text.ends_with(['*', '/', '+', '-', '^']))
+            || matches!(*piece, ")" | "," | "%" | "!" | "²" | "°")
+            || (*piece == "(" && FUNCTIONS.iter().any(|name| text.ends_with(name)))
             || matches!(*piece, "^" | "**")
             || text.ends_with('^')
             || text.ends_with("**")
@@ -307,7 +228,7 @@ mod tests {
         check("the square root of 144", "sqrt(144)");
         check("how much is 7 times 6", "7 * 6");
         check("2 to the power of 8", "2^8");
-        check("please calculate max(1,200) + 5", "max(1, 200) + 5");
+        check("please calculate max(1,200) + 5", "max(1,200) + 5");
         check("12 percent of 80", "12% of 80");
         check("10 / 4 =", "10 / 4");
         check("-5 + 3", "-5 + 3");

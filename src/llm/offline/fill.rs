@@ -47,9 +47,17 @@ pub(super) fn fill(parameters: &Map<String, Value>, part: &Part, used: &[Range<u
     }
     filler.defaults();
     let mut out = filler.out;
-    out.arguments = schema::coerce(parameters, out.arguments);
+    out.arguments = in_order(parameters, schema::coerce(parameters, out.arguments));
     out.missing = schema::required(parameters).filter(|name| !out.arguments.contains_key(*name)).map(str::to_owned).collect();
     out
+}
+
+/// The arguments in the order of the schema, others after them.
+fn in_order(parameters: &Map<String, Value>, mut arguments: Map<String, Value>) -> Map<String, Value> {
+    let mut ordered: Map<String, Value> =
+        schema::properties(parameters).filter_map(|(name, _)| arguments.shift_remove(name).map(|value| (name.clone(), value))).collect();
+    ordered.extend(arguments);
+    ordered
 }
 
 impl<'a> Filler<'a> {
@@ -133,6 +141,17 @@ impl<'a> Filler<'a> {
                 self.set(name, json!(!off), name_range);
                 continue;
             }
+            let numeric = types.contains(&"number") || types.contains(&"integer");
+            if numeric
+                && let Some(before) = at
+                    .checked_sub(1)
+                    .and_then(|before| self.part.tokens.get(before))
+                    .filter(|before| before.kind == Kind::Number && self.free(before))
+            {
+                // `3 steps`
+                self.set(name, json!(before.text), before.range.start..name_range.end);
+                continue;
+            }
             let joins = |token: &&Token| {
                 (token.kind == Kind::Sign && matches!(token.text.as_str(), ":" | "：" | "="))
                     || matches!(token.text.as_str(), "is" | "to" | "of" | "as" | "是" | "为" | "equals")
@@ -142,7 +161,6 @@ impl<'a> Filler<'a> {
                 next += 1;
             }
             let Some(value) = self.part.tokens.get(next).filter(|token| self.free(token)) else { continue };
-            let numeric = types.contains(&"number") || types.contains(&"integer");
             let taken = match value.kind {
                 Kind::Number => numeric || (types.contains(&"string") && words.concat().len() > 1),
                 Kind::Quoted | Kind::Path | Kind::Url => !numeric,
@@ -237,6 +255,10 @@ impl<'a> Filler<'a> {
                 if let Some(token) = self.tokens(|found| *found == kind).first() {
                     self.set(name, json!(token.text), token.range.clone());
                 }
+            } else if has(&["location", "city", "place", "town"])
+                && let Some(place) = super::slots::PLACE.find(&self.part.raw).and_then(|captures| captures.get(1))
+            {
+                self.set(name, json!(place.as_str()), place.range());
             } else if has(&["timezone", "tz", "zone"]) {
                 if let Some((range, zone)) = places.next() {
                     self.set(name, json!(zone), range);
@@ -302,10 +324,22 @@ impl<'a> Filler<'a> {
             ([one], _) | ([], [(one, _)]) => *one,
             _ => return,
         };
+        self.skip_opening();
         let text = self.part.rest(&self.out.used);
         if !text.is_empty() {
             self.set(name, json!(text), 0..self.part.raw.len());
             self.out.took_rest = true;
+        }
+    }
+
+    /// Polite words before the name of the tool are no part of the text.
+    fn skip_opening(&mut self) {
+        let Some(first) = self.out.used.iter().map(|range| range.start).min() else { return };
+        let before: Vec<&Token> = self.part.tokens.iter().filter(|token| token.range.end <= first).collect();
+        if before.iter().all(|token| token.kind == Kind::Sign || FILLERS.contains(&token.text.as_str()) || token.kind == Kind::Han)
+            && !before.is_empty()
+        {
+            self.out.used.push(0..first);
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::fill::{Filled, fill};
-use super::intents::{FILLERS, unexplained};
+use super::intents::{FILLERS, owns, unexplained};
 use super::toolset::{Toolset, View, folded, name_words, stem};
 use super::words::{Kind, Part};
 use crate::tools::schema;
@@ -27,6 +27,8 @@ enum Naming {
     Verb,
     /// `everything echo`.
     Server,
+    /// `search nodes`.
+    Words,
     /// `get-sum`.
     Signs,
     /// `everything__get-sum`.
@@ -74,6 +76,10 @@ fn naming(part: &Part, view: &View<'_>, on_server: bool) -> Option<(Naming, usiz
             .enumerate()
             .all(|(offset, word)| part.tokens.get(at + offset).is_some_and(|token| token.kind == Kind::Word && token.text == *word));
         let whole = name == joined || (in_order && !words.is_empty());
+        if in_order && words.len() > 1 && !owns(&joined) && !view.server.is_empty() {
+            let range = token.range.start..part.tokens[at + words.len() - 1].range.end;
+            return Some((Naming::Words, joined.len(), range));
+        }
         if !whole || view.server.is_empty() {
             continue;
         }
@@ -141,7 +147,9 @@ pub(super) fn by_words<'a>(part: &Part, tools: &Toolset<'a>) -> Vec<Candidate<'a
     let mut found: Vec<Candidate<'a>> = tools
         .0
         .iter()
-        .filter(|view| !view.server.is_empty() && server.as_ref().is_none_or(|(server, _)| *server == view.server))
+        // Rows know their tools better than their schemas do.
+        .filter(|view| !view.server.is_empty() && !owns(&folded(view.short)))
+        .filter(|view| server.as_ref().is_none_or(|(server, _)| *server == view.server))
         .filter_map(|view| candidate(part, view, server.as_ref().map(|(_, range)| range)))
         .collect();
     found.sort_by_key(|candidate| std::cmp::Reverse(candidate.score));
@@ -159,7 +167,15 @@ fn candidate<'a>(part: &Part, view: &View<'a>, server: Option<&Range<usize>>) ->
     let name: Vec<String> = name_words(view.short).iter().filter(|word| !COMMON.contains(&word.as_str())).map(|word| stem(word)).collect();
     let of_name: Vec<Range<usize>> =
         content.iter().filter(|(said, _)| name.iter().any(|word| matches(said, word))).map(|(_, range)| range.clone()).collect();
-    let hit = name.iter().filter(|word| content.iter().any(|(said, _)| matches(said, word))).count();
+    let of_value = |word: &str| {
+        let kind = match word {
+            "url" | "uri" | "link" | "pag" | "webpag" => Kind::Url,
+            "fil" | "path" | "directory" => Kind::Path,
+            _ => return false,
+        };
+        part.tokens.iter().any(|token| token.kind == kind)
+    };
+    let hit = name.iter().filter(|word| of_value(word) || content.iter().any(|(said, _)| matches(said, word))).count();
     let described: Vec<String> = view
         .spec
         .description
@@ -177,12 +193,14 @@ fn candidate<'a>(part: &Part, view: &View<'a>, server: Option<&Range<usize>>) ->
     let mut used = of_name.clone();
     used.extend(server.cloned());
     // Free text is taken only after a name that opens the sentence: `echo hello`, not `the echo of a cave`.
-    let opens = content.first().is_some_and(|(_, range)| of_name.contains(range)) || server.is_some();
+    let opens = (content.first().is_some_and(|(_, range)| of_name.contains(range)) && !tells(part)) || server.is_some();
     let filled = fill(&view.spec.parameters, part, &used, opens);
     let properties: Vec<String> = schema::properties(&view.spec.parameters).flat_map(|(name, _)| name_words(name)).collect();
     let mut known: Vec<&str> = properties.iter().map(String::as_str).collect();
     let said: Vec<&str> = part.words().filter(|word| described.contains(&stem(word)) || name.contains(&stem(word))).collect();
     known.extend(said);
+    known.extend(VERBS);
+    known.extend(["like", "today", "current", "currently"]);
     let left = if filled.took_rest { 0 } else { unexplained(part, &filled.used, &known) };
     let slack = usize::from(filled.missing.is_empty() && server.is_some());
     // A request for values that a sentence of other things does not hold is none.
@@ -196,6 +214,14 @@ fn candidate<'a>(part: &Part, view: &View<'a>, server: Option<&Range<usize>>) ->
         + if server.is_some() { 5 } else { 0 }
         + if filled.missing.is_empty() { 2 } else { 0 };
     Some(Candidate { view: *view, filled, score })
+}
+
+/// `The echo of the cave was loud` tells, it asks for nothing.
+fn tells(part: &Part) -> bool {
+    let mut words = part.words();
+    words.next().is_some_and(|first| matches!(first, "the" | "a" | "an"))
+        && words.any(|word| matches!(word, "is" | "was" | "are" | "were" | "has" | "had"))
+        && !part.raw.contains('?')
 }
 
 /// What a property is, for a question about it.

@@ -55,12 +55,34 @@ pub(super) fn plan(messages: &[Message], tools: &Toolset<'_>) -> Plan {
         turns.push(turn);
     }
     follow_up(&mut groups, &batches, tools);
-    let stopped = batches.iter().flatten().any(|done| reply::is_failure(done.result));
+    let mut since = 0;
+    if let Some((at, instead)) = told_instead(&batches) {
+        // What the user wants instead takes the place of all that was still to come.
+        let context = Context { tools, last_path: last_path(messages) };
+        let turn = Turn { text: instead, request: understand(instead, &context), lang: language(instead), cancelled: false };
+        groups.truncate(at + 1);
+        groups.extend(turn.request.groups.iter().cloned());
+        turns.push(turn);
+        since = at + 1;
+    }
+    let failed = |at: usize, done: &Done<'_>| {
+        let readme = groups
+            .get(at)
+            .is_some_and(|group| group.iter().any(|planned| planned.purpose == Purpose::Readme && planned.tool == done.call.name));
+        reply::is_failure(done.result) && !readme
+    };
+    let stopped = batches.iter().enumerate().skip(since).any(|(at, batch)| batch.iter().any(|done| failed(at, done)));
     match groups.get(batches.len()) {
         // After a failure nothing that was to follow it is tried.
         Some(next) if !stopped => Plan::Call(next.clone()),
         left => Plan::Say(answer(&turns, &groups, &batches, left.is_some(), tools)),
     }
+}
+
+/// What a user said to do instead of a call that was refused, and in which batch.
+fn told_instead<'a>(batches: &[Vec<Done<'a>>]) -> Option<(usize, &'a str)> {
+    let said = |batch: &Vec<Done<'a>>| batch.iter().find_map(|done| reply::instead_of(done.result));
+    batches.iter().enumerate().rev().find_map(|(at, batch)| said(batch).map(|instead| (at, instead)))
 }
 
 /// The user's messages that are being worked on: the last one, and those before it whose calls went on when it came.

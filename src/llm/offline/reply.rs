@@ -40,7 +40,19 @@ pub(super) fn is_failure(result: &str) -> bool {
 /// Whether a call was stopped by the user or by the end of the program.
 pub(super) fn is_stopped(result: &str) -> bool {
     let lower = result.trim_start().to_lowercase();
-    is_failure(result) && ["interrupted", "was stopped", "stopped by", "program ended", "unknown"].iter().any(|word| lower.contains(word))
+    is_failure(result)
+        && ["interrupted", "was stopped", "stopped by", "program ended", "whether it took effect is unknown"]
+            .iter()
+            .any(|word| lower.contains(word))
+}
+
+/// How a refusal tells what the user wants instead.
+const INSTEAD: &str = " and says: ";
+
+/// What the user wants instead of a call that was refused.
+pub(super) fn instead_of(result: &str) -> Option<&str> {
+    let (refusal, instead) = result.split_once(INSTEAD)?;
+    (is_failure(refusal) && refusal.contains("refused")).then(|| instead.trim()).filter(|instead| !instead.is_empty())
 }
 
 /// One piece of text for each call that is to be shown.
@@ -94,9 +106,11 @@ fn failure(done: &Done<'_>, lang: Lang) -> String {
     let reason = cut_middle(&reason, RESULT_BYTES_MAX / 4).into_owned();
     let lower = reason.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let next = if has(&["refused", "declined", "denied by", "said no", "consent"]) {
+    let next = if instead_of(done.result).is_some() {
+        ""
+    } else if has(&["refused", "declined", "denied by", "said no", "consent"]) {
         lang.pick("It was not allowed, so nothing happened. Tell me what to do instead.", "该操作未被允许，没有执行。请告诉我改做什么。")
-    } else if has(&["interrupted", "was stopped", "unknown"]) {
+    } else if has(&["interrupted", "was stopped", "whether it took effect is unknown"]) {
         lang.pick("Say it again to start over.", "如需重新开始，请再说一次。")
     } else if has(&["took longer", "timed out", "no answer within", "timeout"]) {
         lang.pick("Try again, or ask for less at a time.", "请重试，或一次少要一些。")

@@ -82,7 +82,7 @@ rule!(
     ABOUT_OTHER = r"(?i)\b(?:files|contain|contains|manager|structure of a|a project|a folder|a directory|management|deadline|budget|plan|called|in)\b|列出|列一下|有哪些|有什么"
 );
 rule!(
-    HAND = r"(?i)^(?:please\s+|can you\s+|could you\s+|now\s+|then\s+|i want you to\s+|ok(?:ay)?\s+)*(?:ask|tell|let|have|get|delegate(?:\s+(?:this|it))?\s+to|hand(?:\s+(?:this|it|over))*\s+to|hand\s*off\s+to|pass(?:\s+(?:this|it))?\s+to|make)\s+(the\s+)?(agent\s+|server\s+)?([\w.-]+)(\s+agent|\s+server)?\s*[,:]?\s*(?:to\s+|that\s+|and\s+)?(.+)$"
+    HAND = r"(?i)^(?:please\s+|can you\s+|could you\s+|now\s+|then\s+|i want you to\s+|ok(?:ay)?\s+)*(?:ask|tell|let|have|get|delegate(?:\s+(?:this|it))?\s+to|hand(?:\s+(?:this|it|over))*\s+to|hand\s*off\s+to|pass(?:\s+(?:this|it))?\s+to|make)\s+(the\s+)?(agent\s+|server\s+)?([\w.-]+)(\s+agent|\s+server)?\s*[,:]?\s*(?:to\s+|that\s+|and\s+)?(.*)$"
 );
 rule!(
     HAND_HAN = r"^(?:请|麻烦|帮我|现在|然后)*(?:让|请|叫|问问|问一下|问|交给|委托|派)\s*(代理|服务器|智能体|助手)?\s*([A-Za-z][\w.-]*)\s*(?:代理|服务器|智能体|助手)?\s*(?:去|来|帮我|帮忙|处理|：|:|，|,)*\s*(.+)$"
@@ -106,6 +106,8 @@ pub(super) fn understand(text: &str, context: &Context<'_>) -> Request {
         request.says.retain(|talk| matches!(talk, Talk::Help | Talk::WhoAreYou | Talk::RealModel | Talk::NobodyThere(..)));
     } else if request.says.len() > 1 {
         let more = request.says.iter().any(|talk| !matches!(talk, Talk::Hello | Talk::Thanks));
+        let forbids = request.says.contains(&Talk::Negated);
+        request.says.retain(|talk| !forbids || *talk != Talk::NothingOpen);
         request.says.retain(|talk| !more || !matches!(talk, Talk::Hello | Talk::Thanks));
         request.says.dedup();
     }
@@ -167,7 +169,7 @@ fn touches(one: &Planned, other: &Planned) -> bool {
 /// Where one piece ends and another may begin.
 static JOINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)(?P<then>[,;，；。]?\s*\b(?:and\s+then|but\s+first|then|after\s+that|afterwards|followed\s+by)\b,?\s*|[,;，；。]?\s*(?:然后再?|接着再?|之后再?|随后|最后再|完了再|再(?:去|把|读|看|列|搜|算|查|写|告诉))\s*)|(?P<and>[,;，；]?\s*\b(?:and\s+also|and|also|as\s+well\s+as|additionally|but)\b\s*|[,，;；]?\s*(?:并且|同时|以及|还有|另外|顺便|而且|但是|并|和)\s*|[,，;；、]\s*)",
+        r"(?i)(?P<then>[,;，；。]?\s*\b(?:and\s+then|but\s+first|then|after\s+that|afterwards|followed\s+by)\b,?\s*|[,;，；。]?\s*(?:然后再?|接着再?|之后再?|随后|最后再|完了再)\s*|[,，；。\s]\s*(?:再|最后))|(?P<and>[,;，；]?\s*\b(?:and\s+also|and|also|as\s+well\s+as|additionally|but)\b\s*|[,，;；]?\s*(?:并且|同时|以及|还有|另外|顺便|而且|但是|并|和)\s*|[,，;；、]\s*)",
     )
     .ok()
 });

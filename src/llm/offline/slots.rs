@@ -52,8 +52,8 @@ impl Rule {
 
 /// Declares a [`Rule`].
 macro_rules! rule {
-    ($name:ident = $pattern:expr) => {
-        static $name: $crate::llm::offline::slots::Rule = $crate::llm::offline::slots::Rule::new(|| regex::Regex::new($pattern).ok());
+    ($seen:vis $name:ident = $pattern:expr) => {
+        $seen static $name: $crate::llm::offline::slots::Rule = $crate::llm::offline::slots::Rule::new(|| regex::Regex::new($pattern).ok());
     };
 }
 pub(super) use rule;
@@ -68,7 +68,7 @@ rule!(NAMED = r#"(?i)\b(?:named|called)\s+["'`“]?([\w.*?/-]+)"#);
 rule!(
     FOLDER = r"(?i)\b(?:in|inside|under|of|within|from)\s+(?:the\s+|my\s+)?([\w.-]+)(?:\s+(?:folder|directory|dir))?\b|\b(?:folder|directory|dir)\s+(?:called\s+|named\s+)?([\w.-]+)|\b([\w.-]+)\s+(?:folder|directory|dir)\b|([A-Za-z_][\w.-]*)\s*(?:目录|文件夹|下|里|中)|(?:目录|文件夹)\s*([A-Za-z_][\w.-]*)"
 );
-rule!(PLACE = r"\b(?:in|at|for)\s+((?:[A-Z][\w'’-]+)(?:\s+[A-Z][\w'’-]+){0,3})\s*[?.!]*$");
+rule!(pub(super) PLACE = r"\b(?:in|at|for)\s+((?:[A-Z][\w'’-]+)(?:\s+[A-Z][\w'’-]+){0,3})\s*[?.!]*$");
 rule!(FILE_CALLED = r"(?i)\bfile\s+(?:called\s+|named\s+)?([A-Za-z_][\w-]*)\b");
 
 pub(super) fn args(pairs: &[(&str, Value)]) -> Map<String, Value> {
@@ -97,6 +97,12 @@ pub(super) fn nothing(_part: &Part) -> Option<Found> {
 }
 
 pub(super) fn calculate(part: &Part) -> Option<Found> {
+    let only_asks = |word: &str| matches!(word, "calculate" | "compute" | "something" | "please" | "calculator");
+    if part.words().any(|word| matches!(word, "calculate" | "compute")) && part.tokens.iter().all(|token| only_asks(&token.text))
+        || matches!(part.raw.as_str(), "计算" | "计算一下" | "算一下")
+    {
+        return Some(Found { calls: vec![Map::new()], takes_rest: true, ..Found::default() });
+    }
     let expression = arithmetic::expression(&part.raw)?;
     Some(Found { calls: vec![args(&[("expression", json!(expression))])], used: whole(part), sure: 0, takes_rest: true })
 }
@@ -148,6 +154,13 @@ const KINDS: &[(&str, &str)] = &[
     ("csv", "*.csv"),
 ];
 
+/// Folders that are known by their names alone.
+static KNOWN_FOLDERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "src tests test docs doc lib libs bin target build dist assets examples benches scripts themes node_modules app apps config public packages crates include logs data tools"
+        .split_whitespace()
+        .collect()
+});
+
 /// How deep `recursively` goes.
 const DEPTH_RECURSIVE: i64 = 5;
 
@@ -165,9 +178,20 @@ pub(super) fn list(part: &Part) -> Option<Found> {
         paths.push(quoted.text.clone());
         found.used.push(quoted.range.clone());
     }
+    if paths.is_empty() {
+        for token in part.tokens.iter().filter(|token| token.kind == Kind::Word && KNOWN_FOLDERS.contains(&token.text.as_str())) {
+            paths.push(token.text.clone());
+            found.used.push(token.range.clone());
+        }
+    }
     if paths.is_empty()
         && let Some((name, range)) = folder_named(part)
     {
+        // `in fashion` is no folder; what is called a folder, or asked for files, is.
+        let of_files = ["file", "files", "folder", "folders", "directory", "dir", "contents", "ls"].iter().any(|word| part.has_word(word));
+        if !of_files && !["文件", "目录", "文件夹"].iter().any(|piece| part.has_han(piece)) {
+            return None;
+        }
         paths.push(name);
         found.used.push(range);
     }
@@ -214,59 +238,23 @@ fn glob_of(part: &Part, named: Option<(String, Range<usize>)>, found: &mut Found
 }
 
 /// Words after `in` that name no folder.
-const NO_FOLDERS: &[&str] = &[
-    "here",
-    "this",
-    "current",
-    "working",
-    "the",
-    "that",
-    "my",
-    "files",
-    "file",
-    "folders",
-    "folder",
-    "directory",
-    "directories",
-    "dir",
-    "all",
-    "each",
-    "every",
-    "it",
-    "project",
-    "detail",
-    "order",
-    "root",
-    "a",
-    "an",
-    "them",
-    "there",
-    "list",
-    "what",
-    "which",
-    "where",
-    "repo",
-    "repository",
-    "workspace",
-    "cwd",
-    "level",
-    "depth",
-    "and",
-    "please",
-    "ls",
-    "tree",
-    "show",
-];
+static NO_FOLDERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "contents content listing structure names entries called named fashion here this current working the that my files file folders folder directory directories dir all each every it project \
+     detail order root a an them there list what which where repo repository workspace cwd level depth and please ls tree \
+     show"
+        .split_whitespace()
+        .collect()
+});
 
 fn folder_named(part: &Part) -> Option<(String, Range<usize>)> {
     let mut from = 0;
     while let Some(captures) = part.raw.get(from..).and_then(|text| FOLDER.find(text)) {
-        let (whole, name) = (captures.get(0)?, captures.iter().skip(1).flatten().next()?);
+        let name = captures.iter().skip(1).flatten().next()?;
         let word = name.as_str().to_lowercase();
         if !NO_FOLDERS.contains(&word.as_str()) && !FILLERS.contains(&word.as_str()) && !KINDS.iter().any(|(kind, _)| *kind == word) {
             return Some((name.as_str().to_owned(), from + name.start()..from + name.end()));
         }
-        from += whole.start() + whole.as_str().chars().next().map_or(1, char::len_utf8);
+        from += name.end();
     }
     None
 }

@@ -100,7 +100,7 @@ fn shown(request: &Request) -> String {
     match &request.ask {
         Some(Open::Argument { call: asked, name }) => pieces.push(format!("ask {name} for {}", call(asked))),
         Some(Open::Choice { options, .. }) => {
-            pieces.push(format!("choose {}", options.iter().map(ToolName::as_str).collect::<Vec<_>>().join(" ")))
+            pieces.push(format!("choose {}", options.iter().map(ToolName::as_str).collect::<Vec<_>>().join(" ")));
         }
         None => {}
     }

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use crate::tools::local::zones;
+
 /// What a token is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
@@ -330,8 +332,7 @@ pub(super) fn looks_like_path(text: &str) -> bool {
     }
     // `Asia/Tokyo` is a time zone.
     if lower.contains('/') {
-        return !jiff::tz::db().available().any(|zone| zone.as_str().eq_ignore_ascii_case(text))
-            && !lower.starts_with(|ch: char| ch.is_ascii_digit());
+        return !zones::is_zone(text) && !lower.starts_with(|ch: char| ch.is_ascii_digit());
     }
     is_file_like(text) && lower.rsplit('.').next().is_some_and(|ending| !DOMAINS.contains(&ending))
 }
@@ -377,10 +378,10 @@ mod tests {
         check("17% of 2,340", &["Number:17", "Sign:%", "Word:of", "Number:2,340"]);
         check("3*4", &["Number:3", "Sign:*", "Number:4"]);
         check("*.rs in example.com", &["Glob:*.rs", "Word:in", "Word:example.com"]);
-        check("see https://x.org/a?b=1.", &["Word:see", "Url:https://x.org/a?b=1"]);
+        check("see https://x.org/a?b=1.", &["Word:see", "Url:https://x.org/a?b=1", "Sign:."]);
         check(
             "time in Asia/Tokyo and/or e.g. 3.14",
-            &["Word:time", "Word:in", "Word:asia/tokyo", "Word:and/or", "Word:e.g", "Number:3.14"],
+            &["Word:time", "Word:in", "Word:asia/tokyo", "Word:and/or", "Word:e.g", "Sign:.", "Number:3.14"],
         );
         check("打开 报告.txt", &["Han:打开", "Path:报告.txt"]);
     }

@@ -1,5 +1,8 @@
 //! Time zones by the names people use: cities in English and Chinese, abbreviations, offsets, IANA names.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use jiff::tz::Offset;
 
 use crate::domain::text::clean_line;
@@ -165,20 +168,30 @@ const NEAR_MAX: usize = 3;
 /// How alike a name must be to count as close, from 0 to 1.
 const NEAR_LEAST: f64 = 0.8;
 
+/// All names in small letters with their zones: the places above, IANA names, and the cities in these.
+static NAMES: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    let mut names: HashMap<String, String> = PLACES.iter().map(|(place, zone)| ((*place).to_owned(), (*zone).to_owned())).collect();
+    let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
+    for zone in &zones {
+        names.entry(folded(zone)).or_insert_with(|| zone.clone());
+    }
+    // `Etc/GMT+8` means eight hours west: nobody who writes `gmt+8` means that.
+    for zone in zones.iter().filter(|zone| zone.contains('/') && !zone.starts_with("Etc/")) {
+        names.entry(folded(last(zone))).or_insert_with(|| zone.clone());
+    }
+    names
+});
+
 /// The IANA name of a city, region, abbreviation or IANA name, whatever its case.
 pub fn find(name: &str) -> Option<String> {
     let name = folded(name);
-    if name.is_empty() {
-        return None;
-    }
-    let name = name.strip_suffix(" city").filter(|rest| PLACES.iter().any(|(place, _)| place == rest)).unwrap_or(&name);
-    if let Some((_, zone)) = PLACES.iter().find(|(place, _)| *place == name) {
-        return Some((*zone).to_owned());
-    }
-    let zones = || jiff::tz::db().available().map(|zone| zone.as_str().to_owned());
-    let whole = zones().find(|zone| folded(zone) == name);
-    // `Etc/GMT+8` means eight hours west: nobody who writes `gmt+8` means that.
-    whole.or_else(|| zones().find(|zone| !zone.starts_with("Etc/") && zone.contains('/') && folded(last(zone)) == name))
+    let city = || name.strip_suffix(" city").and_then(|city| NAMES.get(city));
+    NAMES.get(&name).or_else(city).cloned()
+}
+
+/// Whether `name` is an IANA name, whatever its case.
+pub fn is_zone(name: &str) -> bool {
+    find(name).is_some_and(|zone| zone.eq_ignore_ascii_case(name))
 }
 
 /// The places that `text` speaks of, in its order: the longest names first where several begin at one word.

@@ -10,8 +10,9 @@ rule!(
     CONTAINING = r"(?is)\b(?:containing|contains|with\s+(?:the\s+)?(?:contents?|text|line|words?)|that\s+says|saying|contents?)\s*(?:is|of|being|=|:)?\s*(.+)$"
 );
 rule!(
-    WRITE_TO = r"(?is)\b(?:write|save|put|store)\s+(.+?)\s+(?:to|into|in|as)\s+(?:a\s+|the\s+|my\s+)?(?:new\s+)?(?:file\s+)?(?:called\s+|named\s+)?\S+\s*[.!?]*$"
+    WRITE_TO = r"(?is)\b(?:write|save|put|store)\s+(.+?)\s+(?:to|into|in|as)\s+(?:a\s+|the\s+|my\s+)?(?:new\s+)?(?:file\s+)?(?:called\s+|named\s+)?\S+(?:\s+please|\s+for\s+me)?\s*[.!?]*$"
 );
+rule!(COLON = r"(?s)^\s*[:：]\s*(.+)$");
 rule!(FILE_NAME = r"(?i)\bfile\s+(?:called|named)\s+([\w.-]+)");
 rule!(HAN_TO = r"(?s)(?:把|将)\s*(.+?)\s*(?:写入|写到|写进|保存到|保存为|存到|存入)");
 rule!(HAN_WRITE = r"(?s)写\s*(?:上|个|一个|一下)?\s*(.+?)\s*(?:到|进|入)");
@@ -22,7 +23,7 @@ rule!(
 );
 rule!(HAN_SWAP = r"(?s)^(.*?)\s*(?:全部|全都|都|统统)?\s*(?:替换成|替换为|换成|换为|改成|改为|修改为|修改成)\s*(.+)$");
 rule!(
-    NOISE = r"(?i)^(?:all\s+|every\s+|each\s+|occurrences?\s+of\s+|instances?\s+of\s+|the\s+|word\s+|text\s+|string\s+|line\s+|of\s+|所有的?|全部的?|每个|把|将|里面的?|里的|中的|的)+"
+    NOISE = r"(?i)^(?:typo\s+|version\s+|all\s+|every\s+|each\s+|occurrences?\s+of\s+|instances?\s+of\s+|the\s+|word\s+|text\s+|string\s+|line\s+|of\s+|所有的?|全部的?|每个|把|将|里面的?|里的|中的|的)+"
 );
 rule!(PLACE_END = r"(?i)(?:[\s,，]*\b(?:in|inside|within|of|to|into|from|as)(?:\s+(?:the|my))?(?:\s+file)?|[\s,，]*(?:在|把|将|给))\s*$");
 rule!(PLACE_START = r"(?i)^(?:\s*(?:file|文件)?\s*(?:里面的?|里的?|中的?|内的?)\s*|[\s,，:：]+|\s+file\b)");
@@ -54,6 +55,9 @@ pub(in crate::llm::offline) fn write(part: &Part) -> Option<Found> {
     if target.is_none() && !of_files {
         return None;
     }
+    if part.paths().len() > 1 {
+        return write_several(part);
+    }
     let mut call = Map::new();
     if let Some((path, _)) = &target {
         call.insert("path".to_owned(), json!(path));
@@ -67,6 +71,20 @@ pub(in crate::llm::offline) fn write(part: &Part) -> Option<Found> {
     }
     let sure = i32::from(target.is_some()) * 4 + i32::from(call.contains_key("content")) * 4;
     Some(Found { calls: vec![call], used: whole(part), sure, takes_rest: true })
+}
+
+/// `write "a" to a.txt and "b" to b.txt`: as many texts as files, or it is not clear what goes where.
+fn write_several(part: &Part) -> Option<Found> {
+    let (paths, texts) = (part.paths(), part.quoted());
+    if paths.len() != texts.len() {
+        return None;
+    }
+    let calls = paths
+        .iter()
+        .zip(texts)
+        .map(|(path, text)| args(&[("path", json!(path.text)), ("content", json!(unescaped(&text.text)))]))
+        .collect();
+    Some(Found { calls, used: whole(part), sure: 8, takes_rest: true })
 }
 
 fn content(part: &Part, target: Option<&(String, std::ops::Range<usize>)>) -> Option<String> {
@@ -86,7 +104,8 @@ fn content(part: &Part, target: Option<&(String, std::ops::Range<usize>)>) -> Op
         format!("{before} {after}")
     };
     let after_path = target.and_then(|(_, range)| part.raw.get(range.end..)).unwrap_or(&part.raw);
-    let said = text_of(&CONTAINING, after_path)
+    let said = text_of(&COLON, after_path)
+        .or_else(|| text_of(&CONTAINING, after_path))
         .or_else(|| text_of(&HAN_CONTENT, after_path))
         .or_else(|| text_of(&WRITE_TO, &part.raw))
         .or_else(|| text_of(&HAN_TO, &part.raw))

@@ -6,6 +6,7 @@ use super::Talk;
 use crate::domain::message::{Message, Role};
 use crate::llm::offline::{Offline, SUGGESTIONS};
 use crate::llm::{ChatRequest, Completion, Delta, Finish, Llm};
+use crate::tools::{CallContext, local};
 
 const LISTING: &str = ".: 2 folders, 3 files\nCargo.toml (1.2 KiB)\nLICENSE (1.0 KiB)\nREADME.md (812 B)\nsrc/\ntests/";
 
@@ -23,7 +24,7 @@ fn questions_follow_one_another_in_the_users_language() {
     assert_eq!(talk.user("写一个文件").next(), "要写入哪个文件？");
     assert_eq!(talk.user("notes.txt").next(), "要写入什么内容？");
     assert_eq!(talk.user("list the files and go home").next(), r#"write_file {"path":"notes.txt","content":"list the files and go home"}"#);
-    assert_eq!(talk.results(&["made `notes.txt`: 1 lines, 26 bytes"]).next(), "完成：made `notes.txt`: 1 lines, 26 bytes");
+    assert_eq!(talk.results(&["made `notes.txt`: 1 line, 26 bytes"]).next(), "完成：made `notes.txt`: 1 line, 26 bytes");
 }
 
 #[test]
@@ -87,6 +88,27 @@ fn a_failed_step_ends_the_chain_and_says_so() {
     talk.user("write 'x' to a.txt").next();
     let answer = talk.results(&["error: refused by the user"]).next();
     assert!(answer.ends_with("It was not allowed, so nothing happened. Tell me what to do instead."), "{answer}");
+}
+
+#[test]
+fn what_is_wanted_instead_of_a_refused_call_is_done() {
+    let mut talk = Talk::new();
+    talk.user("write 'x' to a.txt and then read a.txt").next();
+    assert_eq!(talk.results(&["error: the user refused this call and says: list the files in src"]).next(), r#"list_files {"path":"src"}"#);
+    let answer = talk.results(&["src: 0 folders, 1 file\nlib.rs (1 B)"]).next();
+    assert!(answer.contains("`files · write_file` did not work") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
+    let mut talk = Talk::new();
+    talk.user("write 'x' to a.txt").next();
+    let answer = talk.results(&["error: the user refused this call and says: sing a song"]).next();
+    assert!(answer.contains("I did not understand that"), "{answer}");
+}
+
+#[test]
+fn a_readme_that_cannot_be_read_spoils_nothing() {
+    let mut talk = Talk::new();
+    talk.user("tell me about this folder and then what time is it").next();
+    talk.results(&[LISTING]).next();
+    assert_eq!(talk.results(&["error: `README.md` is not a text file (3 bytes)"]).next(), "current_time {}");
 }
 
 #[test]
@@ -256,6 +278,42 @@ async fn a_summary_is_an_extract_of_what_was_said_and_done() {
         done.message.content,
         "Extract made by rules (no language model), in order; long texts are cut:\n- User: read a.txt\n- Called: files__read_file {\"path\":\"a.txt\"}\n- Result: one two\n- Agent: `a.txt`: one two"
     );
+}
+
+/// The loop of an agent in small: calls run, results go back, until there are words.
+async fn carried_out(text: &str, folder: &std::path::Path) -> String {
+    let clock = crate::domain::clock::ManualClock::starting_at("2026-01-01T12:00:00.000Z".parse().unwrap());
+    let options = local::Options { folder: folder.to_path_buf(), ..local::Options::default() };
+    let tools: Vec<_> = local::catalog(options, std::sync::Arc::new(clock)).into_iter().flat_map(|(_, tools)| tools).collect();
+    let mut messages = vec![Message::text(Role::User, text)];
+    for _ in 0..5 {
+        let (_, done) = streamed(messages.clone(), super::built_in()).await;
+        if done.finish == Finish::Stop {
+            return done.message.content;
+        }
+        messages.push(done.message.clone());
+        for call in done.message.tool_calls {
+            let tool = tools.iter().find(|tool| tool.info().name == call.name).unwrap();
+            let context = CallContext { call_id: call.id.clone(), session: None, cancel: tokio_util::sync::CancellationToken::new() };
+            let outcome = tool.call(call.arguments, context).await.unwrap();
+            let text = if outcome.is_error { format!("error: {}", outcome.text) } else { outcome.text };
+            messages.push(Message::tool_result(call.id, text));
+        }
+    }
+    panic!("no answer after five steps")
+}
+
+#[tokio::test]
+async fn the_suggestions_work_with_the_real_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("README.md"), "# Widget\n\nMakes widgets.\n").unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "[package]\n").unwrap();
+    let mut answers = String::new();
+    for suggestion in SUGGESTIONS.iter().skip(1).chain(&["read nothing.txt", "把 README.md 里的 widgets 换成 gadgets，然后读一下它"])
+    {
+        answers += &["> ", suggestion, "\n\n", &carried_out(suggestion, folder.path()).await, "\n\n"].concat();
+    }
+    insta::assert_snapshot!(answers);
 }
 
 #[test]

@@ -30,6 +30,16 @@ fn files_are_listed() {
         ("src 目录里有什么文件", r#"list_files {"path":"src"}"#),
         ("看看这个文件夹里有什么", r#"list_files {"path":"."}"#),
         ("文件列出来看一下", r#"list_files {"path":"."}"#),
+        ("I want to see the files in the src directory", r#"list_files {"path":"src"}"#),
+        ("show folder contents", r#"list_files {"path":"."}"#),
+        ("whats in docs/", r#"list_files {"path":"docs/"}"#),
+        ("list src and tests", r#"list_files {"path":"src"} & list_files {"path":"tests"}"#),
+        ("find all markdown files", r#"list_files {"path":".","glob":"*.md"}"#),
+        ("list the python files in scripts", r#"list_files {"path":"scripts","glob":"*.py"}"#),
+        ("列出所有 rust 文件", r#"list_files {"path":".","glob":"*.rs"}"#),
+        ("看看 src 里面有啥", r#"list_files {"path":"src"}"#),
+        ("tell me about this project", r#"list_files {"path":"."}"#),
+        ("这个项目是做什么的？", r#"list_files {"path":"."}"#),
     ]);
 }
 
@@ -58,6 +68,10 @@ fn files_are_read() {
         ("帮我读取 src/lib.rs 的第 10 到 20 行", r#"read_file {"path":"src/lib.rs","offset":10,"limit":11}"#),
         ("看一下 app.log 最后 5 行", r#"read_file {"path":"app.log","offset":-5}"#),
         ("读一个文件", "ask path for read_file {}"),
+        ("I'd like you to read Cargo.toml", r#"read_file {"path":"Cargo.toml"}"#),
+        ("tail app.log", r#"read_file {"path":"app.log","offset":-10}"#),
+        ("README.md 讲了什么", r#"read_file {"path":"README.md"}"#),
+        ("把 README.md 读给我听", r#"read_file {"path":"README.md"}"#),
     ]);
 }
 
@@ -81,6 +95,11 @@ fn files_are_searched() {
         ("哪些文件包含 TODO？", r#"search_files {"pattern":"TODO"}"#),
         ("查找“事件日志”", r#"search_files {"pattern":"事件日志"}"#),
         ("search the files", "ask pattern for search_files {}"),
+        ("grep -r foo src", r#"search_files {"pattern":"foo","path":"src"}"#),
+        ("find all occurrences of unwrap in src", r#"search_files {"pattern":"unwrap","path":"src"}"#),
+        ("search for 中文 in src", r#"search_files {"pattern":"中文","path":"src"}"#),
+        ("src 里哪些文件包含 foo", r#"search_files {"pattern":"foo","path":"src"}"#),
+        ("搜索一下 unwrap 在 src 目录", r#"search_files {"pattern":"unwrap","path":"src"}"#),
     ]);
 }
 
@@ -104,6 +123,13 @@ fn files_are_written_and_edited() {
         ("edit a.txt", r#"ask old_text for edit_file {"path":"a.txt"}"#),
         ("把 a.txt 里的 foo 换成 bar", r#"edit_file {"path":"a.txt","old_text":"foo","new_text":"bar"}"#),
         ("将 a.txt 中所有的 foo 替换为 bar", r#"edit_file {"path":"a.txt","old_text":"foo","new_text":"bar","replace_all":true}"#),
+        (
+            r#"write "a" to a.txt and "b" to b.txt"#,
+            r#"write_file {"path":"a.txt","content":"a"} & write_file {"path":"b.txt","content":"b"}"#,
+        ),
+        ("save this to notes.txt: buy milk and eggs", r#"write_file {"path":"notes.txt","content":"buy milk and eggs"}"#),
+        ("往 a.txt 写 hello", r#"write_file {"path":"a.txt","content":"hello"}"#),
+        ("fix the typo teh to the in a.txt", r#"edit_file {"path":"a.txt","old_text":"teh","new_text":"the"}"#),
     ]);
 }
 
@@ -130,6 +156,9 @@ fn the_time_is_told() {
         ("今天是星期几", "current_time {}"),
         ("今天几号？", "current_time {}"),
         ("告诉我伦敦的时间", r#"current_time {"timezone":"Europe/London"}"#),
+        ("Tokyo time", r#"current_time {"timezone":"Asia/Tokyo"}"#),
+        ("北京时间", r#"current_time {"timezone":"Asia/Shanghai"}"#),
+        ("let me know the time", "current_time {}"),
     ]);
 }
 
@@ -149,6 +178,9 @@ fn sums_are_calculated() {
         ("80 的 12% 是多少？", r#"calculate {"expression":"12% of 80"}"#),
         ("帮我算一下 (1+2)*3", r#"calculate {"expression":"(1 + 2) * 3"}"#),
         ("请计算 2 的 10 次方", r#"calculate {"expression":"2^10"}"#),
+        ("calculate", "ask expression for calculate {}"),
+        ("计算", "ask expression for calculate {}"),
+        ("compute the sum of 1, 2 and 3", r#"calculate {"expression":"1 + 2 + 3"}"#),
     ]);
 }
 
@@ -210,7 +242,7 @@ fn any_tool_can_be_called_by_its_words() {
         ("show me the tiny image", "everything__get-tiny-image {}"),
         (
             "convert 10:30 from Tokyo to Paris time",
-            r#"time__convert_time {"source_timezone":"Asia/Tokyo","target_timezone":"Europe/Paris","time":"10:30"}"#,
+            r#"time__convert_time {"source_timezone":"Asia/Tokyo","time":"10:30","target_timezone":"Europe/Paris"}"#,
         ),
         ("search nodes for rust", r#"memory__search_nodes {"query":"rust"}"#),
         ("publish the note hello", "choose blog__publish_note wiki__publish_note"),
@@ -239,6 +271,12 @@ fn several_things_are_done_in_one_request() {
         ("list the files and write me a poem", r#"list_files {"path":"."} | unknown: write me a poem"#),
         ("what can you do, and what time is it?", "current_time {} | say Help"),
         ("what is 2+2 and 3*3", r#"calculate {"expression":"2 + 2"} & calculate {"expression":"3 * 3"}"#),
+        (
+            "list files, read README.md, and tell me the time",
+            r#"list_files {"path":"."} & read_file {"path":"README.md"} & current_time {}"#,
+        ),
+        ("先读 README.md，然后列出文件，最后告诉我时间", r#"read_file {"path":"README.md"} -> list_files {"path":"."} -> current_time {}"#),
+        ("do not list the files, read README.md instead", r#"read_file {"path":"README.md"}"#),
     ]);
 }
 
@@ -259,6 +297,8 @@ fn tasks_are_handed_over() {
         ("请让代理 coder 去修复这个问题", r#"handoff {"agent":"coder","task":{"description":"修复这个问题"}}"#),
         ("ask the agent painter to draw a cat", r#"say NobodyThere("painter", ["coder", "time", "everything"])"#),
         ("tell me the time", "current_time {}"),
+        ("ask coder", r#"ask task for handoff {"agent":"coder"}"#),
+        ("ask me a question", "unknown: ask me a question"),
     ]);
 }
 
@@ -318,5 +358,29 @@ fn what_is_no_request_calls_nothing() {
         ("给我讲个笑话", "unknown: 给我讲个笑话"),
         ("asdf qwer", "unknown: asdf qwer"),
         ("search the web for rust news", "unknown: search the web for rust news"),
+        ("time flies", "unknown: time flies"),
+        ("save time", "unknown: save time"),
+        ("what's in a name?", "unknown: what's in a name?"),
+        ("what is in fashion?", "unknown: what is in fashion?"),
+        ("open a bank account", "unknown: open a bank account"),
+        ("read between the lines", "unknown: read between the lines"),
+        ("find the meaning of life", "unknown: find the meaning of life"),
+        ("where is Tokyo?", "unknown: where is Tokyo?"),
+        ("what day is the meeting", "unknown: what day is the meeting"),
+        ("save the whales", "unknown: save the whales"),
+        ("change the subject", "unknown: change the subject"),
+        ("delete README.md", "unknown: delete README.md"),
+        ("run cargo build", "unknown: run cargo build"),
+        ("what do you think about README.md", "unknown: what do you think about README.md"),
+        ("list all countries in Europe", "unknown: list all countries in Europe"),
+        ("时间过得真快", "unknown: 时间过得真快"),
+        ("看电影", "unknown: 看电影"),
+        ("打开电视", "unknown: 打开电视"),
+        ("找工作", "unknown: 找工作"),
+        ("把灯关掉", "unknown: 把灯关掉"),
+        ("I have no time", "say Remark"),
+        ("my memory is bad", "say Remark"),
+        ("show me how to read a file", "say HowTo"),
+        ("no, don't do that", "say Negated"),
     ]);
 }

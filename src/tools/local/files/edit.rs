@@ -82,7 +82,7 @@ pub(super) fn write_tool(workspace: Arc<Workspace>) -> LocalTool {
             put(&change)?;
             let (lines, bytes) = (change.new.lines().count(), change.new.len());
             let made = if change.old.is_some() { "replaced" } else { "made" };
-            let text = format!("{made} `{}`: {lines} lines, {bytes} bytes", change.file.shown);
+            let text = format!("{made} `{}`: {}, {}", change.file.shown, counted(lines, "line"), counted(bytes, "byte"));
             let structured = json!({"path": change.file.shown, "created": change.old.is_none(), "lines": lines, "bytes": bytes});
             Ok(ToolOutcome { text, structured: Some(structured), is_error: false })
         })
@@ -105,8 +105,7 @@ pub(super) fn edit_tool(workspace: Arc<Workspace>) -> LocalTool {
             let _writing = workspace.lock_writing();
             let change = plan_edit(&workspace, &arguments)?;
             put(&change)?;
-            let places = if change.replaced == 1 { "1 place".to_owned() } else { format!("{} places", change.replaced) };
-            let text = format!("changed `{}` in {places}\n{}", change.file.shown, diff(&change));
+            let text = format!("changed `{}` in {}\n{}", change.file.shown, counted(change.replaced, "place"), diff(&change));
             let structured = json!({"path": change.file.shown, "replaced": change.replaced});
             Ok(ToolOutcome { text, structured: Some(structured), is_error: false })
         })
@@ -186,6 +185,10 @@ fn diff(change: &Change) -> String {
     let lines = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, &change.new);
     let text = lines.unified_diff().context_radius(DIFF_CONTEXT).header(&before, &after).to_string();
     cut_middle(&text, DIFF_BYTES_MAX).into_owned()
+}
+
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// Writes beside the file and renames.

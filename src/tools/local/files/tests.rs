@@ -68,7 +68,7 @@ impl Fixture {
 
 #[tokio::test]
 async fn files_are_read_whole_and_in_parts() {
-    let lines: String = (1..=10).map(|line| format!("line {line}\n")).collect();
+    let lines = (1..=10).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
     let fixture = Fixture::with(&[("a.txt", &lines), ("empty", ""), ("open", "no end")]);
     assert_eq!(fixture.good("read_file", json!({"path": "a.txt"})).await, lines);
     assert_eq!(fixture.good("read_file", json!({"path": "open"})).await, "no end");
@@ -155,17 +155,14 @@ async fn files_are_written_whole_and_keep_their_mode() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(fixture.path("run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
     }
-    assert_eq!(fixture.good("write_file", json!({"path": "run.sh", "content": "new\n"})).await, "replaced `run.sh`: 1 lines, 4 bytes");
+    assert_eq!(fixture.good("write_file", json!({"path": "run.sh", "content": "new\n"})).await, "replaced `run.sh`: 1 line, 4 bytes");
     assert_eq!(fixture.read("run.sh"), "new\n");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(fixture.path("run.sh")).unwrap().permissions().mode() & 0o777, 0o750);
     }
-    assert_eq!(
-        fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await,
-        "made `new/dir/a.txt`: 1 lines, 1 bytes"
-    );
+    assert_eq!(fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await, "made `new/dir/a.txt`: 1 line, 1 byte");
     assert!(fixture.good("write_file", json!({"path": "new/dir/a.txt", "content": "x"})).await.contains("nothing was written"));
     let left: Vec<_> = fs::read_dir(fixture.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 2, "no temporary file stays: {left:?}");
