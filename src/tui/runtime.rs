@@ -50,11 +50,12 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     let highlighter = Highlighter::lazy(move || drop(loaded.try_send(Msg::Tick)));
     let mut state = State::new(options, surroundings, highlighter, clock.now())?;
     let log = state.surroundings.log_path.as_ref().map(|path| path.display().to_string());
+    // Before the terminal is taken: a signal in between would leave it taken.
+    let signals = Signals::new().map_err(Error::Terminal)?;
     let mut terminal = Terminal::take(state.options.alternate_screen, state.mouse, log).map_err(Error::Terminal)?;
     state.size = Terminal::size().map_err(Error::Terminal)?;
     terminal.draw(&state).map_err(Error::Terminal)?;
     state.dirty = false;
-    let signals = Signals::new().map_err(Error::Terminal)?;
     let effects = Effects::new(messages, &state);
     effects.start();
     let mut driver = Driver {
