@@ -1,3 +1,5 @@
+//! The message: clusters, chips, caret, history.
+
 use super::*;
 
 fn composer(text: &str) -> Composer {

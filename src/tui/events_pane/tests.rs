@@ -1,3 +1,5 @@
+//! The events pane: how events read, filter, pause, bounds.
+
 use serde_json::json;
 
 use super::*;

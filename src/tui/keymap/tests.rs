@@ -1,3 +1,5 @@
+//! The table of keys: no conflicts, overrides, errors.
+
 use super::*;
 
 fn overrides(rows: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {

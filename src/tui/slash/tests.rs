@@ -1,3 +1,5 @@
+//! The table of commands: all parse, typos are told.
+
 use super::*;
 
 fn check(text: &str, want: Want) {

@@ -1,3 +1,5 @@
+//! Messages in, state and effects out: every key, every command, the mouse, the feed.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
