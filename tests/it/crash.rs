@@ -16,8 +16,8 @@ use crate::support::model::{ModelServer, Say, results};
 const ROUNDS: u64 = 50;
 /// Tool calls of one conversation.
 const CALLS: usize = 6;
-/// The longest time before a kill; a whole conversation takes about as long.
-const KILL_AFTER_MS_MAX: u64 = 900;
+/// The shortest time before a kill: before it nothing was shown.
+const KILL_AFTER_MIN: Duration = Duration::from_millis(20);
 
 /// An MCP server whose only tool leaves a mark: one line a run, in the file it is given.
 const MARKER: &str = r#"
@@ -76,11 +76,17 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
     );
     std::fs::write(home.root().join("config/config.toml"), config).unwrap();
 
+    // A whole conversation first: kills fall at any instant of one as long.
+    let began = Instant::now();
+    let ran = home.run(&["exec", "--approvals", "auto", "conversation whole!"]);
+    assert_eq!((ran.code, ran.out.trim()), (0, "All marks are left."), "{}", ran.err);
+    let whole = began.elapsed();
+
     let mut shown: HashSet<String> = HashSet::new();
     let mut killed = 0;
     for round in 0..rounds {
         let prompt = format!("conversation {round}!");
-        killed += u64::from(kill_midway(&home, &["exec", "--json", "--approvals", "auto", &prompt], &mut random, &mut shown));
+        killed += u64::from(kill_midway(&home, &["exec", "--json", "--approvals", "auto", &prompt], whole, &mut random, &mut shown));
     }
     println!("killed {killed} of {rounds} before their end");
     assert!(killed * 2 > rounds, "most runs must be killed midway to show anything: {killed} of {rounds}");
@@ -108,7 +114,7 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
 }
 
 /// Starts the program and kills it after a random time; collects the events it had shown. Whether it was still running.
-fn kill_midway(home: &Home, arguments: &[&str], random: &mut fastrand::Rng, shown: &mut HashSet<String>) -> bool {
+fn kill_midway(home: &Home, arguments: &[&str], whole: Duration, random: &mut fastrand::Rng, shown: &mut HashSet<String>) -> bool {
     let mut child = home.wakeful(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let out = child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -117,7 +123,7 @@ fn kill_midway(home: &Home, arguments: &[&str], random: &mut fastrand::Rng, show
         let ids = lines.filter_map(|line| serde_json::from_slice::<Value>(&line).ok()).filter(|event| event.get("seq").is_some());
         ids.filter_map(|event| event["id"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     });
-    let end = Instant::now() + Duration::from_millis(random.u64(50..KILL_AFTER_MS_MAX));
+    let end = Instant::now() + KILL_AFTER_MIN.max(whole.mul_f64(random.f64()));
     let ended = loop {
         match child.try_wait().unwrap() {
             Some(_) => break true,

@@ -15,7 +15,6 @@ mod mcp_http;
 mod mcp_support;
 mod openai;
 mod openai_fake;
-#[path = "mcp_peers.rs"]
 mod peers;
 mod pty;
 mod store;

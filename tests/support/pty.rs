@@ -112,14 +112,18 @@ impl Pty {
 
     /// Waits until the program has ended and everything it wrote is read; its exit code.
     pub fn wait_exit(&self, limit: Duration) -> Option<i32> {
-        let end = Instant::now() + limit;
-        loop {
-            match self.process.status() {
-                Some(WaitStatus::Exited(_, code)) => return Some(code),
-                Some(WaitStatus::Signaled(_, signal, _)) => return Some(128 + signal as i32),
-                _ if Instant::now() >= end => return None,
-                _ => std::thread::yield_now(),
-            }
+        // The terminal closes with its last program, after the last byte.
+        let (lock, changed) = &*self.seen;
+        let seen = lock.lock().expect("reader lives");
+        let (seen, _) = changed.wait_timeout_while(seen, limit, |seen| !seen.closed).expect("reader lives");
+        if !seen.closed {
+            return None;
+        }
+        drop(seen);
+        match self.process.wait() {
+            Ok(WaitStatus::Exited(_, code)) => Some(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32),
+            _ => None,
         }
     }
 
