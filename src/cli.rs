@@ -119,7 +119,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Mcp(command)) => block_on(mcp::run(&base, command)),
         Some(Command::Events(args)) => block_on(events::run(&base, args)),
         Some(Command::Sessions(args)) => block_on(sessions::run(&base, args)),
-        Some(Command::Config(command)) => config::run(&base, command),
+        Some(Command::Config(command)) => config::run(&base, &command),
         Some(Command::Doctor(args)) => block_on(doctor(&base, args.json)),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

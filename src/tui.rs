@@ -67,7 +67,7 @@ pub struct Deps {
 pub struct Surroundings {
     /// The program's version.
     pub version: String,
-    /// For times on the screen.
+    /// For times on the screen; the backend brings it, because to find it takes longer than a frame.
     pub timezone: TimeZone,
     /// The folder the program runs in: files for `@` come from it.
     pub cwd: PathBuf,
@@ -91,6 +91,8 @@ pub struct Surroundings {
     pub suggestions: Vec<String>,
     /// The prompts that `/demo` sends one after the other.
     pub tour: Vec<String>,
+    /// Whether the tour begins as soon as the backend stands.
+    pub touring: bool,
 }
 
 impl Default for Surroundings {
@@ -109,6 +111,7 @@ impl Default for Surroundings {
             model: None,
             suggestions: Vec::new(),
             tour: Vec::new(),
+            touring: false,
         }
     }
 }
@@ -121,6 +124,8 @@ pub struct Backend {
     pub commands: CommandSender,
     /// Answers what is asked.
     pub queries: Arc<dyn Queries>,
+    /// For times on the screen.
+    pub timezone: TimeZone,
     /// The session on the screen.
     pub start: Start,
     /// `provider/model` of sessions that name none.

@@ -91,9 +91,7 @@ async fn model(catalog: &Catalog) -> CheckRow {
         return row(&name, CheckLevel::Ok, "the built-in assistant; rule-based, no language model", Some(remedy));
     }
     match tokio::time::timeout(PROVIDER_WAIT_MAX, resolved.llm.models()).await {
-        Ok(Ok(models)) if models.iter().any(|model| *model == resolved.model) => {
-            row(&name, CheckLevel::Ok, "the provider answers and has it", None)
-        }
+        Ok(Ok(models)) if models.contains(&resolved.model) => row(&name, CheckLevel::Ok, "the provider answers and has it", None),
         Ok(Ok(models)) => {
             let message = format!("the provider answers; it lists {} other models", models.len());
             row(&name, CheckLevel::Warn, message, Some("`/model` lists what there is"))

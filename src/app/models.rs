@@ -49,23 +49,17 @@ fn default_model(settings: &Settings) -> String {
 fn all_providers(settings: &Settings) -> Vec<(String, ProviderOptions)> {
     let mut all: Vec<_> = settings.providers.iter().map(|(name, options)| (name.clone(), options.clone())).collect();
     for (name, base_url, key) in PRESETS {
-        match all.iter_mut().find(|(known, _)| known == name) {
-            Some((_, options)) => {
-                if options.api_key.is_none() && options.api_key_env.is_none() {
-                    options.api_key_env = key.map(str::to_owned);
-                }
+        if let Some((_, options)) = all.iter_mut().find(|(known, _)| known == name) {
+            if options.api_key.is_none() && options.api_key_env.is_none() {
+                options.api_key_env = key.map(str::to_owned);
             }
+        } else if key.is_none() {
             // Without a key there is nothing to offer where one is needed.
-            None if key.is_none() => {
-                let options = ProviderOptions {
-                    base_url: (*base_url).to_owned(),
-                    connect_timeout_seconds: 1,
-                    attempts_max: 1,
-                    ..ProviderOptions::default()
-                };
-                all.push(((*name).to_owned(), options));
-            }
-            None => {}
+            let base_url = (*base_url).to_owned();
+            all.push((
+                (*name).to_owned(),
+                ProviderOptions { base_url, connect_timeout_seconds: 1, attempts_max: 1, ..ProviderOptions::default() },
+            ));
         }
     }
     all

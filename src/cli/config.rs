@@ -14,12 +14,12 @@ const EXAMPLE: &str = include_str!("../../config.example.toml");
 /// Parts of keys whose values are never shown.
 const SECRET_KEYS: &[&str] = &["api_key", "token", "secret", "password", "authorization", "headers.", ".env."];
 
-pub(super) fn run(base: &Base, command: ConfigCommand) -> Outcome {
+pub(super) fn run(base: &Base, command: &ConfigCommand) -> Outcome {
     match command {
-        ConfigCommand::Init { force } => init(base, force),
-        ConfigCommand::Show { json } => show(base, json),
-        ConfigCommand::Path { json } => path(base, json),
-        ConfigCommand::Check { json } => check(base, json),
+        ConfigCommand::Init { force } => init(base, *force),
+        ConfigCommand::Show { json } => show(base, *json),
+        ConfigCommand::Path { json } => path(base, *json),
+        ConfigCommand::Check { json } => check(base, *json),
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::app::{self, App, tour};
+use crate::app::{App, tour};
 use crate::bus::{Delivery, Subscription};
 use crate::cli::args::ExecArgs;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
-use crate::domain::command::{ApprovalMode, Command, Delivery as When, SessionOptions};
+use crate::domain::command::{Command, Delivery as When, SessionOptions};
 use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, Status, TurnEnd, TurnEvent};
 use crate::domain::ids::{MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Role;
@@ -22,7 +22,7 @@ use crate::domain::text::clean;
 const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The longest that servers are waited for before the first prompt; the slowest of them decide within it.
-const SERVERS_WAIT_MAX: Duration = Duration::from_secs(60);
+const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How the run is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +95,8 @@ fn prompt(args: &ExecArgs) -> Result<String, Stop> {
 
 /// The tour on standard output: in a folder of its own, where it may write.
 pub(super) async fn tour(base: &Base) -> Outcome {
-    let folder = base.paths.cache.join("tour");
-    std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
-    let mut start: app::Start = base.start(true)?;
-    start.cwd = folder;
-    start.loaded.settings.agent.mode = ApprovalMode::Auto;
-    start.loaded.settings.model = crate::config::settings::DEFAULT_MODEL.to_owned();
+    let mut start = base.start(true)?;
+    tour::prepare(&mut start)?;
     let app = App::start(start).await?;
     app.pool().settled(SERVERS_WAIT_MAX).await;
     let mut outcome = Ok(Exit::Done);
@@ -212,7 +208,7 @@ impl<'a> Asking<'a> {
     fn chat(&mut self, chat: &Chat) -> Result<(), Stop> {
         if chat.role == Role::User && chat.status == ChatStatus::Done && chat.message_id.as_ref() == Some(&self.message) {
             self.begun = true;
-            self.turn = chat.turn.clone();
+            self.turn.clone_from(&chat.turn);
         }
         if chat.role != Role::Assistant || chat.parent.is_some() || !self.begun {
             return Ok(());

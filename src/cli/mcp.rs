@@ -21,7 +21,7 @@ use crate::mcp::{self, ServerOptions, TestReport};
 use crate::tools::{CallContext, ToolSource, local};
 
 /// The longest that servers are waited for.
-const SERVERS_WAIT_MAX: Duration = Duration::from_secs(60);
+const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
     match command {

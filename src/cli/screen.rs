@@ -23,7 +23,10 @@ pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
         let hint = "`wakeful exec` works without one: echo \"your question\" | wakeful exec";
         return Err(Stop::Usage(format!("the terminal surface needs a terminal; {hint}")));
     }
-    let start = base.start(false)?;
+    let mut start = base.start(false)?;
+    if touring {
+        tour::prepare(&mut start)?;
+    }
     block_on(async move { screen(start, args.resume.clone(), touring).await })
 }
 
@@ -78,6 +81,7 @@ async fn backend(app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
         events,
         commands: app.commands(),
         queries: app.queries(),
+        timezone: tokio::task::spawn_blocking(TimeZone::system).await?,
         start,
         default_model: model.id(),
         context_window_tokens: model.llm.context_tokens(&model.model),
@@ -89,7 +93,7 @@ fn surroundings(start: &Start, touring: bool) -> Surroundings {
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
     Surroundings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        timezone: TimeZone::system(),
+        timezone: TimeZone::UTC,
         cwd: start.cwd.clone(),
         config_path: Some(start.loaded.config_file.clone()),
         log_path: Some(start.paths.logs()),
@@ -101,6 +105,7 @@ fn surroundings(start: &Start, touring: bool) -> Surroundings {
         model: Some(start.loaded.settings.model.clone()),
         suggestions: offline::SUGGESTIONS.iter().map(|text| (*text).to_owned()).collect(),
         tour: tour::SCENES.iter().map(|text| (*text).to_owned()).collect(),
+        touring,
     }
 }
 

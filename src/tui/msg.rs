@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
+use jiff::tz::TimeZone;
 
 use crate::bus::Delivery;
 use crate::domain::command::Command;
@@ -56,6 +57,8 @@ pub enum Msg {
 /// What is known of the program once it stands.
 #[derive(Debug, Clone)]
 pub struct Link {
+    /// For times on the screen.
+    pub timezone: TimeZone,
     /// The session on the screen.
     pub start: Start,
     /// `provider/model` of sessions that name none.

@@ -1,6 +1,6 @@
 //! The driver: reads keys and events, lets [`update`] decide, carries out effects, draws when something changed.
 //!
-//! Frames come at most sixty times a second and only for a reason; while nothing moves there is no timer and no byte.
+//! Frames come at most sixty times a second, or at once after a key, and only for a reason; while nothing moves there is no timer and no byte.
 //! Keys are accepted before the backend stands: commands wait for it, bounded.
 
 mod effects;
@@ -70,6 +70,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         signals,
         cancel,
         last_frame: Moment::now(),
+        pressed: false,
         exit: None,
     };
     let result = driver.run().await;
@@ -124,6 +125,8 @@ struct Driver {
     signals: Signals,
     cancel: CancellationToken,
     last_frame: Moment,
+    /// A key waits for its answer: the next frame does not.
+    pressed: bool,
     /// Set once the run is over.
     exit: Option<End>,
 }
@@ -133,7 +136,7 @@ impl Driver {
         while self.exit.is_none() {
             let now = Moment::now();
             let frame_at = self.last_frame + FRAME;
-            if self.state.dirty && now >= frame_at {
+            if self.state.dirty && (self.pressed || now >= frame_at) {
                 self.draw()?;
             }
             let wake = self.wake(now, frame_at);
@@ -162,6 +165,7 @@ impl Driver {
     fn draw(&mut self) -> io::Result<()> {
         self.terminal.draw(&self.state)?;
         self.state.dirty = false;
+        self.pressed = false;
         self.last_frame = Moment::now();
         Ok(())
     }
@@ -169,6 +173,7 @@ impl Driver {
     async fn take(&mut self, wake: Wake) -> io::Result<()> {
         match wake {
             Wake::Key(Some(Ok(event))) => {
+                self.pressed = true;
                 self.key(event).await?;
                 for _ in 0..KEYS_MAX {
                     let Some(Ok(event)) = ready_key(&mut self.keys).await else { break };
@@ -228,11 +233,11 @@ impl Driver {
     }
 
     async fn link(&mut self, backend: Backend) -> io::Result<()> {
-        let Backend { events, commands, queries, start, default_model, context_window_tokens } = backend;
+        let Backend { events, commands, queries, timezone, start, default_model, context_window_tokens } = backend;
         self.events = Some(events);
         // Opening a session must reach the program before anything that was typed meanwhile.
         let refused = self.effects.link(commands, queries);
-        self.update(Msg::Backend(Link { start, default_model, context_window_tokens })).await?;
+        self.update(Msg::Backend(Link { timezone, start, default_model, context_window_tokens })).await?;
         for msg in refused {
             self.update(msg).await?;
         }

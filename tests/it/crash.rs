@@ -108,8 +108,8 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
     }
 
     let marks = std::fs::read_to_string(&marks).unwrap();
-    let mut seen = HashSet::new();
-    let twice: Vec<_> = marks.lines().filter(|mark| !seen.insert(*mark)).collect();
+    let mut once = HashSet::new();
+    let twice: Vec<_> = marks.lines().filter(|mark| !once.insert(*mark)).collect();
     assert!(twice.is_empty(), "run twice: {twice:?}");
 }
 

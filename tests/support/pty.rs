@@ -17,6 +17,8 @@ struct Seen {
     screen: vt100::Parser,
     bytes: Vec<u8>,
     total: usize,
+    /// Where each read ended in `bytes`, and when it came.
+    reads: Vec<(usize, Instant)>,
     /// When the last byte came.
     last: Instant,
     closed: bool,
@@ -39,8 +41,14 @@ impl Pty {
         process.set_kill_timeout(Some(2_000));
         let handle = process.get_file_handle().expect("the terminal's handle");
         tcsetwinsize(&handle, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 }).expect("a window size");
-        let seen =
-            Seen { screen: vt100::Parser::new(cells(rows), cells(cols), 0), bytes: Vec::new(), total: 0, last: started, closed: false };
+        let seen = Seen {
+            screen: vt100::Parser::new(cells(rows), cells(cols), 0),
+            bytes: Vec::new(),
+            total: 0,
+            reads: Vec::new(),
+            last: started,
+            closed: false,
+        };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let reader = handle.try_clone().expect("a second handle");
         let shared = Arc::clone(&seen);
@@ -108,6 +116,21 @@ impl Pty {
     /// When it does not within `limit`; with the screen as it was.
     pub fn wait_text(&self, limit: Duration, text: &str) -> Instant {
         self.wait(limit, |screen| screen.contents().contains(text)).unwrap_or_else(|screen| panic!("no `{text}` on the screen:\n{screen}"))
+    }
+
+    /// When `text` was first written, as one piece, at or after the byte `from`.
+    pub fn when_written(&self, text: &str, from: usize) -> Option<Instant> {
+        let seen = self.seen.0.lock().expect("reader lives");
+        let at = from + seen.bytes.get(from..)?.windows(text.len()).position(|window| window == text.as_bytes())?;
+        seen.reads.iter().find(|(end, _)| *end >= at + text.len()).map(|(_, when)| *when)
+    }
+
+    /// Waits until the terminal echoes nothing by itself: what then stands on the screen, the program put there.
+    pub fn wait_silent(&self) {
+        use rustix::termios::{LocalModes, tcgetattr};
+        while tcgetattr(&self.handle).expect("terminal settings").local_modes.contains(LocalModes::ECHO) {
+            std::hint::spin_loop();
+        }
     }
 
     /// Waits until the program has ended and everything it wrote is read; its exit code.
@@ -180,6 +203,8 @@ fn read_all(mut reader: File, shared: &(Mutex<Seen>, Condvar)) {
             seen.bytes.extend_from_slice(&buffer[..count]);
         }
         seen.last = Instant::now();
+        let read = (seen.bytes.len(), seen.last);
+        seen.reads.push(read);
         shared.1.notify_all();
     }
 }

@@ -51,6 +51,7 @@ impl Script {
             model: Some("offline/rules".into()),
             suggestions: vec!["What can you do?".into(), "What time is it in Tokyo?".into(), "List the files in this folder".into()],
             tour: vec!["one".into(), "two".into()],
+            touring: false,
             ..Surroundings::default()
         };
         let now = Instant::from_millis(START_MS);
@@ -71,6 +72,7 @@ impl Script {
 
     pub(crate) fn link(&mut self) {
         let link = Link {
+            timezone: jiff::tz::TimeZone::UTC,
             start: Start::New(SessionOptions::default()),
             default_model: "offline/rules".into(),
             context_window_tokens: Some(8_000),

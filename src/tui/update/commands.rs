@@ -257,7 +257,7 @@ fn export(state: &mut State, path: Option<String>) -> Vec<Effect> {
     vec![Effect::Write(state.surroundings.cwd.join(PathBuf::from(path)), out)]
 }
 
-fn demo(state: &mut State) -> Vec<Effect> {
+pub(super) fn demo(state: &mut State) -> Vec<Effect> {
     if state.surroundings.tour.is_empty() {
         state.note(Tone::Plain, "there is no tour in this build; `wakeful demo` runs one");
         return Vec::new();

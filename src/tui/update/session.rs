@@ -14,6 +14,7 @@ use crate::tui::{Start, transcript};
 /// The program stands.
 pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.link = LinkState::Ready;
+    state.surroundings.timezone = link.timezone;
     state.default_model = link.default_model;
     state.context_window_tokens = link.context_window_tokens;
     state.servers.stale = true;
@@ -29,7 +30,7 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
                 state.session = Session { id: state.session.id.clone(), ..Session::fresh(options, &state.default_model) };
             }
             greet(state);
-            Vec::new()
+            if state.surroundings.touring { super::commands::demo(state) } else { Vec::new() }
         }
     }
 }

@@ -347,6 +347,7 @@ fn a_resumed_session_is_read_and_what_happens_meanwhile_is_neither_lost_nor_doub
     let mut script = Script::unlinked(120, 40);
     let id = SessionId::new("old");
     script.send(Msg::Backend(Link {
+        timezone: jiff::tz::TimeZone::UTC,
         start: Start::Resume(id.clone()),
         default_model: "offline/rules".into(),
         context_window_tokens: None,
