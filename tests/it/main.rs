@@ -16,6 +16,7 @@ mod mcp_support;
 mod openai;
 mod openai_fake;
 mod peers;
+mod pictures;
 mod pty;
 mod store;
 mod support;
