@@ -4,6 +4,7 @@
 //! Keys are accepted before the backend stands: commands wait for it, bounded.
 
 mod effects;
+mod hangup;
 
 use std::io;
 use std::task::Poll;
@@ -25,6 +26,7 @@ use crate::tui::update::update;
 use crate::tui::{Backend, Deps, Error, Exit};
 
 use effects::{After, Effects};
+use hangup::Hangup;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -68,6 +70,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         inbox,
         effects,
         signals,
+        hangup: Hangup::watch(),
         cancel,
         last_frame: Moment::now(),
         pressed: false,
@@ -123,6 +126,7 @@ struct Driver {
     inbox: mpsc::Receiver<Msg>,
     effects: Effects,
     signals: Signals,
+    hangup: Hangup,
     cancel: CancellationToken,
     last_frame: Moment,
     /// A key waits for its answer: the next frame does not.
@@ -144,6 +148,7 @@ impl Driver {
                 biased;
                 () = self.cancel.cancelled() => { self.exit = Some(End::default()); break }
                 number = self.signals.next() => { self.exit = Some(End { signal: Some(number) }); break }
+                () = self.hangup.happened() => { self.exit = Some(End { signal: Some(SignalKind::hangup().as_raw_value()) }); break }
                 event = next_key(&mut self.keys) => Wake::Key(event),
                 backend = next_backend(&mut self.backend) => Wake::Backend(backend),
                 Some(msg) = self.inbox.recv() => Wake::Msg(msg),

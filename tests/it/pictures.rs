@@ -116,8 +116,7 @@ async fn the_pictures_show_the_program_at_work() {
     for (name, screen) in &screens {
         let buffer = screen.draw();
         let text: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
-        let wanted: &[&str] =
-            if screen.state.is_wide() { &["fn main()", "read_file", "service_connected"] } else { &["fn main()", "report.rs"] };
+        let wanted: &[&str] = if screen.state.is_wide() { &["fn main()", "read_file", "turn done"] } else { &["fn main()", "report.rs"] };
         for wanted in wanted {
             assert!(text.contains(wanted), "{name} does not show {wanted}");
         }

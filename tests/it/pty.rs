@@ -106,3 +106,33 @@ fn escape_sequences_of_a_model_do_not_reach_the_terminal() {
     pty.send("\x04");
     assert_eq!(pty.wait_exit(LIMIT), Some(0));
 }
+
+/// Processes of the program that run in `home`.
+fn running_in(home: &Home) -> usize {
+    let wanted = format!("WAKEFUL_HOME={}", home.root().display());
+    let is_ours = |folder: &std::path::Path| {
+        let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+            && std::fs::read_to_string(folder.join("comm")).is_ok_and(|name| name.trim() == "wakeful")
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| is_ours(&entry.path())).count()
+}
+
+#[test]
+fn a_terminal_that_vanishes_without_a_signal_ends_the_program() {
+    let home = Home::with("");
+    let program = home.wakeful(&[]);
+    // In a session of its own the terminal is not its controlling one: nobody sends it SIGHUP.
+    let mut command = std::process::Command::new("setsid");
+    command.arg("--wait").arg(program.get_program()).current_dir(home.work()).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
+    let pty = Pty::spawn(command, 80, 24);
+    pty.wait_text(LIMIT, "offline");
+    assert_eq!(running_in(&home), 1);
+    drop(pty);
+    let end = std::time::Instant::now() + LIMIT;
+    while running_in(&home) > 0 && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
+    assert_eq!(running_in(&home), 0, "it goes on without a terminal");
+}
