@@ -55,6 +55,8 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     // Before the terminal is taken: a signal in between would leave it taken.
     let signals = Signals::new().map_err(Error::Terminal)?;
     let mut terminal = Terminal::take(state.options.alternate_screen, state.mouse, log).map_err(Error::Terminal)?;
+    // Before the size is read: from here on each change of it is told.
+    let keys = EventStream::new();
     state.size = Terminal::size().map_err(Error::Terminal)?;
     terminal.draw(&state).map_err(Error::Terminal)?;
     state.dirty = false;
@@ -64,7 +66,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         state,
         clock,
         terminal,
-        keys: Some(EventStream::new()),
+        keys: Some(keys),
         events: None,
         backend: Some(backend),
         inbox,

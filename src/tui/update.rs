@@ -26,7 +26,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Resize(columns, rows) => {
             state.size = (columns, rows);
             state.selection = None;
-            Vec::new()
+            // Also where the size is the same again: the terminal may have moved what was on it in between.
+            vec![Effect::Redraw]
         }
         Msg::Focus(focused) => {
             state.focused = focused;

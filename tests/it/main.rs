@@ -10,6 +10,7 @@
 )]
 
 mod crash;
+mod keys;
 mod mcp;
 mod mcp_http;
 mod mcp_support;

@@ -59,6 +59,7 @@ impl Script {
         state.session.id = SessionId::new("session-1");
         let mut script = Self { state, effects: Vec::new(), seq: 0 };
         script.send(Msg::Resize(columns, rows));
+        script.effects.clear();
         script
     }
 
