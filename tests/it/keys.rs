@@ -28,6 +28,8 @@ fn keys_that_come_with_a_resize_are_not_lost() {
 #[test]
 fn a_burst_of_keys_is_taken_whole() {
     let (_home, mut pty) = start();
+    // Until the program takes the terminal, the terminal itself keeps no more than one line.
+    pty.wait_text(LIMIT, "message");
     pty.send(format!("{}the-end", "word ".repeat(1_000)));
     pty.wait_text(LIMIT, "the-end");
 }

@@ -5,11 +5,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rexpect::process::{PtyProcess, Signal, WaitStatus};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 /// What the reader thread has seen so far.
@@ -29,6 +31,8 @@ pub struct Pty {
     process: PtyProcess,
     handle: File,
     seen: Arc<(Mutex<Seen>, Condvar)>,
+    /// Closed when the owner goes: the reader then lets go of the terminal too.
+    _alive: UnixStream,
     /// When the program was started.
     pub started: Instant,
 }
@@ -52,8 +56,9 @@ impl Pty {
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let reader = handle.try_clone().expect("a second handle");
         let shared = Arc::clone(&seen);
-        std::thread::spawn(move || read_all(reader, &shared));
-        Self { process, handle, seen, started }
+        let (alive, owner) = UnixStream::pair().expect("a pair of sockets");
+        std::thread::spawn(move || read_all(reader, &owner, &shared));
+        Self { process, handle, seen, _alive: alive, started }
     }
 
     /// Presses keys: bytes as a terminal sends them.
@@ -186,9 +191,13 @@ fn cells(count: u16) -> NonZero<u16> {
 /// The most output that is kept for tests that look at single bytes.
 const BYTES_KEPT_MAX: usize = 16 * 1024 * 1024;
 
-fn read_all(mut reader: File, shared: &(Mutex<Seen>, Condvar)) {
+fn read_all(mut reader: File, owner: &UnixStream, shared: &(Mutex<Seen>, Condvar)) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        let mut awaited = [PollFd::new(&reader, PollFlags::IN), PollFd::new(owner, PollFlags::IN)];
+        if poll(&mut awaited, None).is_err() || !awaited[1].revents().is_empty() {
+            return;
+        }
         // A pseudo terminal ends with EIO once the program is gone.
         let count = reader.read(&mut buffer).unwrap_or(0);
         let mut seen = shared.0.lock().expect("owner lives");

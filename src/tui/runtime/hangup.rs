@@ -14,8 +14,12 @@ pub(super) struct Hangup(Option<AsyncFd<OwnedFd>>);
 
 impl Hangup {
     /// Watches standard input, if it can be watched.
+    #[expect(deprecated, reason = "its successor is unsafe to call; what is watched here owns its descriptor, as it asks")]
     pub(super) fn watch() -> Self {
-        let watched = io::stdin().as_fd().try_clone_to_owned().and_then(|input| AsyncFd::with_interest(input, Interest::READABLE));
+        let watched = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .and_then(|input| AsyncFd::try_with_interest(input, Interest::READABLE).map_err(io::Error::from));
         Self(watched.ok())
     }
 
