@@ -19,6 +19,7 @@ mod openai_fake;
 mod peers;
 mod pictures;
 mod pty;
+mod readme;
 mod store;
 mod support;
 mod tidy;
