@@ -25,5 +25,6 @@ pub const SCENES: &[&str] = &[
     "What time is it in Tokyo and what is 17% of 2,340?",
     "List the files here",
     "Write a file named wakeful-tour.md with the content \"# Hello from wakeful\"",
-    "How is this machine doing?",
+    "Read wakeful-tour.md, then show me the system info",
+    "现在东京几点？",
 ];

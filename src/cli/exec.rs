@@ -12,7 +12,7 @@ use crate::cli::args::ExecArgs;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
 use crate::domain::command::{Command, Delivery as When, SessionOptions};
-use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, Status, TurnEnd, TurnEvent};
+use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, ErrorKind, Event, EventBody, Status, TurnEnd, TurnEvent};
 use crate::domain::ids::{MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Role;
 use crate::domain::query::{EventFilter, EventReader};
@@ -194,7 +194,10 @@ impl<'a> Asking<'a> {
                 return self.finish(*end, message.as_deref()).map(Some);
             }
             EventBody::Approval(Approval { status: ApprovalStatus::Refused, .. }) => self.refused = true,
-            EventBody::ToolExecution(run) if run.status != Status::Started => self.note(event)?,
+            EventBody::ToolExecution(run) if run.status != Status::Started => {
+                self.refused |= run.error_kind == Some(ErrorKind::Refused);
+                self.note(event)?;
+            }
             EventBody::HandoffCall(_) | EventBody::Error(_) | EventBody::TurnEvent(TurnEvent::Retrying { .. }) => self.note(event)?,
             _ => {}
         }

@@ -10,6 +10,7 @@
 )]
 
 mod crash;
+mod exec;
 mod keys;
 mod mcp;
 mod mcp_http;
