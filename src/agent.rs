@@ -19,5 +19,5 @@ mod testing;
 mod tokens;
 pub mod turn;
 
-pub use engine::{Deps, Engine, EngineHandle, HandleError};
+pub use engine::{Claim, Deps, Engine, EngineHandle, HandleError, NoLocks, SessionLocks};
 pub use options::{AgentOptions, ApprovalAction, ApprovalRule, Options};

@@ -4,6 +4,7 @@
 //! need: a bus to read, an inbox to write, queries to ask. Nothing here waits for a server or a model.
 
 pub mod doctor;
+pub mod locks;
 pub mod logging;
 pub mod models;
 pub mod queries;
@@ -24,7 +25,7 @@ use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::paths::Paths;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::command::Command;
+use crate::domain::command::{ApprovalMode, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
@@ -78,7 +79,7 @@ impl App {
         let settings = start.loaded.settings.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets = models::secrets(&settings, &start.environment);
-        let logging = logging::start(&start.paths.logs(), start.environment.get("RUST_LOG"), secrets).ok();
+        let logging = logging::start(&start.paths.logs(), start.environment.process("RUST_LOG"), secrets).ok();
 
         let path = start.paths.events_file();
         let opening = {
@@ -100,7 +101,7 @@ impl App {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
             http: queries::mcp_http(&net),
-            environment: start.environment.map(),
+            environment: start.environment.own(),
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let tools = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>]);
@@ -110,6 +111,7 @@ impl App {
             tools: tools.clone(),
             models: catalog.clone(),
             clock: Arc::clone(&clock),
+            locks: Arc::new(locks::FolderLocks::new(start.paths.state.join("locks"))),
             cwd: start.cwd.display().to_string(),
             options: agent::Options { unattended: start.unattended, time_zone: time_zone(), ..settings.agent.clone() },
         });
@@ -151,6 +153,11 @@ impl App {
         &self.pool
     }
 
+    /// When tool calls of a new session need consent.
+    pub fn mode(&self) -> ApprovalMode {
+        self.queries.mode()
+    }
+
     /// The models.
     pub fn catalog(&self) -> &crate::llm::Catalog {
         self.queries.catalog()
@@ -183,11 +190,13 @@ fn time_zone() -> String {
 async fn route(mut inbox: CommandReceiver, engine: EngineHandle, pool: ServerPool, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
     loop {
         let command = tokio::select! {
-            () = stop.cancelled() => return,
+            biased;
             command = inbox.recv() => match command {
                 Some(command) => command,
                 None => return,
             },
+            // What was sent before the end still counts.
+            () = stop.cancelled() => return,
         };
         let failed = match command {
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),

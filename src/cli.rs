@@ -25,6 +25,8 @@ use crate::config::environment::Environment;
 use crate::config::load::{self, Loaded, Sources, nested};
 use crate::config::paths::Paths;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::command;
+use crate::domain::ids::SessionId;
 use crate::domain::query::{CheckLevel, CheckRow};
 use crate::store::{self, EventLog};
 
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
 }
 
 /// What every command starts from.
+#[derive(Clone)]
 struct Base {
     cwd: PathBuf,
     environment: Environment,
@@ -100,6 +103,19 @@ impl Base {
     fn start(&self, unattended: bool) -> Result<app::Start, Stop> {
         let (paths, environment, cwd) = (self.paths.clone(), self.environment.clone(), self.cwd.clone());
         Ok(app::Start { loaded: self.load()?, paths, environment, cwd, unattended })
+    }
+
+    /// Flags count for a session that is resumed too, over what it was left with.
+    fn insist(&self, app: &App, session: &SessionId) -> Result<(), Stop> {
+        let commands = app.commands();
+        if let Some(mode) = &self.global.approvals {
+            let mode = mode.parse().map_err(Stop::Usage)?;
+            commands.send(command::Command::SetMode { session: session.clone(), mode })?;
+        }
+        if let Some(model) = &self.global.model {
+            commands.send(command::Command::SetModel { session: session.clone(), model: model.clone() })?;
+        }
+        Ok(())
     }
 
     /// The log alone, for commands that only read it.

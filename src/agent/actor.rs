@@ -75,6 +75,8 @@ struct Actor {
     /// What is to be recorded together.
     outbox: Vec<EventBody>,
     pending: VecDeque<(RunId, Effect)>,
+    /// Keeps other processes from the session.
+    claim: Option<crate::agent::Claim>,
 }
 
 /// What comes next.
@@ -132,6 +134,7 @@ impl Actor {
             go_on_due: false,
             outbox: Vec::new(),
             pending: VecDeque::new(),
+            claim: None,
         }
     }
 

@@ -37,6 +37,28 @@ const SESSIONS_MAX: usize = 1_024;
 /// Approval events that are read at once while remembered consents are loaded.
 const CONSENTS_PAGE: usize = 1_000;
 
+/// Held while a session is open here; let go when dropped.
+pub type Claim = Box<dyn Send + Sync>;
+
+/// Sees to it that a session is open in one process only: a second one would take the first one's work for crashed.
+pub trait SessionLocks: Send + Sync {
+    /// Takes the session for this process.
+    ///
+    /// # Errors
+    /// When another process has it; a reason fit for a screen.
+    fn claim(&self, session: &SessionId) -> Result<Claim, String>;
+}
+
+/// No locks: for tests, and for logs that nobody else can reach.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLocks;
+
+impl SessionLocks for NoLocks {
+    fn claim(&self, _session: &SessionId) -> Result<Claim, String> {
+        Ok(Box::new(()))
+    }
+}
+
 /// What the agent works with.
 #[derive(Clone)]
 pub struct Deps {
@@ -50,6 +72,8 @@ pub struct Deps {
     pub models: Catalog,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Keeps other processes from the sessions that are open here.
+    pub locks: Arc<dyn SessionLocks>,
     /// The folder a session works in where its command names none.
     pub cwd: String,
     /// What varies.

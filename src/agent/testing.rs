@@ -286,6 +286,7 @@ impl Bench {
             tools: ToolBox::new(vec![Arc::new(tools.clone())]),
             models: Catalog::new(vec![("p".to_owned(), Arc::clone(&llm) as Arc<dyn Llm>)], "p/m"),
             clock: Arc::new(ManualClock::starting_at(Instant::from_millis(1_767_268_800_000))),
+            locks: Arc::new(crate::agent::NoLocks),
             cwd: "/work".to_owned(),
             options,
         };

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 
 use crate::app::{Start, doctor};
+use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::query::{AgentInfo, Answer, CheckRow, EventFilter, EventReader, ModelInfo, Queries, ServerStatus, SessionSummary};
@@ -41,6 +42,11 @@ impl AppQueries {
     /// All models.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// When tool calls of a new session need consent.
+    pub fn mode(&self) -> ApprovalMode {
+        self.start.loaded.settings.agent.mode
     }
 
     async fn list_models(&self) -> Vec<ModelInfo> {

@@ -15,6 +15,9 @@ pub fn prepare(start: &mut Start) -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
     start.cwd = folder;
     start.loaded.settings.agent.mode = ApprovalMode::Auto;
+    // Nobody's real servers run unasked for a show.
+    start.loaded.settings.mcp_servers.clear();
+    start.loaded.settings.agent.approvals.clear();
     DEFAULT_MODEL.clone_into(&mut start.loaded.settings.model);
     Ok(())
 }

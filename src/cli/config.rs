@@ -3,6 +3,7 @@
 use serde_json::json;
 use toml::Value;
 
+use crate::app::models;
 use crate::cli::Base;
 use crate::cli::args::ConfigCommand;
 use crate::cli::output::{self, Exit, Outcome, Stop};
@@ -12,7 +13,10 @@ use crate::config::edit;
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// Parts of keys whose values are never shown.
-const SECRET_KEYS: &[&str] = &["api_key", "token", "secret", "password", "authorization", "headers.", ".env."];
+const SECRET_KEYS: &[&str] = &["api_key", "token", "secret", "password", "authorization", ".headers.", ".env.", ".query."];
+
+/// Shorter texts are no secrets; masking them would only tear what is shown.
+const SECRET_BYTES_MIN: usize = 6;
 
 pub(super) fn run(base: &Base, command: &ConfigCommand) -> Outcome {
     match command {
@@ -36,11 +40,13 @@ fn init(base: &Base, force: bool) -> Outcome {
 fn show(base: &Base, json: bool) -> Outcome {
     let loaded = base.load()?;
     let rows = loaded.layers.flat();
+    let secrets = models::secrets(&loaded.settings, &base.environment);
     if json {
-        let row = |(path, value): &(String, &Value)| json!({"key": path, "value": shown(path, value), "origin": loaded.layers.origin(path).to_string()});
+        let row = |(path, value): &(String, &Value)| json!({"key": path, "value": shown(path, value, &secrets), "origin": loaded.layers.origin(path).to_string()});
         output::json(&rows.iter().map(row).collect::<Vec<_>>())?;
     } else {
-        let row = |(path, value): &(String, &Value)| vec![path.clone(), shown(path, value), loaded.layers.origin(path).to_string()];
+        let row =
+            |(path, value): &(String, &Value)| vec![path.clone(), shown(path, value, &secrets), loaded.layers.origin(path).to_string()];
         output::raw(output::table(&rows.iter().map(row).collect::<Vec<_>>(), 80))?;
     }
     for warning in &loaded.warnings {
@@ -49,14 +55,27 @@ fn show(base: &Base, json: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// A value for people, secrets masked. Names of variables that hold secrets are none themselves.
-fn shown(path: &str, value: &Value) -> String {
+/// A value for people, secrets masked: by the key's name, by what is known to be one, and in addresses. Names of variables
+/// that hold secrets are none themselves.
+fn shown(path: &str, value: &Value, secrets: &[String]) -> String {
     let lower = path.to_ascii_lowercase();
-    let secret = !lower.ends_with("_env") && SECRET_KEYS.iter().any(|key| lower.contains(key)) && lower != "tools";
+    let secret = !lower.ends_with(".api_key_env") && SECRET_KEYS.iter().any(|key| lower.contains(key));
     match value {
         Value::String(text) if secret && !text.is_empty() => "•••• (set)".to_owned(),
-        value => value.to_string(),
+        value => mask_text(&value.to_string(), secrets),
     }
+}
+
+/// Replaces known secrets, and user names, passwords and secret parameters in addresses.
+fn mask_text(text: &str, secrets: &[String]) -> String {
+    let known = secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN);
+    let text = known.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "••••"));
+    let patterns =
+        [(r"//[^/@\s\x22]+@", "//••••@"), (r"(?i)([?&\x22 ](?:-{0,2})[\w-]*(?:key|token|secret|password)[\w-]*=)[^&\s\x22]+", "${1}••••")];
+    patterns.iter().fold(text, |text, (pattern, with)| match regex::Regex::new(pattern) {
+        Ok(pattern) => pattern.replace_all(&text, *with).into_owned(),
+        Err(_) => text,
+    })
 }
 
 fn path(base: &Base, json: bool) -> Outcome {
@@ -126,9 +145,13 @@ mod tests {
     fn secrets_are_masked() {
         let secret = Value::String("sk-1".into());
         for path in ["providers.a.api_key", "mcp_servers.s.headers.X", "mcp_servers.s.env.K"] {
-            assert_eq!(shown(path, &secret), "•••• (set)", "{path}");
+            assert_eq!(shown(path, &secret, &[]), "•••• (set)", "{path}");
         }
-        assert_eq!(shown("providers.a.api_key_env", &Value::String("N".into())), "\"N\"");
-        assert_eq!(shown("model", &Value::String("m".into())), "\"m\"");
+        assert_eq!(shown("providers.a.api_key_env", &Value::String("N".into()), &[]), "\"N\"");
+        assert_eq!(shown("model", &Value::String("m".into()), &[]), "\"m\"");
+        let url = Value::String("https://me:pw@host/mcp?api_key=abc&x=1".into());
+        assert_eq!(shown("mcp_servers.s.url", &url, &[]), "\"https://••••@host/mcp?api_key=••••&x=1\"");
+        let args = Value::Array(vec![Value::String("--token=abcdef".into()), Value::String("sk-known".into())]);
+        assert_eq!(shown("mcp_servers.s.args", &args, &["sk-known".into()]), "[\"--token=••••\", \"••••\"]");
     }
 }

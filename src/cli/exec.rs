@@ -38,12 +38,12 @@ enum Style {
 pub(super) async fn run(base: &Base, args: ExecArgs) -> Outcome {
     let prompt = prompt(&args)?;
     let app = App::start(base.start(true)?).await?;
-    let outcome = ask_once(&app, &args, prompt).await;
+    let outcome = ask_once(base, &app, &args, prompt).await;
     app.shutdown().await;
     outcome
 }
 
-async fn ask_once(app: &App, args: &ExecArgs, prompt: String) -> Outcome {
+async fn ask_once(base: &Base, app: &App, args: &ExecArgs, prompt: String) -> Outcome {
     let style = match (args.json, std::io::stdout().is_terminal() && !args.quiet) {
         (true, _) => Style::Json,
         (false, true) => Style::Stream,
@@ -60,6 +60,7 @@ async fn ask_once(app: &App, args: &ExecArgs, prompt: String) -> Outcome {
         Some(wanted) => {
             let session = app.find_session(wanted).await?;
             app.commands().send(Command::OpenSession { session: session.clone() })?;
+            base.insist(app, &session)?;
             session
         }
         None => new_session(app)?,
@@ -188,14 +189,33 @@ impl<'a> Asking<'a> {
         if event.session.as_ref().is_some_and(|other| other != session) {
             return Ok(None);
         }
+        if let (None, EventBody::Error(error)) = (event.seq, &event.body)
+            && matches!(error.source.as_str(), "agent" | "app")
+        {
+            // What is told beside the log is why a prompt comes to nothing: no turn will end.
+            self.end_line()?;
+            output::note(format_args!("wakeful: {}", clean(&error.message)));
+            return Ok(Some(Exit::Failed));
+        }
         match &event.body {
             EventBody::Chat(chat) => self.chat(chat)?,
             EventBody::TurnEvent(TurnEvent::Finished { turn, parent: None, end, message, .. }) if self.is_mine(turn) => {
                 return self.finish(*end, message.as_deref()).map(Some);
             }
-            EventBody::Approval(Approval { status: ApprovalStatus::Refused, .. }) => self.refused = true,
+            // Another prompt, queued before this one, came to a bad end: what waits behind it does not go by itself.
+            EventBody::TurnEvent(TurnEvent::Finished {
+                parent: None,
+                end: end @ (TurnEnd::Failed | TurnEnd::Interrupted),
+                message,
+                ..
+            }) if !self.begun => {
+                let (session, message_id) = (session.clone(), self.message.clone());
+                self.app.commands().send(Command::EditQueued { session, message_id, text: None })?;
+                return self.finish(*end, message.as_deref()).map(Some);
+            }
+            EventBody::Approval(Approval { status: ApprovalStatus::Refused, .. }) => self.refused |= self.begun,
             EventBody::ToolExecution(run) if run.status != Status::Started => {
-                self.refused |= run.error_kind == Some(ErrorKind::Refused);
+                self.refused |= self.begun && run.error_kind == Some(ErrorKind::Refused);
                 self.note(event)?;
             }
             EventBody::HandoffCall(_) | EventBody::Error(_) | EventBody::TurnEvent(TurnEvent::Retrying { .. }) => self.note(event)?,

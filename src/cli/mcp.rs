@@ -13,6 +13,7 @@ use crate::cli::Base;
 use crate::cli::args::McpCommand;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::config::edit::{self, NewServer};
+use crate::config::layers::Layer;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::ids::CallId;
 use crate::domain::query::ServerState;
@@ -122,11 +123,16 @@ async fn list(base: &Base, json: bool, with_tools: bool) -> Outcome {
 }
 
 /// The server that `target` means: a configured one, a URL, a command.
-fn find(base: &Base, target: &[String]) -> Result<ServerOptions, Stop> {
+fn find(start: &crate::app::Start, target: &[String]) -> Result<ServerOptions, Stop> {
     if let [name] = target
-        && let Some(known) = base.load()?.settings.mcp_servers.into_iter().find(|server| server.name == *name)
+        && let Some(known) = start.loaded.settings.mcp_servers.iter().find(|server| server.name == *name)
     {
-        return Ok(known);
+        let origin = start.loaded.layers.origin(&format!("mcp_servers.{name}"));
+        if !known.enabled && matches!(origin, Layer::Project(_)) {
+            let hint = "add the folder to `trusted_projects` in your own config to run what it names";
+            return Err(Stop::Usage(format!("`{name}` comes from the {origin} and is not trusted: {hint}")));
+        }
+        return Ok(known.clone());
     }
     let mut server = NewServer { name: "target".to_owned(), ..NewServer::default() };
     point(&mut server, target.to_vec());
@@ -137,9 +143,9 @@ fn find(base: &Base, target: &[String]) -> Result<ServerOptions, Stop> {
 
 async fn test(base: &Base, target: &[String], json: bool) -> Outcome {
     let start = base.start(true)?;
-    let options = find(base, target)?;
+    let options = find(&start, target)?;
     let net = crate::net::Client::new(start.loaded.settings.net.clone());
-    let report = mcp::test_server(&options, mcp_http(&net), start.environment.map()).await;
+    let report = mcp::test_server(&options, mcp_http(&net), start.environment.own()).await;
     if json {
         output::json(&report)?;
     } else {
@@ -186,9 +192,6 @@ async fn call(base: &Base, server: &str, tool: &str, arguments: &str, json: bool
     };
     let mut start = base.start(true)?;
     start.loaded.settings.mcp_servers.retain(|options| options.name == server);
-    if let [only] = start.loaded.settings.mcp_servers.as_mut_slice() {
-        only.enabled = true;
-    }
     let app = App::start(start).await?;
     app.pool().settled(SERVERS_WAIT_MAX).await;
     let outcome = call_tool(&app, server, tool, arguments).await;

@@ -44,6 +44,16 @@ pub enum Stop {
     Usage(String),
 }
 
+impl Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ReaderGone => f.write_str("the reader of standard output went away"),
+            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Usage(message) => f.write_str(message),
+        }
+    }
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Stop {
     fn from(error: E) -> Self {
         let error = error.into();

@@ -27,10 +27,10 @@ pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
     if touring {
         tour::prepare(&mut start)?;
     }
-    block_on(async move { screen(start, args.resume.clone(), touring).await })
+    block_on(screen(base, start, args.resume.clone(), touring))
 }
 
-async fn screen(start: Start, resume: Option<String>, touring: bool) -> Outcome {
+async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool) -> Outcome {
     let (sender, backend) = oneshot::channel();
     let deps = Deps {
         clock: Arc::new(SystemClock),
@@ -39,7 +39,8 @@ async fn screen(start: Start, resume: Option<String>, touring: bool) -> Outcome 
         options: start.loaded.settings.tui.clone(),
         surroundings: surroundings(&start, touring),
     };
-    let starting = tokio::spawn(bring_up(start, resume, sender));
+    // On a task of its own: the screen waits for nothing.
+    let starting = tokio::spawn(bring_up(base.clone(), start, resume, sender));
     let exit = tui::run(deps).await;
     if let Ok(Some(app)) = starting.await {
         app.shutdown().await;
@@ -55,10 +56,10 @@ async fn screen(start: Start, resume: Option<String>, touring: bool) -> Outcome 
 }
 
 /// Starts the program and hands it to the screen; an error is shown there.
-async fn bring_up(start: Start, resume: Option<String>, screen: oneshot::Sender<Result<Backend, String>>) -> Option<App> {
+async fn bring_up(base: Base, start: Start, resume: Option<String>, screen: oneshot::Sender<Result<Backend, String>>) -> Option<App> {
     match App::start(start).await {
         Ok(app) => {
-            let backend = backend(&app, resume).await.map_err(|error| format!("{error:#}"));
+            let backend = backend(&base, &app, resume).await.map_err(|error| format!("{error:#}"));
             // The screen may be gone already: then there is only the shutdown left.
             let _ = screen.send(backend);
             Some(app)
@@ -70,11 +71,15 @@ async fn bring_up(start: Start, resume: Option<String>, screen: oneshot::Sender<
     }
 }
 
-async fn backend(app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
+async fn backend(base: &Base, app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
     let events = app.subscribe();
     let start = match resume {
-        Some(wanted) => tui::Start::Resume(app.find_session(&wanted).await?),
-        None => tui::Start::New(SessionOptions::default()),
+        Some(wanted) => {
+            let session = app.find_session(&wanted).await?;
+            base.insist(app, &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
+            tui::Start::Resume(session)
+        }
+        None => tui::Start::New(SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() }),
     };
     let model = app.catalog().resolve(app.catalog().default_id(), None)?;
     Ok(Backend {
@@ -90,7 +95,7 @@ async fn backend(app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
 
 fn surroundings(start: &Start, touring: bool) -> Surroundings {
     let environment = &start.environment;
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| environment.process(name)).map(str::to_owned);
     Surroundings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         timezone: TimeZone::UTC,

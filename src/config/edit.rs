@@ -171,6 +171,10 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let inner = || -> std::io::Result<()> {
         // A link stays a link: dotfiles often are.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            // A device or a pipe is written, not replaced.
+            return fs::write(&path, text);
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let scratch = folder.join(format!(".{}.{}", path.file_name().unwrap_or_default().to_string_lossy(), std::process::id()));

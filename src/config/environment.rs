@@ -58,9 +58,16 @@ impl Environment {
         self.0.get(name).map(|(_, origin)| *origin)
     }
 
-    /// All variables, for those who hand some of them on.
-    pub fn map(&self) -> BTreeMap<String, String> {
-        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    /// The value of `name` in the process's own environment: for what a folder's `.env` must not decide (where files
+    /// are, which programs run).
+    pub fn process(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|_| self.origin(name) == Some(Origin::Process))
+    }
+
+    /// The process's own variables, for those who hand some of them on to programs.
+    pub fn own(&self) -> BTreeMap<String, String> {
+        let own = self.0.iter().filter(|(_, (_, origin))| *origin == Origin::Process);
+        own.map(|(name, (value, _))| (name.clone(), value.clone())).collect()
     }
 
     /// All variables.

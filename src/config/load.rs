@@ -103,6 +103,27 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn toml(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+        let done = self.read_toml(path, layer, trusted);
+        self.forgive(done, trusted)
+    }
+
+    fn mcp_json(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+        let done = self.read_mcp_json(path, layer, trusted);
+        self.forgive(done, trusted)
+    }
+
+    /// A stranger's broken file is no reason not to start.
+    fn forgive(&mut self, done: Result<(), Error>, trusted: bool) -> Result<(), Error> {
+        match done {
+            Err(error) if !trusted => {
+                self.warnings.push(format!("passed over: {}", chain(&error)));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn read_toml(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
         let Some(text) = read(path)? else { return Ok(()) };
         check(&text, &path.display().to_string())?;
         let mut table = text.parse::<Table>().map_err(|error| invalid(&text, &path.display().to_string(), &error))?;
@@ -114,7 +135,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn mcp_json(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+    fn read_mcp_json(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
         let Some(text) = read(path)? else { return Ok(()) };
         let variable = |name: &str| self.environment.get(name).map(str::to_owned);
         let place = || path.display().to_string();
@@ -150,6 +171,7 @@ impl Reading<'_> {
         if let Some(Value::Table(agent)) = table.get_mut("agent") {
             agent.retain(|key, _| key == "instructions");
         }
+        self.keep_own_servers(path, table);
         let mut disabled = Vec::new();
         for server in table.get_mut("mcp_servers").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(server) = server.as_table_mut() {
@@ -172,19 +194,34 @@ impl Reading<'_> {
         }
     }
 
+    /// A stranger's server never takes the place of one of the user's: consents and keys go by name.
+    fn keep_own_servers(&mut self, path: &Path, table: &mut Table) {
+        let named = |server: &Value| server.get("name").and_then(Value::as_str).map(str::to_owned);
+        let own: Vec<String> =
+            self.layers.table.get("mcp_servers").and_then(Value::as_array).into_iter().flatten().filter_map(named).collect();
+        let Some(servers) = table.get_mut("mcp_servers").and_then(Value::as_array_mut) else { return };
+        let taken: Vec<String> = servers.iter().filter_map(named).filter(|name| own.contains(name)).collect();
+        servers.retain(|server| named(server).is_none_or(|name| !own.contains(&name)));
+        if !taken.is_empty() {
+            self.warnings.push(format!("{} names the servers {} as you do: yours count", path.display(), taken.join(", ")));
+        }
+    }
+
     /// `OPENAI_*`: a provider `openai`, and the model where one is named.
     fn variables(&mut self, trusted: bool) {
-        let base = ["OPENAI_API_BASE", "OPENAI_BASE_URL"].into_iter().find(|name| self.environment.get(name).is_some());
+        // A folder's own file must not send the user's words and keys to an address that it chose.
+        let usable =
+            |name: &&str| self.environment.get(name).is_some() && (trusted || self.environment.origin(name) == Some(Origin::Process));
+        let base = ["OPENAI_API_BASE", "OPENAI_BASE_URL"].into_iter().find(usable);
+        let model = Some("OPENAI_MODEL").filter(usable);
+        let names = ["OPENAI_API_BASE", "OPENAI_BASE_URL", "OPENAI_MODEL"];
+        let foreign: Vec<&str> = names.into_iter().filter(|name| self.environment.get(name).is_some() && !usable(name)).collect();
+        if !foreign.is_empty() {
+            let hint = "add the folder to `trusted_projects` in your own config to believe it";
+            self.warnings.push(format!(".env sets {}: passed over; {hint}", foreign.join(", ")));
+        }
         if let Some(name) = base {
-            let foreign =
-                self.environment.origin(name) == Some(Origin::DotEnv) && self.environment.origin("OPENAI_API_KEY") == Some(Origin::Process);
-            if foreign && !trusted {
-                self.warnings.push(format!(
-                    "{name} in .env is passed over: it would send your own OPENAI_API_KEY to an address that this folder chose"
-                ));
-            } else {
-                self.set(name, &["providers", "openai", "base_url"]);
-            }
+            self.set(name, &["providers", "openai", "base_url"]);
         }
         if self.environment.get("OPENAI_API_KEY").is_some()
             && self.layers.table.get("providers").and_then(|all| all.get("openai")?.get("api_key")).is_none()
@@ -192,7 +229,7 @@ impl Reading<'_> {
             let layer = Layer::Environment("OPENAI_API_KEY".to_owned());
             self.layers.lay(nested(&["providers", "openai", "api_key_env"], Value::String("OPENAI_API_KEY".to_owned())), &layer);
         }
-        if let Some(model) = self.environment.get("OPENAI_MODEL") {
+        if let Some(model) = model.and_then(|name| self.environment.get(name)) {
             let layer = Layer::Environment("OPENAI_MODEL".to_owned());
             self.layers.lay(nested(&["model"], Value::String(format!("openai/{model}"))), &layer);
         }
@@ -226,7 +263,8 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
                 message: "larger than 1 MiB: this is no config file".to_owned(),
             });
         }
-        Ok(meta) if meta.is_dir() => return Ok(None),
+        // A folder, a pipe or a device is no config file.
+        Ok(meta) if !meta.is_file() => return Ok(None),
         _ => {}
     }
     match fs::read_to_string(path) {

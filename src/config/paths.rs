@@ -27,7 +27,7 @@ impl Paths {
     /// # Errors
     /// When the platform tells no home folder.
     pub fn find(environment: &Environment) -> Result<Self, String> {
-        if let Some(home) = environment.get(HOME_VARIABLE) {
+        if let Some(home) = environment.process(HOME_VARIABLE) {
             return Ok(Self::under(Path::new(home)));
         }
         let dirs = directories::ProjectDirs::from("", "", "wakeful")

@@ -61,7 +61,7 @@ pub enum Error {
         source: Cause,
     },
     /// The file is something else.
-    #[error("`{}` is not an event log of wakeful: set `[store] path` to another file or move this one away", path.display())]
+    #[error("`{}` is not an event log of wakeful: move it away, or set `WAKEFUL_HOME` to another folder", path.display())]
     Foreign {
         /// Where.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum Error {
         source: Cause,
     },
     /// A newer version of the program wrote the file.
-    #[error("the event log `{}` has format {found}, this version reads up to {newest}: update wakeful, or set `[store] path` to another file", path.display())]
+    #[error("the event log `{}` has format {found}, this version reads up to {newest}: update wakeful, or set `WAKEFUL_HOME` to another folder", path.display())]
     Newer {
         /// Where.
         path: PathBuf,

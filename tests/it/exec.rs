@@ -110,3 +110,35 @@ fn the_log_can_be_read_by_type_and_position() {
     let tail = home.run(&["events", "--json", "--since", &(all - 1).to_string()]);
     assert_eq!(tail.out.lines().count(), 1);
 }
+
+#[test]
+fn a_prompt_that_comes_to_nothing_ends_with_its_reason() {
+    let home = Home::with("[agent]\nmessage_bytes_max = 10\n");
+    let ran = home.run(&["exec", "a prompt of more than ten bytes"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(!ran.err.is_empty());
+}
+
+#[test]
+fn a_flag_counts_for_a_resumed_session_too() {
+    let home = Home::with("");
+    assert_eq!(home.run(&["exec", "--approvals", "auto", "what is 2+2?"]).code, 0);
+    let ask = ["exec", "--resume", "last", "--approvals", "ask", "what is 3+3?"];
+    assert_eq!(home.run(&ask).code, 3, "every call asks, and nobody is there");
+}
+
+#[test]
+fn a_session_is_open_in_one_process_only() {
+    let model = ModelServer::start(|_| Say::Hang("thinking".to_owned()));
+    let home = Home::with(&format!("model = \"bench/model\"\n{}", model.provider()));
+    let mut first = home.wakeful(&["exec", "--json", "think"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(first.stdout.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("\"event_type\":\"started\"")), "the turn runs");
+    let second = home.run(&["exec", "--resume", "last", "me too"]);
+    let events = home.events();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains("open in another wakeful"), "{}", second.err);
+    assert!(!events.iter().any(|event| event["data"]["end"] == "crashed"), "the first one's turn is not taken for crashed");
+}

@@ -33,9 +33,11 @@ pub(super) fn title(text: &str) -> Option<String> {
 impl Actor {
     /// Opens the session `id`; a reason fit for a screen where that fails.
     pub(super) async fn open(shared: Arc<Shared>, id: SessionId, opening: Opening) -> Result<Self, String> {
+        let claim = shared.deps.locks.claim(&id)?;
         let events = stored(&shared, &id).await?;
         let bytes_max = shared.deps.options.tool_result_bytes_max;
         let mut actor = Self::new(Arc::clone(&shared), id.clone(), State::fold(&events, bytes_max));
+        actor.claim = Some(claim);
         if actor.state.exists {
             actor.repair().await.map_err(|error| error.to_string())?;
             return Ok(actor);

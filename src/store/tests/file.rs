@@ -99,7 +99,7 @@ fn files_of_others_are_refused_and_left_alone() {
         std::fs::remove_file(&path).unwrap();
     };
     std::fs::write(&path, "a shopping list, long enough to be looked at as a header".repeat(40)).unwrap();
-    check("is not an event log of wakeful: set `[store] path`");
+    check("is not an event log of wakeful: move it away");
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (name)").unwrap();
     check("is not an event log of wakeful");
     drop(SqliteStore::open(&path, &options()).unwrap());
