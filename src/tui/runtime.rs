@@ -76,6 +76,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         cancel,
         last_frame: Moment::now(),
         pressed: false,
+        answered: Moment::now(),
         exit: None,
     };
     let result = driver.run().await;
@@ -131,8 +132,11 @@ struct Driver {
     hangup: Hangup,
     cancel: CancellationToken,
     last_frame: Moment,
-    /// A key waits for its answer: the next frame does not.
+    /// A key waits for its answer: the next frame does not, unless one was answered so just before (a burst of keys
+    /// must not be a burst of frames).
     pressed: bool,
+    /// When a key was last answered.
+    answered: Moment,
     /// Set once the run is over.
     exit: Option<End>,
 }
@@ -142,7 +146,8 @@ impl Driver {
         while self.exit.is_none() {
             let now = Moment::now();
             let frame_at = self.last_frame + FRAME;
-            if self.state.dirty && (self.pressed || now >= frame_at) {
+            let answer = self.pressed && now >= self.answered + FRAME;
+            if self.state.dirty && (answer || now >= frame_at) {
                 self.draw()?;
             }
             let wake = self.wake(now, frame_at);
@@ -172,8 +177,10 @@ impl Driver {
     fn draw(&mut self) -> io::Result<()> {
         self.terminal.draw(&self.state)?;
         self.state.dirty = false;
-        self.pressed = false;
         self.last_frame = Moment::now();
+        if std::mem::take(&mut self.pressed) {
+            self.answered = self.last_frame;
+        }
         Ok(())
     }
 
