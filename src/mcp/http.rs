@@ -203,7 +203,8 @@ impl Fault {
         let mut source = Some(error);
         while let Some(cause) = source {
             let text = cause.to_string();
-            unreachable |= text == "client error (Connect)" || cause.downcast_ref::<std::io::Error>().is_some_and(is_refusal);
+            // Not any I/O error that sounds like it: an established connection can end in those as well.
+            unreachable |= text == "client error (Connect)";
             causes.push(text);
             source = cause.source();
         }
@@ -219,9 +220,11 @@ impl Fault {
     }
 }
 
-fn is_refusal(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
+/// Whether a refusal clearly says that the server does not know our session, and so did not look at the message.
+fn denies_session(text: &str) -> bool {
+    const DENIALS: [&str; 5] = ["session not found", "no valid session", "invalid session", "unknown session", "session id"];
+    let text = text.to_ascii_lowercase();
+    DENIALS.iter().any(|denial| text.contains(denial))
 }
 
 /// What a failed sending means for the message.
@@ -243,7 +246,7 @@ pub(super) fn verdict(error: &(dyn std::error::Error + Send + Sync + 'static)) -
     }
     match error.downcast_ref::<StreamableHttpError<Fault>>() {
         Some(StreamableHttpError::Client(fault)) if fault.unreachable => Verdict::NotSent,
-        Some(StreamableHttpError::SessionExpired | StreamableHttpError::TransportChannelClosed) => Verdict::NotSent,
+        Some(StreamableHttpError::SessionExpired) => Verdict::NotSent,
         Some(
             StreamableHttpError::HttpStatus(_)
             | StreamableHttpError::UnexpectedServerResponse(_)
@@ -327,7 +330,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
         match posted.await {
             Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(mut error), session)) if error.id.is_none() && id.is_some() => {
                 // A restarted server refuses old sessions with an error that names no request; rmcp would wait for ever.
-                if in_session && error.error.message.to_ascii_lowercase().contains("session") {
+                if in_session && denies_session(&error.error.message) {
                     return Err(self.noticed(StreamableHttpError::SessionExpired));
                 }
                 error.id = id;
@@ -335,7 +338,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
             }
             Ok(response) => Ok(response),
             Err(StreamableHttpError::UnexpectedServerResponse(text))
-                if in_session && text.starts_with("HTTP 4") && text.to_ascii_lowercase().contains("session") =>
+                if in_session && text.starts_with("HTTP 400") && denies_session(&text) =>
             {
                 Err(self.noticed(StreamableHttpError::SessionExpired))
             }
@@ -392,5 +395,39 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
                 Err(self.noticed(error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as IoError, ErrorKind};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Said {
+        text: &'static str,
+        source: Option<IoError>,
+    }
+
+    #[test]
+    fn only_a_failed_connect_means_that_nothing_was_sent() {
+        let check = |text: &'static str, kind: ErrorKind, expected: Verdict| {
+            let fault = Fault::new(&Said { text, source: Some(kind.into()) }, "there");
+            assert_eq!(verdict(&StreamableHttpError::Client(fault)), expected, "{text} {kind:?}");
+        };
+        check("client error (Connect)", ErrorKind::ConnectionRefused, Verdict::NotSent);
+        check("client error (SendRequest)", ErrorKind::HostUnreachable, Verdict::Unknown);
+        check("client error (SendRequest)", ErrorKind::ConnectionRefused, Verdict::Unknown);
+        assert_eq!(verdict(&StreamableHttpError::<Fault>::TransportChannelClosed), Verdict::Unknown);
+        assert_eq!(verdict(&StreamableHttpError::<Fault>::SessionExpired), Verdict::NotSent);
+    }
+
+    #[test]
+    fn a_refusal_denies_the_session_only_in_clear_words() {
+        assert!(denies_session("Bad Request: No valid session ID provided"));
+        assert!(denies_session("HTTP 400 Bad Request: Invalid Session"));
+        assert!(!denies_session("the session of the database is locked"));
     }
 }

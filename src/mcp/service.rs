@@ -159,6 +159,11 @@ impl Service {
         }
     }
 
+    /// Whether these are the tools that it lends already.
+    pub(super) fn lends(&self, tools: &[ToolInfo]) -> bool {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).infos == tools
+    }
+
     /// How many tools it lends.
     pub(super) fn tool_count(&self) -> usize {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.len()

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::domain::clock::Clock;
 use crate::domain::event::McpEventType;
@@ -24,6 +25,9 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// How long several changes of a list are taken together.
 const COALESCE: Duration = Duration::from_millis(150);
+
+/// The same for a server that says so again each time its list is read, at most.
+const COALESCE_MAX: Duration = Duration::from_secs(30);
 
 /// How long an answer to the question whether a server lives may take.
 const PING_LIMIT: Duration = Duration::from_secs(5);
@@ -177,32 +181,80 @@ impl Supervisor {
 
     /// Looks after a connection until it ends.
     async fn watch(&self, link: &Arc<Link>, wanted: &mut watch::Receiver<Wanted>) -> End {
-        let service = &self.service;
         let ping_every = Duration::from_secs(self.options.ping_seconds);
         let pings = ping_every > Duration::ZERO && !matches!(link.transport, "stdio" | "builtin");
+        let mut pace = Pace { wait: COALESCE, quiet_at: Instant::now() };
+        let mut relist_at: Option<Instant> = None;
         loop {
-            tokio::select! {
+            let due = relist_at.unwrap_or_else(Instant::now);
+            let ended = tokio::select! {
                 biased;
-                () = service.stop.cancelled() => return End::Stopped,
-                _ = wanted.changed() => return End::Asked,
-                reason = link.down.wait() => return End::Lost(reason),
-                () = link.shared.tools_changed.notified() => {
-                    sleep(COALESCE).await;
-                    self.relist(link).await;
+                end = self.asked(wanted) => Some(end),
+                reason = link.down.wait() => Some(End::Lost(reason)),
+                () = sleep_until(due), if relist_at.is_some() => {
+                    relist_at = None;
+                    // What was said until now is answered by the list that is asked for now.
+                    let _ = link.shared.tools_changed.notified().now_or_never();
+                    let ended = self.relist(link, wanted).await;
+                    pace.listed(Instant::now());
+                    ended
                 }
-                () = link.shared.suspect.notified() => check(link).await,
-                () = sleep(ping_every), if pings => check(link).await,
+                () = link.shared.tools_changed.notified(), if relist_at.is_none() => {
+                    let now = Instant::now();
+                    relist_at = Some(now + pace.noticed(now));
+                    None
+                }
+                () = link.shared.suspect.notified() => self.check(link, wanted).await,
+                () = sleep(ping_every), if pings => self.check(link, wanted).await,
+            };
+            if let Some(end) = ended {
+                return end;
             }
         }
     }
 
-    /// The server says that its tools changed; all that was said meanwhile counts as once.
-    async fn relist(&self, link: &Arc<Link>) {
+    /// Waits until somebody wants the connection to end.
+    async fn asked(&self, wanted: &mut watch::Receiver<Wanted>) -> End {
+        tokio::select! {
+            biased;
+            () = self.service.stop.cancelled() => End::Stopped,
+            _ = wanted.changed() => End::Asked,
+        }
+    }
+
+    /// The server says that its tools changed; all that was said meanwhile counts as once. Tells the end where it comes first.
+    async fn relist(&self, link: &Arc<Link>, wanted: &mut watch::Receiver<Wanted>) -> Option<End> {
         let service = &self.service;
-        service.lane.tell(McpEventType::ListChanged, json!({"list": "tools"})).await;
-        match catalog::list(link, &service.choice(), service.options.startup_limit()).await {
-            Ok(listing) => service.lend(listing).await,
+        let choice = service.choice();
+        let listed = tokio::select! {
+            biased;
+            end = self.asked(wanted) => return Some(end),
+            listed = catalog::list(link, &choice, service.options.startup_limit()) => listed,
+        };
+        match listed {
+            Ok(listing) => {
+                // Some servers say so all the time.
+                if !service.lends(&listing.tools) {
+                    service.lane.tell(McpEventType::ListChanged, json!({"list": "tools"})).await;
+                }
+                service.lend(listing).await;
+            }
             Err(error) => service.log.push(&format!("[tools] the changed list could not be read: {}", chain(&error))),
+        }
+        None
+    }
+
+    /// Raises the alarm where the server does not answer. Tells the end where it comes first.
+    async fn check(&self, link: &Link, wanted: &mut watch::Receiver<Wanted>) -> Option<End> {
+        tokio::select! {
+            biased;
+            end = self.asked(wanted) => Some(end),
+            is_alive = link.is_alive(PING_LIMIT) => {
+                if !is_alive {
+                    link.down.raise("the server no longer answers");
+                }
+                None
+            }
         }
     }
 
@@ -293,15 +345,49 @@ impl Supervisor {
     }
 }
 
-/// Raises the alarm where the server does not answer.
-async fn check(link: &Link) {
-    if !link.is_alive(PING_LIMIT).await {
-        link.down.raise("the server no longer answers");
+/// How soon a changed list is read: ever later for a server that always says so.
+struct Pace {
+    wait: Duration,
+    /// A notice from then on comes after a quiet time.
+    quiet_at: Instant,
+}
+
+impl Pace {
+    /// The server says that its list changed: how long further notices are taken together.
+    fn noticed(&mut self, now: Instant) -> Duration {
+        self.wait = if now < self.quiet_at { (self.wait * 2).min(COALESCE_MAX) } else { COALESCE };
+        self.wait
+    }
+
+    /// The list was read.
+    fn listed(&mut self, now: Instant) {
+        self.quiet_at = now + self.wait;
     }
 }
 
 fn settle(service: &Service, settled: &mut bool) {
     if !std::mem::replace(settled, true) {
         service.settle_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_notices_are_answered_ever_later() {
+        let mut now = Instant::now();
+        let mut pace = Pace { wait: COALESCE, quiet_at: now };
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let wait = pace.noticed(now);
+            waits.push(wait);
+            now += wait;
+            pace.listed(now);
+        }
+        assert_eq!(waits[..3], [COALESCE, COALESCE * 2, COALESCE * 4]);
+        assert_eq!(waits[9], COALESCE_MAX);
+        assert_eq!(pace.noticed(now + COALESCE_MAX), COALESCE, "a quiet time is rewarded");
     }
 }

@@ -144,13 +144,15 @@ enum Unresolved {
     Io(io::Error),
 }
 
-/// The path without links; parts at its end that do not exist are kept as they are (with `..` taken back).
+/// The path without links; parts at its end that do not exist are kept as they are (with `..` taken back). What such a
+/// `..` leads to may exist and be a link, so that it is looked at again.
 fn real_path(wanted: &Path) -> Result<PathBuf, Unresolved> {
     let mut existing = wanted.to_path_buf();
     let mut missing = Vec::new();
     loop {
         match existing.canonicalize() {
             Ok(mut real) => {
+                let went_up = missing.iter().any(|part| matches!(part, Part::Up));
                 for part in missing.into_iter().rev() {
                     match part {
                         Part::Up => {
@@ -159,7 +161,8 @@ fn real_path(wanted: &Path) -> Result<PathBuf, Unresolved> {
                         Part::Down(name) => real.push(name),
                     }
                 }
-                return Ok(real);
+                // There is no `..` left in it: this happens once.
+                return if went_up { real_path(&real) } else { Ok(real) };
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if existing.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {

@@ -164,8 +164,11 @@ fn plan_edit(workspace: &Workspace, arguments: &EditArguments) -> Result<Change,
         let what = format!("`old_text` is in `{}` {replaced} times", file.shown);
         return Err(Error::BadArgument { what, hint: "give more of the text around it, or set `replace_all`" });
     }
+    // Before it is made: many places and a long text are together more than any memory.
+    let kept = (old.len() - replaced * from.len()) as u64;
+    let added = (replaced as u64).checked_mul(to.len() as u64);
+    bounded(workspace, &file, added.and_then(|added| added.checked_add(kept)).unwrap_or(u64::MAX))?;
     let new = old.replace(&from, &to);
-    bounded(workspace, &file, new.len() as u64)?;
     Ok(Change { file, old: Some(old), new, replaced })
 }
 

@@ -186,6 +186,17 @@ async fn edits_are_exact_and_shown_as_diffs() {
 }
 
 #[tokio::test]
+async fn an_edit_that_would_grow_too_large_is_refused() {
+    let mut fixture = Fixture::with(&[("a.txt", "aaaa--")]);
+    fixture.options.file_bytes_max = 100;
+    let grown = json!({"path": "a.txt", "old_text": "a", "new_text": "b".repeat(50), "replace_all": true});
+    fixture.bad("edit_file", grown, "too large (202 bytes; at most 100)").await;
+    assert_eq!(fixture.read("a.txt"), "aaaa--");
+    fixture.good("edit_file", json!({"path": "a.txt", "old_text": "a", "new_text": "b".repeat(24), "replace_all": true})).await;
+    assert_eq!(fixture.read("a.txt").len(), 98);
+}
+
+#[tokio::test]
 async fn the_question_for_consent_shows_the_change() {
     let fixture = Fixture::with(&[("a.txt", "one\n")]);
     let ask = async |name: &str, arguments: Value| fixture.tool(name).preview(arguments.as_object().unwrap()).await;
@@ -220,6 +231,9 @@ async fn nothing_outside_is_touched() {
         fixture.bad("read_file", json!({"path": "link.txt"}), outside).await;
         fixture.bad("edit_file", json!({"path": "link.txt", "old_text": "secret", "new_text": "x"}), outside).await;
         fixture.bad("write_file", json!({"path": "linked/new.txt", "content": "x"}), outside).await;
+        fixture.bad("write_file", json!({"path": "missing/../linked/x", "content": "x"}), outside).await;
+        fixture.bad("read_file", json!({"path": "missing/../linked/secret.txt"}), outside).await;
+        fixture.bad("read_file", json!({"path": "missing/deep/../../link.txt"}), outside).await;
         fixture.bad("write_file", json!({"path": "broken", "content": "x"}), "a link to something that does not exist").await;
         assert!(!fixture.good("search_files", json!({"pattern": "secret"})).await.contains("link"), "links are not followed");
     }
