@@ -41,6 +41,19 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Shows hostile characters as escapes (`\u{1b}`) and keeps all of the text: for what a user answers for. Line breaks and
+/// tabs stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hostile) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for ch in text.chars() {
+        if is_hostile(ch) { out.extend(ch.escape_unicode()) } else { out.push(ch) }
+    }
+    Cow::Owned(out)
+}
+
 /// Like [`clean`], on one line: runs of white space become one blank.
 pub fn clean_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
@@ -152,6 +165,12 @@ mod tests {
         proptest::proptest!(|(text in "\\PC*[\u{0}-\u{9f}\u{2028}-\u{202e}]{0,40}\\PC*")| {
             proptest::prop_assert!(!clean(&text).chars().any(is_hostile));
         });
+    }
+
+    #[test]
+    fn what_is_made_visible_loses_nothing() {
+        assert_eq!(visible("ls\n\tplain"), "ls\n\tplain");
+        assert_eq!(visible("ls \x1b]0;; rm -rf ~\x07\u{202e}\r\nend"), "ls \\u{1b}]0;; rm -rf ~\\u{7}\\u{202e}\\u{d}\nend");
     }
 
     #[test]

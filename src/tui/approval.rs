@@ -1,23 +1,31 @@
 //! The question for consent: what would run, and three answers.
 //!
-//! A key in the first [`GUARD`] never answers: it was meant for something else. Typing on prolongs it. For what may destroy something, "No"
+//! A key in the first [`GUARD`] never answers: it was meant for something else. It goes nowhere, and the wait begins anew. For what may destroy something, "No"
 //! is preselected.
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 use crate::domain::clock::Instant;
 use crate::domain::event::{Approval, Scope};
-use crate::domain::text::{clean, clean_line};
+use crate::domain::text::{clean_line, visible};
 use crate::tui::panels::Row;
 use crate::tui::theme::Key;
 
 /// So long no key or click answers.
 pub const GUARD: Duration = Duration::from_millis(500);
 
-/// Rows of a preview or of arguments that are kept.
-const ROWS_MAX: usize = 2_000;
+/// Rows of a preview or of arguments that are kept; a last one tells how many are missing.
+const ROWS_MAX: usize = 20_000;
+
+/// What the further rows of a broken line begin with.
+const INDENT: &str = "  ";
+
+/// No row is broken into less.
+const WIDTH_MIN: usize = 8;
 
 /// The reaches that the second answer goes through.
 const SCOPES: [Scope; 3] = [Scope::Session, Scope::Tool, Scope::Server];
@@ -35,7 +43,11 @@ pub struct Dialog {
     pub scope: Scope,
     /// Rows of the particulars above the window.
     pub scroll: usize,
+    /// The particulars, line by line.
+    lines: Vec<Row>,
+    /// The lines broken into rows of `width`.
     body: Vec<Row>,
+    width: u16,
 }
 
 /// What a key did.
@@ -55,8 +67,33 @@ impl Dialog {
     /// A question that is not on the screen yet.
     pub fn new(approval: Approval) -> Self {
         let chosen = if approval.dangerous { 2 } else { 0 };
-        let body = body(&approval);
-        Self { approval, shown: None, chosen, scope: Scope::Session, scroll: 0, body }
+        let lines = lines(&approval);
+        let mut dialog = Self { approval, shown: None, chosen, scope: Scope::Session, scroll: 0, lines, body: Vec::new(), width: 0 };
+        dialog.fit(76);
+        dialog
+    }
+
+    /// Breaks the particulars into rows of `width` columns: nothing of what would run is out of reach.
+    pub fn fit(&mut self, width: u16) {
+        if self.width == width {
+            return;
+        }
+        self.width = width;
+        self.body.clear();
+        let mut missing = 0_usize;
+        for line in &self.lines {
+            for row in broken(line, usize::from(width).max(WIDTH_MIN)) {
+                if self.body.len() < ROWS_MAX {
+                    self.body.push(row);
+                } else {
+                    missing += 1;
+                }
+            }
+        }
+        if missing > 0 {
+            self.body.push(vec![(Key::UiDim, format!("… {missing} more lines not shown"))]);
+        }
+        self.scroll = self.scroll.min(self.body.len().saturating_sub(1));
     }
 
     /// Whether keys may answer.
@@ -111,13 +148,9 @@ impl Dialog {
             KeyCode::PageDown => self.scroll = (self.scroll + 8).min(self.body.len().saturating_sub(1)),
             KeyCode::Tab | KeyCode::Right => self.turn_scope(1),
             KeyCode::Left => self.turn_scope(2),
-            KeyCode::Enter | KeyCode::Esc if !armed => {}
-            KeyCode::Char('1' | '2' | '3' | 'y' | 'a' | 'n' | 'Y' | 'A' | 'N') if !armed => return Outcome::NotMine,
-            // Somebody is typing: what is typed goes where it was meant to go, and the wait begins anew.
-            KeyCode::Char(_) if !armed => {
-                self.shown = Some(now);
-                return Outcome::NotMine;
-            }
+            KeyCode::Esc if !armed => {}
+            // Somebody is typing: the wait begins anew.
+            KeyCode::Enter | KeyCode::Char(_) if !armed => self.shown = Some(now),
             KeyCode::Enter => return self.choose(self.chosen),
             KeyCode::Char('1' | 'y' | 'Y') => return self.choose(0),
             KeyCode::Char('2' | 'a' | 'A') => return self.choose(1),
@@ -132,7 +165,6 @@ impl Dialog {
     fn turn_scope(&mut self, by: usize) {
         let at = SCOPES.iter().position(|scope| *scope == self.scope).unwrap_or(0);
         self.scope = SCOPES[(at + by) % SCOPES.len()];
-        self.chosen = 1;
     }
 
     /// Takes a click on the answer `at`.
@@ -141,22 +173,43 @@ impl Dialog {
     }
 }
 
-fn body(approval: &Approval) -> Vec<Row> {
+fn lines(approval: &Approval) -> Vec<Row> {
     if let Some(preview) = &approval.preview {
-        return clean(preview).lines().take(ROWS_MAX).map(|line| vec![(diff_key(line), line.replace('\t', "    "))]).collect();
+        return visible(preview).lines().map(|line| vec![(diff_key(line), line.replace('\t', "    "))]).collect();
     }
     let mut rows = Vec::new();
     for (name, value) in &approval.arguments {
         let text = value.as_str().map_or_else(|| serde_json::to_string_pretty(value).unwrap_or_default(), str::to_owned);
-        let cleaned = clean(&text).replace('\t', "    ");
-        let mut lines = cleaned.lines();
+        let shown = visible(&text).replace('\t', "    ");
+        let mut lines = shown.lines();
         let first = lines.next().unwrap_or_default().to_owned();
-        rows.push(vec![(Key::UiDim, format!("{}: ", clean_line(name))), (Key::UiPopup, first)]);
-        rows.extend(lines.take(ROWS_MAX).map(|line| vec![(Key::UiPopup, format!("  {line}"))]));
-        if rows.len() > ROWS_MAX {
-            break;
-        }
+        rows.push(vec![(Key::UiDim, format!("{}: ", visible(name).replace(['\n', '\t'], " "))), (Key::UiPopup, first)]);
+        rows.extend(lines.map(|line| vec![(Key::UiPopup, format!("  {line}"))]));
     }
+    rows
+}
+
+/// A line as rows of at most `width` columns.
+fn broken(line: &Row, width: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = Row::new();
+    let mut used = 0;
+    for (key, text) in line {
+        let mut from = 0;
+        for (at, cluster) in text.grapheme_indices(true) {
+            let columns = cluster.width();
+            if used + columns > width {
+                row.push((*key, text[from..at].to_owned()));
+                rows.push(std::mem::take(&mut row));
+                row.push((*key, INDENT.to_owned()));
+                used = INDENT.len();
+                from = at;
+            }
+            used += columns;
+        }
+        row.push((*key, text[from..].to_owned()));
+    }
+    rows.push(row);
     rows
 }
 

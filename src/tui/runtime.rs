@@ -210,7 +210,10 @@ impl Driver {
             }
             Wake::Backend(Ok(backend)) => self.link(backend).await,
             Wake::Backend(Err(reason)) => {
-                self.effects.give_up();
+                // First: once the program is known to be down, nothing is put back.
+                for msg in self.effects.give_up(&reason) {
+                    self.update(msg).await?;
+                }
                 self.update(Msg::BackendFailed(reason)).await
             }
             Wake::Msg(msg) => self.update(msg).await,

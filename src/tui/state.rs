@@ -16,6 +16,7 @@ use crate::tui::composer::{Composer, History, Token};
 use crate::tui::events_pane::EventsPane;
 use crate::tui::highlight::Highlighter;
 use crate::tui::keymap::Keymap;
+use crate::tui::layout;
 use crate::tui::panels::picker::Input;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::{Overlay, welcome};
@@ -221,6 +222,10 @@ pub struct State {
     pub last_other_seq: Option<Seq>,
     /// Whether events are folded as they come.
     pub sync: Sync,
+    /// The position before the events that were lost while stored ones were being read.
+    pub gap: Option<Seq>,
+    /// `provider/model` of all models, once they were listed.
+    pub models: Vec<String>,
     /// The conversation.
     pub transcript: Transcript,
     /// What of it is seen.
@@ -307,6 +312,8 @@ impl State {
             context_window_tokens: None,
             last_other_seq: None,
             sync: Sync::Live,
+            gap: None,
+            models: Vec::new(),
             transcript,
             highlighter,
             chat: ViewState::default(),
@@ -350,7 +357,7 @@ impl State {
 
     /// Whether the question for consent has the keys.
     pub fn is_asking(&self) -> bool {
-        self.refusing.is_none() && self.overlay.is_none() && !self.approvals.is_empty()
+        self.refusing.is_none() && self.overlay.is_none() && !self.approvals.is_empty() && !layout::is_too_small(self.size)
     }
 
     /// When the screen changes by itself next; `None` while nothing moves.

@@ -4,8 +4,9 @@
 //! frames are compared here: ratatui's own `Terminal` asks for the cursor's place whenever it clears the screen.
 
 use std::io::{self, IsTerminal, Stdout, Write};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread::ThreadId;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, MoveTo, Show};
@@ -30,6 +31,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Whether the alternate screen is in use.
 static ALTERNATE: AtomicBool = AtomicBool::new(false);
+
+/// The thread that took the terminal.
+static TAKER: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 static PANIC_HOOK: Once = Once::new();
 
@@ -62,6 +66,7 @@ impl Terminal {
                 "standard input and output must be a terminal; `wakeful exec` works without one",
             ));
         }
+        *TAKER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
         let backend = CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
@@ -179,8 +184,13 @@ fn install_panic_hook(log: Option<String>) {
     PANIC_HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // A panic of a background task is caught by its owner; only the draw loop's ends the screen.
             let ours = TAKEN.load(Ordering::SeqCst);
+            let taker = *TAKER.lock().unwrap_or_else(PoisonError::into_inner);
+            // A panic of a background task is caught by its owner; only the draw loop's ends the screen.
+            if ours && taker != Some(std::thread::current().id()) {
+                tracing::error!("a background task broke: {info}");
+                return;
+            }
             restore();
             before(info);
             if let (true, Some(log)) = (ours, &log) {

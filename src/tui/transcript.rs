@@ -171,6 +171,19 @@ impl Transcript {
         }
     }
 
+    /// Takes the suggestions out of the greeting: after the first prompt their numbers do nothing. `invitation` goes too.
+    pub fn end_suggestions(&mut self, invitation: &str) {
+        if let Some(item) = self.items.first_mut()
+            && let Body::Welcome(welcome) = &mut item.body
+            && !welcome.suggestions.is_empty()
+        {
+            welcome.suggestions.clear();
+            welcome.text = welcome.text.replace(invitation, "");
+            let id = item.id;
+            self.cache.get_mut().forget(id);
+        }
+    }
+
     /// Forgets everything but the greeting and folds `events`, stored ones of one session in ascending order.
     pub fn load(&mut self, events: &[Arc<Event>]) {
         self.items.retain(|item| matches!(item.body, Body::Welcome(_)));

@@ -11,6 +11,7 @@ mod session;
 mod tests;
 
 use crate::tui::composer::Token;
+use crate::tui::layout;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
 use crate::tui::panels::{Overlay, info};
@@ -92,10 +93,16 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 /// What must hold after every message.
 fn settle(state: &mut State) -> Vec<Effect> {
     let mut effects = refresh_popup(state);
-    if state.is_asking()
-        && let Some(dialog) = state.approvals.front_mut()
-    {
-        dialog.shown.get_or_insert(state.now);
+    let area = if state.is_asking() { layout::areas(state).dialog } else { None };
+    let width = area.map(|area| layout::text_area(area).width);
+    if let Some(dialog) = state.approvals.front_mut() {
+        if let Some(width) = width {
+            dialog.fit(width);
+            dialog.shown.get_or_insert(state.now);
+        } else {
+            // Once it can be seen again, no key answers at once.
+            dialog.shown = None;
+        }
     }
     if state.servers.stale && !state.servers.asking && state.link == LinkState::Ready {
         state.servers.stale = false;
@@ -166,6 +173,9 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         }
         Answer::Models(result) => {
             let model = state.session.model.clone();
+            if let Ok(rows) = &result {
+                state.models = rows.iter().map(|row| row.id.clone()).collect();
+            }
             fill(state, PickKind::Models, result.map(|rows| info::models(&rows)));
             if let Some(Overlay::Pick(picker)) = &mut state.overlay {
                 picker.choose(&Pick::Model(model));

@@ -103,10 +103,10 @@ impl Effects {
         waiting.into_iter().filter_map(|command| self.send(command)).collect()
     }
 
-    /// The backend will never stand.
-    pub(super) fn give_up(&mut self) {
+    /// The backend will never stand: what waited comes back.
+    pub(super) fn give_up(&mut self, reason: &str) -> Vec<Msg> {
         self.given_up = true;
-        self.waiting.clear();
+        self.waiting.drain(..).map(|command| Msg::NotSent(Box::new(command), reason.to_owned())).collect()
     }
 
     fn send(&mut self, command: Command) -> Option<Msg> {

@@ -1,5 +1,6 @@
 //! What slash commands, lists and the palette do.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
@@ -39,7 +40,13 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
             state.chat.selected = None;
         }
         Want::Models => return pick(state, PickKind::Models, Query::Models, ""),
-        Want::Model(model) => return set_model(state, model),
+        Want::Model(model) => {
+            if let Some(providers) = other_providers(state, &model) {
+                state.note(Tone::Bad, format!("no provider of `{}`; there are {providers}", clean_line(&model)));
+                return Vec::new();
+            }
+            return set_model(state, model);
+        }
         Want::Agents => return pick(state, PickKind::Agents, Query::Agents, ""),
         Want::Approvals => {
             let text = format!("approvals: {}; {} changes it", state.session.mode.as_str(), state.keymap.hint(Action::CycleMode));
@@ -132,6 +139,18 @@ fn rename(state: &mut State, title: &str) -> Vec<Effect> {
     on_session(state, |session| Command::Rename { session, title })
 }
 
+/// The known providers, where that of `model` is none of them. Before the models were listed none is known.
+fn other_providers(state: &State, model: &str) -> Option<String> {
+    let (provider, _) = model.split_once('/')?;
+    let own = [state.session.model.as_str(), state.default_model.as_str()];
+    let all = state.models.iter().map(String::as_str).chain(own);
+    let known: BTreeSet<&str> = all.filter_map(|id| id.split_once('/')).map(|(provider, _)| provider).collect();
+    if state.models.is_empty() || known.contains(provider) {
+        return None;
+    }
+    Some(clean_line(&known.into_iter().collect::<Vec<_>>().join(", ")))
+}
+
 /// Another model from here on.
 pub(super) fn set_model(state: &mut State, model: String) -> Vec<Effect> {
     if !state.session.made {
@@ -176,7 +195,10 @@ pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
 
 fn events(state: &mut State, filter: &str) {
     state.events.set_filter(Filter::parse(filter));
-    state.focus = Focus::Events;
+    // Whoever filters goes on writing.
+    if filter.is_empty() {
+        state.focus = Focus::Events;
+    }
     if !state.is_wide() {
         state.column = Column::Full;
     } else if state.column == Column::Hidden {

@@ -99,9 +99,8 @@ pub(super) fn not_sent(state: &mut State, command: Command, reason: &str) -> Vec
     match command {
         Command::Submit { message_id, text, .. } => {
             state.queued.retain(|queued| queued.id != message_id);
-            if state.composer.is_empty() {
-                state.composer.set(&text);
-            }
+            let draft = state.composer.text();
+            state.composer.set(&if draft.is_empty() { text } else { format!("{draft}\n{text}") });
         }
         Command::NewSession { .. } => state.session.made = false,
         Command::Interrupt { .. } => {

@@ -13,6 +13,7 @@ use crate::domain::message::Role;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
+use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
@@ -41,10 +42,25 @@ fn take(state: &mut State, event: Arc<Event>) -> Vec<Effect> {
         fold(state, &event);
         return if is_fork(state, &event) { read_fork(state) } else { Vec::new() };
     };
+    // What comes after a gap is read from the log together with it.
+    if state.gap.is_some() {
+        return Vec::new();
+    }
     if held.len() < HELD_MAX {
         held.push(event);
+    } else {
+        state.events.lost += 1;
+        mark_gap(state);
     }
     Vec::new()
+}
+
+/// Keeps the position before a gap: what is being read may reach beyond it.
+fn mark_gap(state: &mut State) {
+    let Sync::Reading(held) = &state.sync else { return };
+    let held = held.iter().filter_map(|event| event.seq).max().unwrap_or_default();
+    let before = position(state).max(held);
+    state.gap.get_or_insert(before);
 }
 
 fn is_fork(state: &State, event: &Event) -> bool {
@@ -68,6 +84,7 @@ fn lost(state: &mut State, count: u64) -> Vec<Effect> {
     state.events.lost += count;
     state.servers.stale = true;
     if matches!(state.sync, Sync::Reading(_)) {
+        mark_gap(state);
         return Vec::new();
     }
     state.sync = Sync::Reading(Vec::new());
@@ -83,14 +100,17 @@ pub(super) fn caught_up(state: &mut State, result: Result<Vec<Arc<Event>>, Strin
     release(state)
 }
 
-/// Folds what waited and goes on as it comes.
+/// Folds what waited and goes on as it comes; where there was a gap, the log is read from there.
 pub(super) fn release(state: &mut State) -> Vec<Effect> {
-    let Sync::Reading(held) = std::mem::replace(&mut state.sync, Sync::Live) else { return Vec::new() };
-    let overflowed = held.len() >= HELD_MAX;
-    for event in &held {
-        fold(state, event);
+    if let Sync::Reading(held) = std::mem::replace(&mut state.sync, Sync::Live) {
+        for event in &held {
+            fold(state, event);
+        }
     }
-    if overflowed { lost(state, 1) } else { Vec::new() }
+    let Some(before) = state.gap.take() else { return Vec::new() };
+    state.servers.stale = true;
+    state.sync = Sync::Reading(Vec::new());
+    vec![Effect::Ask(Query::After(before))]
 }
 
 /// Folds one event; one that was folded before is passed over.
@@ -130,6 +150,7 @@ fn fold_chat(state: &mut State, chat: &Chat) {
     if chat.role == Role::User {
         fold_queue(state, chat);
         state.session.spoken = true;
+        state.transcript.end_suggestions(welcome::INVITATION);
         if let (true, Some(text)) = (state.session.title.is_empty(), &chat.text) {
             state.session.title = ellipsis(&clean_line(text), TITLE_CHARS_MAX).into_owned();
         }

@@ -57,7 +57,9 @@ fn leave(state: &mut State) {
 pub(super) fn fresh(state: &mut State) {
     let options =
         SessionOptions { model: Some(state.session.model.clone()).filter(|model| !model.is_empty()), ..SessionOptions::default() };
-    let options = SessionOptions { mode: Some(state.session.mode), ..options };
+    // Before a session is made its mode is only known where it was chosen; else the configured one is meant.
+    let mode = if state.session.made { Some(state.session.mode) } else { state.session.options.mode };
+    let options = SessionOptions { mode, ..options };
     leave(state);
     state.session = Session::fresh(options, &state.default_model);
     state.sync = Sync::Live;

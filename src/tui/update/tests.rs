@@ -84,7 +84,9 @@ fn a_suggestion_is_picked_with_one_key_on_an_empty_screen_only() {
     let mut typing = ready();
     typing.type_text("a2");
     assert!(typing.effects.is_empty());
+    assert!(script.text().contains("with its number"));
     let mut later = running();
+    assert!(!later.text().contains("with its number"));
     later.key("1");
     assert_eq!(later.state.composer.raw(), "1");
 }
@@ -249,7 +251,10 @@ fn no_key_answers_a_question_in_the_first_half_second() {
     script.type_text("wh");
     script.wait(300);
     script.type_text("y");
+    script.wait(300);
+    script.keys(&["1", "enter"]);
     assert!(script.commands().is_empty());
+    assert!(script.state.composer.is_empty());
     script.wait(600);
     script.key("y");
     let allow = Decision::Allow { scope: Scope::Once };
@@ -271,11 +276,40 @@ fn answers_have_numbers_letters_and_reach() {
     check(&["enter"], Decision::Allow { scope: Scope::Once });
     check(&["a"], Decision::Allow { scope: Scope::Session });
     check(&["2"], Decision::Allow { scope: Scope::Session });
-    check(&["tab", "enter"], Decision::Allow { scope: Scope::Tool });
-    check(&["tab", "tab", "enter"], Decision::Allow { scope: Scope::Server });
+    check(&["tab", "enter"], Decision::Allow { scope: Scope::Once });
+    check(&["tab", "down", "enter"], Decision::Allow { scope: Scope::Tool });
+    check(&["tab", "tab", "a"], Decision::Allow { scope: Scope::Server });
     check(&["3", "enter"], Decision::Refuse { instead: None });
     check(&["esc", "esc"], Decision::Refuse { instead: None });
     check(&["down", "down", "enter", "l", "s", "enter"], Decision::Refuse { instead: Some("ls".into()) });
+}
+
+#[test]
+fn a_question_that_cannot_be_seen_takes_no_answer_and_waits_anew() {
+    let mut script = running();
+    script.asks(false, None);
+    script.wait(600);
+    script.send(Msg::Resize(30, 8));
+    script.key("y");
+    script.send(Msg::Resize(120, 40));
+    script.key("y");
+    assert!(script.commands().is_empty());
+    script.wait(600);
+    script.key("y");
+    assert!(matches!(script.commands().as_slice(), [Command::Decide { .. }]));
+}
+
+#[test]
+fn all_that_would_run_can_be_read() {
+    let mut script = running();
+    script.asks(false, Some(&format!("+ls \u{1b}]0;{}the end\u{7}", "x".repeat(400))));
+    let body = script.state.approvals.front().unwrap().body();
+    let text: String = body.iter().flatten().map(|(_, text)| text.trim_start()).collect();
+    assert!(body.len() > 3 && text.starts_with("+ls \\u{1b}]0;xxx") && text.ends_with("the end\\u{7}"), "{text}");
+    script.state.approvals.clear();
+    script.asks(false, Some(&"line\n".repeat(20_007)));
+    let last = script.state.approvals.front().unwrap().body().last().unwrap().clone();
+    assert_eq!(last[0].1, "… 7 more lines not shown");
 }
 
 #[test]
@@ -383,6 +417,38 @@ fn lost_events_are_read_from_the_log() {
     let missed = stored("session-1", last.0 + 1, finished);
     script.send(Msg::Answer(Answer::After(Ok(vec![missed]))));
     assert!(script.state.turn.is_none());
+}
+
+#[test]
+fn what_is_lost_while_reading_is_read_from_before_the_gap() {
+    let mut script = running();
+    let last = script.state.session.last_seq.unwrap().0;
+    let said = |seq: u64| stored("session-1", seq, Chat::new(Role::User, ChatStatus::Done).with_text("text"));
+    script.send(Msg::Events(vec![Delivery::Lost(1)]));
+    script.send(Msg::Events(vec![Delivery::Event(said(last + 2)), Delivery::Lost(1), Delivery::Event(said(last + 4))]));
+    script.effects.clear();
+    script.send(Msg::Answer(Answer::After(Ok(vec![said(last + 1)]))));
+    assert!(script.effects.contains(&Effect::Ask(Query::After(Seq(last + 2)))));
+    script.send(Msg::Answer(Answer::After(Ok(vec![said(last + 3), said(last + 4)]))));
+    assert!(matches!(script.state.sync, Sync::Live));
+    assert_eq!(script.state.session.last_seq, Some(Seq(last + 4)));
+    assert_eq!(script.state.events.total(), last + 4);
+}
+
+#[test]
+fn a_new_session_before_the_first_prompt_keeps_the_configured_mode() {
+    let mut script = ready();
+    script.type_text("/new");
+    script.key("enter");
+    assert_eq!(script.state.session.options.mode, None);
+}
+
+#[test]
+fn a_filter_for_the_events_leaves_the_keys_where_they_are() {
+    let mut script = ready();
+    script.type_text("/events error");
+    script.key("enter");
+    assert_eq!((script.state.events.filter().text(), script.state.focus), ("error", Focus::Composer));
 }
 
 #[test]
