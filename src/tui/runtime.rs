@@ -76,7 +76,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         cancel,
         last_frame: Moment::now(),
         pressed: false,
-        answered: Moment::now(),
+        answered: None,
         exit: None,
     };
     let result = driver.run().await;
@@ -136,7 +136,7 @@ struct Driver {
     /// must not be a burst of frames).
     pressed: bool,
     /// When a key was last answered.
-    answered: Moment,
+    answered: Option<Moment>,
     /// Set once the run is over.
     exit: Option<End>,
 }
@@ -146,7 +146,7 @@ impl Driver {
         while self.exit.is_none() {
             let now = Moment::now();
             let frame_at = self.last_frame + FRAME;
-            let answer = self.pressed && now >= self.answered + FRAME;
+            let answer = self.pressed && self.answered.is_none_or(|at| now >= at + FRAME);
             if self.state.dirty && (answer || now >= frame_at) {
                 self.draw()?;
             }
@@ -179,7 +179,7 @@ impl Driver {
         self.state.dirty = false;
         self.last_frame = Moment::now();
         if std::mem::take(&mut self.pressed) {
-            self.answered = self.last_frame;
+            self.answered = Some(self.last_frame);
         }
         Ok(())
     }
