@@ -7,8 +7,11 @@
 pub mod clock;
 pub mod command;
 pub mod event;
+pub mod firing;
 pub mod ids;
 pub mod message;
+pub mod notice;
 pub mod query;
+pub mod task;
 pub mod text;
 pub mod tool;

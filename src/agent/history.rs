@@ -141,7 +141,12 @@ impl State {
             EventBody::ToolExecution(data) => self.apply_tool(seq, data),
             EventBody::HandoffCall(data) => self.apply_handoff(seq, data),
             EventBody::Approval(data) => self.apply_approval(data),
-            EventBody::McpEvent(_) | EventBody::Error(_) | EventBody::Custom(_) => {}
+            EventBody::McpEvent(_)
+            | EventBody::Error(_)
+            | EventBody::TaskEvent(_)
+            | EventBody::Notification(_)
+            | EventBody::InboxEvent(_)
+            | EventBody::Custom(_) => {}
         }
     }
 

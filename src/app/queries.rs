@@ -10,8 +10,13 @@ use futures::future::join_all;
 use crate::app::{Start, doctor};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
-use crate::domain::ids::{ServerName, SessionId};
-use crate::domain::query::{AgentInfo, Answer, CheckRow, EventFilter, EventReader, ModelInfo, Queries, ServerStatus, SessionSummary};
+use crate::domain::ids::{ServerName, SessionId, TaskId};
+use crate::domain::notice::{Delivery, InboxRow};
+use crate::domain::query::{
+    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
+    SessionSummary, TaskDetail,
+};
+use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
@@ -102,6 +107,29 @@ impl Queries for AppQueries {
 
     fn agents(&self) -> Answer<'_, Vec<AgentInfo>> {
         std::future::ready(Ok(self.start.loaded.settings.agent.agent_infos())).boxed()
+    }
+
+    fn tasks(&self, user: Option<String>) -> Answer<'_, Vec<TaskRow>> {
+        let _ = user;
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn task_detail(&self, task: TaskId) -> Answer<'_, TaskDetail> {
+        std::future::ready(Err(QueryError(format!("no task `{task}`")))).boxed()
+    }
+
+    fn inbox(&self, filter: InboxFilter) -> Answer<'_, Vec<InboxRow>> {
+        let _ = filter;
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn deliveries(&self, limit: usize) -> Answer<'_, Vec<Delivery>> {
+        let _ = limit;
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
+        std::future::ready(Ok(AmbientStatus::default())).boxed()
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

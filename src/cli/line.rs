@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::domain::event::{ApprovalStatus, ChatStatus, Event, EventBody, McpEventType, SessionEvent, Status, TurnEvent};
+use crate::domain::event::{ApprovalStatus, ChatStatus, Event, EventBody, McpEventType, SessionEvent, Status, TurnEvent, words};
 use crate::domain::message::Role;
 use crate::domain::text::{clean_line, ellipsis};
 
@@ -72,6 +72,9 @@ fn describe(body: &EventBody) -> (&'static str, String) {
             ("🔐", format!("{}: {} {what} ({})", approval.service_name, approval.tool_name, approval.reason))
         }
         EventBody::SessionEvent(event) => ("📁", session(event)),
+        EventBody::TaskEvent(event) => ("⏰", words::task(event)),
+        EventBody::Notification(event) => ("🔔", words::notification(event)),
+        EventBody::InboxEvent(event) => ("📥", words::inbox(event)),
         EventBody::Custom(custom) => ("•", format!("{}: {}", custom.type_name, custom.data)),
     }
 }

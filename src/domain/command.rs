@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::clock::Instant;
 use crate::domain::event::Scope;
-use crate::domain::ids::{CallId, MessageId, Seq, ServerName, SessionId};
+use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, Seq, ServerName, SessionId, TaskId};
+use crate::domain::task::TaskKind;
 
 /// When tool calls need a person's consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -116,6 +118,71 @@ pub enum McpCommand {
     Remove(ServerName),
 }
 
+/// What is wanted of the background tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskCommand {
+    /// Run it now, out of turn.
+    Run(TaskId),
+    /// Let it rest.
+    Pause(TaskId),
+    /// Let it go on.
+    Resume(TaskId),
+    /// Forget it.
+    Delete(TaskId),
+    /// Change it: fields of `description`, `config`, `callback_url`; those of `config` are merged into the present one.
+    Update {
+        /// Which.
+        task: TaskId,
+        /// The fields.
+        changes: serde_json::Map<String, serde_json::Value>,
+    },
+    /// Raise the event of a kind through the whole path, marked as simulated; all four where absent.
+    Simulate(Option<TaskKind>),
+}
+
+/// What is wanted of the inbox and the notices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InboxCommand {
+    /// It was read.
+    Read(InboxId),
+    /// It is to be read again.
+    Unread(InboxId),
+    /// Out of sight until then.
+    Snooze {
+        /// Which.
+        item: InboxId,
+        /// Until when.
+        until: Instant,
+    },
+    /// Out of sight.
+    Archive(InboxId),
+    /// An answer: `yes` to an entry that asks tells by the task's channel; anything else goes to the agent.
+    Answer {
+        /// Which.
+        item: InboxId,
+        /// The answer.
+        text: String,
+    },
+    /// Fewer (or more) like this: the judge is told.
+    Feedback {
+        /// Which.
+        item: InboxId,
+        /// Fewer, not more.
+        fewer: bool,
+    },
+    /// Send a dead or unknown notice again.
+    Resend(NoticeId),
+    /// Send a notice to try a channel out; the configured ones where `channel` is absent.
+    TestNotice {
+        /// `sms`, `email`, `webhook`, `ntfy`, `desktop`, `terminal`.
+        channel: Option<String>,
+        /// To whom, where the config names nobody.
+        to: Option<String>,
+    },
+}
+
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -210,4 +277,8 @@ pub enum Command {
     },
     /// Something about the servers.
     Mcp(McpCommand),
+    /// Something about the background tasks.
+    Task(TaskCommand),
+    /// Something about the inbox and the notices.
+    Inbox(InboxCommand),
 }

@@ -6,6 +6,7 @@
 mod body;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use serde::de::Error as _;
 use serde::ser::SerializeStruct;
@@ -14,11 +15,13 @@ use serde_json::Value;
 
 pub use body::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, ErrorKind, Fork, HandoffCall, McpEvent, McpEventType, Scope,
-    SessionEvent, Status, ToolExecution, TurnEnd, TurnEvent,
+    SessionEvent, Status, TaskEvent, ToolExecution, TurnEnd, TurnEvent,
 };
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
+use crate::domain::notice::{DeliveryStatus, InboxEvent, Notification};
+use crate::domain::task::{Outcome, TaskFact};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +58,14 @@ impl NewEvent {
         Self { session: None, body: body.into() }
     }
 
-    /// The stream it goes to.
+    /// The stream it goes to: that of its task, of the inbox, of its conversation, or the one of everything else.
     pub fn stream(&self) -> StreamId {
-        self.session.as_ref().map_or_else(StreamId::system, StreamId::session)
+        match (&self.body, &self.session) {
+            (EventBody::TaskEvent(event), _) => StreamId::task(&event.task_id),
+            (EventBody::InboxEvent(_), _) => StreamId::inbox(),
+            (_, Some(session)) => StreamId::session(session),
+            (_, None) => StreamId::system(),
+        }
     }
 }
 
@@ -148,6 +156,12 @@ bodies! {
     Approval(Approval) = "approval_event",
     /// A conversation was made or changed. Published by the agent.
     SessionEvent(SessionEvent) = "session_event",
+    /// A background task was made, changed, ran, fired or was judged. Published by the scheduler and the judge.
+    TaskEvent(TaskEvent) = "task_event",
+    /// A notice was queued, sent, failed or held back. Published by the outbox.
+    Notification(Notification) = "notification",
+    /// An entry of the inbox came in or was dealt with. Published by the judge and the inbox.
+    InboxEvent(InboxEvent) = "inbox_event",
 }
 
 impl EventBody {
@@ -159,7 +173,13 @@ impl EventBody {
             Self::Error(_) => true,
             Self::Chat(data) => data.status == ChatStatus::Failed,
             Self::TurnEvent(data) => matches!(data, TurnEvent::Finished { end: TurnEnd::Failed, .. }),
-            Self::McpEvent(_) | Self::Approval(_) | Self::SessionEvent(_) => false,
+            Self::TaskEvent(data) => match &data.fact {
+                TaskFact::RunFinished(run) => run.outcome == Outcome::Failed,
+                TaskFact::TaskPaused { by_itself, .. } => *by_itself,
+                _ => false,
+            },
+            Self::Notification(data) => matches!(data.status, DeliveryStatus::Failed | DeliveryStatus::Unknown),
+            Self::McpEvent(_) | Self::Approval(_) | Self::SessionEvent(_) | Self::InboxEvent(_) => false,
             Self::Custom(custom) => custom.data.get("status").and_then(Value::as_str) == Some("error"),
         }
     }

@@ -64,6 +64,20 @@ macro_rules! uuid_id {
     };
 }
 
+macro_rules! random_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        string_id!($(#[$meta])* $name);
+
+        impl $name {
+            /// A new identifier: random (`UUIDv4`, RFC 9562), so that its first characters name it.
+            pub fn generate() -> Self {
+                let bytes = std::array::from_fn(|_| fastrand::u8(..));
+                Self(Arc::from(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()))
+            }
+        }
+    };
+}
+
 uuid_id!(
     /// One event, everywhere it is seen.
     EventId
@@ -79,6 +93,22 @@ uuid_id!(
 uuid_id!(
     /// One message of a user, from the moment it is typed (it may wait in the queue).
     MessageId
+);
+random_id!(
+    /// One background task.
+    TaskId
+);
+random_id!(
+    /// One firing: something that a task, a caller or a simulation found worth a decision.
+    FiringId
+);
+random_id!(
+    /// One notice on its way to somebody over one channel; the idempotency key at receivers that know such keys.
+    NoticeId
+);
+random_id!(
+    /// One entry of the inbox.
+    InboxId
 );
 string_id!(
     /// One tool call or handoff, unique in its session. The model chooses it where it is usable.
@@ -97,7 +127,7 @@ string_id!(
     AgentName
 );
 string_id!(
-    /// The stream an event belongs to (`session-<id>`, `system`); versions count within a stream.
+    /// The stream an event belongs to (`session-<id>`, `task-<id>`, `inbox`, `system`); versions count within a stream.
     StreamId
 );
 
@@ -105,6 +135,16 @@ impl StreamId {
     /// The stream of events that belong to no session.
     pub fn system() -> Self {
         Self::new("system")
+    }
+
+    /// The stream of the inbox.
+    pub fn inbox() -> Self {
+        Self::new("inbox")
+    }
+
+    /// The stream of one background task.
+    pub fn task(task: &TaskId) -> Self {
+        Self::from(format!("task-{task}"))
     }
 
     /// The stream of one session.

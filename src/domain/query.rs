@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
-use crate::domain::ids::{AgentName, Seq, ServerName, SessionId};
+use crate::domain::ids::{AgentName, Seq, ServerName, SessionId, TaskId};
+use crate::domain::notice::{Delivery, InboxRow};
+use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 
 /// Why a question has no answer: one sentence, with the chain of causes, fit for a screen.
@@ -164,6 +166,69 @@ pub struct CheckRow {
     pub remedy: Option<String>,
 }
 
+/// Which entries of the inbox are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InboxFilter {
+    /// Those that were archived, and those that sleep, too.
+    pub all: bool,
+    /// At most so many, the newest; 200 where absent.
+    pub limit: Option<usize>,
+}
+
+/// A reading of a watched value, or a check of a page: a point of a sparkline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When.
+    pub at: Instant,
+    /// The value.
+    pub value: f64,
+}
+
+/// What a task's panel shows beside its row.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TaskDetail {
+    /// The chain of its last run or firing, a line a step, in plain words: planned, due, claimed, fetched, which gate
+    /// stopped it, the judge's reason, tokens and cost, the delivery's receipt.
+    pub why: Vec<String>,
+    /// Its events, newest first.
+    pub history: Vec<Arc<Event>>,
+    /// The last unified diff of what it watches.
+    pub diff: Option<String>,
+    /// Its readings, oldest first.
+    pub samples: Vec<Sample>,
+    /// Snapshots that are kept, newest first: when, of what, how long in bytes.
+    pub snapshots: Vec<(Instant, String, u64)>,
+    /// Its notices, newest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// The scheduler as a whole: `get_event_sourcing_status` and the panel's heading.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AmbientStatus {
+    /// Whether this process runs the tasks (another may).
+    pub leading: bool,
+    /// Whether any process runs them.
+    pub service_running: bool,
+    /// Tasks that are not deleted.
+    pub total_tasks: u64,
+    /// Of these, active.
+    pub active_tasks: u64,
+    /// Of these, paused or failed.
+    pub paused_tasks: u64,
+    /// Active web monitors.
+    pub running_monitors: u64,
+    /// Tasks by kind.
+    pub task_types: std::collections::BTreeMap<String, u64>,
+    /// Unread entries of the inbox.
+    pub unread: u64,
+    /// Firings that wait for the judge.
+    pub firings_waiting: u64,
+    /// Notices that wait.
+    pub notices_waiting: u64,
+    /// Notices that failed for good.
+    pub dead_letters: u64,
+}
+
 /// The read side of the log.
 pub trait EventReader: Send + Sync {
     /// Sessions, the latest first; those whose title or text holds `search`, where given.
@@ -187,6 +252,16 @@ pub trait Queries: EventReader {
     fn models(&self) -> Answer<'_, Vec<ModelInfo>>;
     /// All agents that can be handed a task.
     fn agents(&self) -> Answer<'_, Vec<AgentInfo>>;
+    /// Background tasks of a user (of all where absent), by creation.
+    fn tasks(&self, user: Option<String>) -> Answer<'_, Vec<TaskRow>>;
+    /// What a task's panel shows.
+    fn task_detail(&self, task: TaskId) -> Answer<'_, TaskDetail>;
+    /// Entries of the inbox, newest first.
+    fn inbox(&self, filter: InboxFilter) -> Answer<'_, Vec<InboxRow>>;
+    /// Notices, newest first.
+    fn deliveries(&self, limit: usize) -> Answer<'_, Vec<Delivery>>;
+    /// The scheduler as a whole.
+    fn ambient_status(&self) -> Answer<'_, AmbientStatus>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

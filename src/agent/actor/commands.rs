@@ -39,7 +39,12 @@ impl Actor {
                 }
             }
             // It is open already; the last is never handed to a session.
-            Command::NewSession { .. } | Command::OpenSession { .. } | Command::ForkSession { .. } | Command::Mcp(_) => {}
+            Command::NewSession { .. }
+            | Command::OpenSession { .. }
+            | Command::ForkSession { .. }
+            | Command::Mcp(_)
+            | Command::Task(_)
+            | Command::Inbox(_) => {}
         }
         Ok(())
     }

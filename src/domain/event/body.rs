@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::command::ApprovalMode;
-use crate::domain::ids::{AgentName, CallId, MessageId, Seq, ServerName, SessionId, TurnId};
+use crate::domain::ids::{AgentName, CallId, MessageId, Seq, ServerName, SessionId, TaskId, TurnId};
 use crate::domain::message::{Role, ToolCall, Usage};
+use crate::domain::task::TaskFact;
 
 /// How far a call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -429,6 +430,30 @@ pub struct Fork {
     pub session: SessionId,
     /// Its last event that counts.
     pub upto: Seq,
+}
+
+/// `task_event`: what happened to one background task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskEvent {
+    /// Which task.
+    pub task_id: TaskId,
+    /// 1 (low) to 5 (urgent).
+    #[serde(default = "low")]
+    pub priority: u8,
+    /// What happened: `event_type` and `data`.
+    #[serde(flatten)]
+    pub fact: TaskFact,
+}
+
+impl TaskEvent {
+    /// `fact` about `task_id`, at the fact's own priority.
+    pub fn new(task_id: TaskId, fact: TaskFact) -> Self {
+        Self { task_id, priority: fact.priority(), fact }
+    }
+}
+
+const fn low() -> u8 {
+    1
 }
 
 /// An event of a type that only its sender knows.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent, Status,
-    ToolExecution, TurnEnd, TurnEvent,
+    ToolExecution, TurnEnd, TurnEvent, words,
 };
 use crate::domain::message::Role;
 use crate::domain::text::{clean_line, ellipsis};
@@ -44,6 +44,11 @@ pub fn describe(event: &Event) -> Described {
         EventBody::TurnEvent(data) => (Icon::Turn, Key::EventTurn, "turn", turn(data), turn_detail(data)),
         EventBody::Approval(data) => (Icon::Approval, Key::EventApproval, "ask", approval(data), data.instead.clone()),
         EventBody::SessionEvent(data) => (Icon::Session, Key::EventSession, "session", session(data), None),
+        EventBody::TaskEvent(data) => (Icon::Task, Key::EventTask, "task", words::task(data), None),
+        EventBody::Notification(data) => {
+            (Icon::Notification, Key::EventNotification, "notice", words::notification(data), data.error.clone())
+        }
+        EventBody::InboxEvent(data) => (Icon::Notification, Key::EventNotification, "inbox", words::inbox(data), None),
         EventBody::Custom(data) => custom(data),
     };
     let key = if event.body.is_error() { Key::EventError } else { key };

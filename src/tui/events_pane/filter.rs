@@ -69,7 +69,9 @@ pub(super) fn server_of(body: &EventBody) -> Option<&str> {
         EventBody::Approval(data) => Some(data.service_name.as_str()),
         EventBody::Error(data) => Some(&data.source),
         EventBody::Custom(custom) => custom.data.get("service_name").and_then(Value::as_str),
-        EventBody::Chat(_) | EventBody::TurnEvent(_) | EventBody::SessionEvent(_) => None,
+        EventBody::TaskEvent(_) => Some("tasks"),
+        EventBody::Notification(data) => Some(data.channel.as_str()),
+        EventBody::Chat(_) | EventBody::TurnEvent(_) | EventBody::SessionEvent(_) | EventBody::InboxEvent(_) => None,
     }
 }
 
@@ -88,6 +90,9 @@ fn status_of(body: &EventBody) -> Option<&str> {
         | EventBody::Error(_)
         | EventBody::Chat(_)
         | EventBody::TurnEvent(_)
-        | EventBody::SessionEvent(_) => None,
+        | EventBody::SessionEvent(_)
+        | EventBody::TaskEvent(_)
+        | EventBody::Notification(_)
+        | EventBody::InboxEvent(_) => None,
     }
 }

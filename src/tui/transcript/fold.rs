@@ -50,7 +50,7 @@ impl Transcript {
             EventBody::SessionEvent(change) => self.session(change, event.seq),
             EventBody::Error(error) => self.error(error, event.seq),
             EventBody::McpEvent(event) => self.progress(event),
-            EventBody::Custom(_) => false,
+            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) | EventBody::Custom(_) => false,
         }
     }
 

@@ -142,7 +142,14 @@ pub(super) fn fold_session(state: &mut State, event: &Event) {
         EventBody::TurnEvent(turn) => fold_turn(state, turn, event),
         EventBody::Approval(approval) => fold_approval(state, approval),
         EventBody::SessionEvent(change) => fold_change(state, change),
-        EventBody::HandoffCall(_) | EventBody::ToolExecution(_) | EventBody::McpEvent(_) | EventBody::Error(_) | EventBody::Custom(_) => {}
+        EventBody::HandoffCall(_)
+        | EventBody::ToolExecution(_)
+        | EventBody::McpEvent(_)
+        | EventBody::Error(_)
+        | EventBody::TaskEvent(_)
+        | EventBody::Notification(_)
+        | EventBody::InboxEvent(_)
+        | EventBody::Custom(_) => {}
     }
 }
 
