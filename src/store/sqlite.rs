@@ -8,6 +8,7 @@
 mod open;
 mod place;
 mod read;
+mod tasks;
 mod worker;
 mod write;
 
