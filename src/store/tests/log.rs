@@ -14,7 +14,7 @@ use crate::domain::ids::{Seq, StreamId};
 use crate::domain::message::Role;
 use crate::domain::query::{EventFilter, EventReader};
 use crate::store::suite::{LIMIT, custom, said, seqs, session};
-use crate::store::{EventLog, EventStore, SqliteStore};
+use crate::store::{EventLog, SqliteStore};
 
 fn system(number: u64) -> NewEvent {
     NewEvent::system(custom("x", number))
