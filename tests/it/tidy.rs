@@ -33,6 +33,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("tools", &["domain"]),
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
+    ("notify", &["domain", "net"]),
+    ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
