@@ -5,4 +5,6 @@
 //! them commit under a fence, so that two processes, or one that was frozen, never do the same thing twice.
 
 pub mod finding;
+pub mod plan;
 pub mod ports;
+pub mod spec;
