@@ -5,6 +5,11 @@
 //! them commit under a fence, so that two processes, or one that was frozen, never do the same thing twice.
 
 pub mod finding;
+pub mod lead;
+pub mod nudge;
+pub mod options;
 pub mod plan;
 pub mod ports;
+pub mod scheduler;
 pub mod spec;
+pub mod tell;
