@@ -5,6 +5,7 @@
 //! them commit under a fence, so that two processes, or one that was frozen, never do the same thing twice.
 
 pub mod finding;
+pub mod judge;
 pub mod lead;
 pub mod nudge;
 pub mod options;
