@@ -1,11 +1,12 @@
 //! What can be set about background tasks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// `[tasks]` in the config.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Whether tasks run at all; they can be made and seen in any case. Default true.
@@ -31,6 +32,32 @@ pub struct Options {
     pub judge_model: Option<String>,
     /// Tokens of one judgement, at most. Default 4000.
     pub judge_tokens_max: u32,
+    /// What models cost, by `provider/model`; where a model is missing only its tokens are counted. Default none.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// What a model costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// US dollars for a million tokens that it reads.
+    pub input_per_million_usd: f64,
+    /// US dollars for a million tokens that it writes.
+    pub output_per_million_usd: f64,
+}
+
+impl Price {
+    /// What so many tokens cost, in millionths of a US dollar.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and tokens stay far below 2^53"
+    )]
+    pub fn of(self, input: u64, output: u64) -> u64 {
+        // Dollars a million tokens are millionths of a dollar a token.
+        (input as f64 * self.input_per_million_usd + output as f64 * self.output_per_million_usd).round() as u64
+    }
 }
 
 impl Default for Options {
@@ -47,6 +74,7 @@ impl Default for Options {
             poll_seconds: 2,
             judge_model: None,
             judge_tokens_max: 4_000,
+            prices: BTreeMap::new(),
         }
     }
 }
