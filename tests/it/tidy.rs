@@ -43,6 +43,7 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Vendor crates and the only modules that may name them.
 const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
+    ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
