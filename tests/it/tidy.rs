@@ -34,7 +34,10 @@ const NARROW: &[(&str, &[&str])] = &[
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
     ("notify", &["domain", "net"]),
+<<<<<<< HEAD
     ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
+=======
+>>>>>>> notify
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
@@ -48,6 +51,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),
+    ("lettre", &["notify"]),
+    ("notify_rust", &["notify"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
     ("tui_textarea", &["tui"]),
