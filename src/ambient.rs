@@ -9,6 +9,7 @@ pub mod judge;
 pub mod lead;
 pub mod nudge;
 pub mod options;
+pub mod outbox;
 pub mod plan;
 pub mod ports;
 pub mod scheduler;

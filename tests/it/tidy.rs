@@ -34,10 +34,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
     ("notify", &["domain", "net"]),
-<<<<<<< HEAD
     ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
-=======
->>>>>>> notify
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
