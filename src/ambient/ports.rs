@@ -72,7 +72,7 @@ pub struct Preview {
 
 /// Looks at a task's subject without making the task.
 pub trait Previewer: Send + Sync {
-    /// Tries `spec` out. Keeps nothing, tells nobody, runs no command.
+    /// Tries `spec` out. Keeps nothing, tells nobody, runs no command and calls no tool: nobody has consented yet.
     ///
     /// # Errors
     /// When the subject cannot be looked at: what happened, where, what to try.

@@ -154,7 +154,8 @@ impl TaskService {
                 return Ok(Some(change));
             }
             if matches!(row.status, TaskStatus::Active | TaskStatus::Failed) {
-                let reason = if is_held(row, now) { "the task was changed while it ran" } else { "the task was changed before it could run" };
+                let reason =
+                    if is_held(row, now) { "the task was changed while it ran" } else { "the task was changed before it could run" };
                 change.facts.extend(self.unsettled(row, now, reason));
             }
             let only_when = changed.iter().all(|field| is_under(field, &WHEN) || is_under(field, &TOLD_BY));
@@ -168,6 +169,15 @@ impl TaskService {
         let row = self.change(wanted, user, decide).await?;
         let warnings = warned.into_inner().unwrap_or_default();
         Ok(Made { row: self.row(&row.spec.task_id).await?, warnings })
+    }
+
+    /// Checks what [`update`](Self::update) would make of a task and changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such task, or a field is no good.
+    pub async fn check_update(&self, wanted: &str, user: &str, changes: &Map<String, Value>) -> Result<Built, Error> {
+        let row = self.find(wanted, user).await?;
+        Ok(spec::update(&row.spec, changes, self.now(), &self.inner.defaults)?)
     }
 
     /// Reads the task, decides, writes; again where somebody else was faster. Answers the task as it was read.

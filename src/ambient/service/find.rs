@@ -60,7 +60,8 @@ impl TaskService {
         let filter = TaskFilter { user_id: reach(user), limit: Some(COMPARED_MAX), ..TaskFilter::default() };
         let rows = self.inner.log.tasks().tasks(filter).await?;
         let lower = wanted.to_lowercase();
-        let mut near: Vec<(f64, TaskRow)> = rows.into_iter().map(|row| (likeness(&lower, &row), row)).filter(|(like, _)| *like >= NEAR).collect();
+        let mut near: Vec<(f64, TaskRow)> =
+            rows.into_iter().map(|row| (likeness(&lower, &row), row)).filter(|(like, _)| *like >= NEAR).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
         let near: Vec<TaskRow> = near.into_iter().map(|(_, row)| row).take(LISTED_MAX).collect();
         let hint = if near.is_empty() { "`wakeful tasks list` shows them".to_owned() } else { format!("did you mean {}?", listed(&near)) };
@@ -78,9 +79,7 @@ fn likeness(wanted: &str, row: &TaskRow) -> f64 {
 }
 
 fn listed(rows: &[TaskRow]) -> String {
-    let one = |row: &TaskRow| {
-        format!("`{}` ({})", short_id(row.spec.task_id.as_str()), ellipsis(&clean_line(&row.spec.description), 40))
-    };
+    let one = |row: &TaskRow| format!("`{}` ({})", short_id(row.spec.task_id.as_str()), ellipsis(&clean_line(&row.spec.description), 40));
     let mut out = rows.iter().take(LISTED_MAX).map(one).collect::<Vec<_>>().join(", ");
     if rows.len() > LISTED_MAX {
         out.push_str(", …");

@@ -83,8 +83,12 @@ impl TaskService {
     }
 
     /// Records what happened to an entry, unless it stands so already.
-    async fn mark(&self, item: InboxId, event: impl FnOnce(InboxId) -> InboxEvent, stands: impl Fn(&InboxRow) -> bool) -> Result<(), Error>
-    {
+    async fn mark(
+        &self,
+        item: InboxId,
+        event: impl FnOnce(InboxId) -> InboxEvent,
+        stands: impl Fn(&InboxRow) -> bool,
+    ) -> Result<(), Error> {
         let row = self.item(&item).await?;
         if !stands(&row) {
             self.inner.log.commit(vec![NewEvent::system(event(item))], Terms::default()).await?;
@@ -136,7 +140,8 @@ impl TaskService {
 
     async fn resend(&self, notice_id: NoticeId) -> Result<(), Error> {
         let store = self.inner.log.tasks();
-        let not_now = |state: &str, hint: &str| Error::NotNow { what: notice_id.to_string(), state: state.to_owned(), hint: hint.to_owned() };
+        let not_now =
+            |state: &str, hint: &str| Error::NotNow { what: notice_id.to_string(), state: state.to_owned(), hint: hint.to_owned() };
         let list = "`wakeful inbox notices` lists them";
         let notice = store.notice(notice_id.clone()).await?.ok_or_else(|| not_now("is no notice", list))?;
         let rows = store.deliveries(notice.task_id.clone(), LOOKED_THROUGH_MAX).await?;
@@ -147,8 +152,13 @@ impl TaskService {
             DeliveryStatus::Sent => return Err(not_now("was sent", "only what failed, or whose outcome is unknown, is sent again")),
         }
         let now = self.now();
-        let moved =
-            Op::NoticeMoved { notice_id: notice_id.clone(), status: DeliveryStatus::Queued, next_at: Some(now), error: None, receipt: None };
+        let moved = Op::NoticeMoved {
+            notice_id: notice_id.clone(),
+            status: DeliveryStatus::Queued,
+            next_at: Some(now),
+            error: None,
+            receipt: None,
+        };
         let event = Notification {
             channel: notice.channel,
             status: DeliveryStatus::Queued,

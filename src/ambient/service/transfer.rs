@@ -246,7 +246,9 @@ impl Carried {
         for line in &events {
             last_at = last_at.max(line.at);
             match &line.event.fact {
-                TaskFact::TaskCreated { .. } if line.number != first.number => return Err(bad(line.number, "makes the task a second time")),
+                TaskFact::TaskCreated { .. } if line.number != first.number => {
+                    return Err(bad(line.number, "makes the task a second time"));
+                }
                 TaskFact::TaskCreated { spec: new } | TaskFact::TaskUpdated { spec: new, .. } => {
                     if new.task_id != line.event.task_id {
                         return Err(bad(line.number, "tells of one task and holds another"));
