@@ -6,9 +6,15 @@
 //! twice. `service` is how people and programs reach the tasks; `tools` lends it to models.
 
 pub mod finding;
+pub mod judge;
+pub mod lead;
+pub mod nudge;
+pub mod options;
 pub mod plan;
 pub mod ports;
+pub mod scheduler;
 pub mod service;
 pub mod spec;
+pub mod tell;
 pub mod tools;
 pub mod why;

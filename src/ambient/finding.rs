@@ -1,5 +1,6 @@
 //! What a look at a task's subject gives: nothing new, something worth a decision, or a fault.
 
+use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::domain::clock::Instant;
@@ -74,4 +75,13 @@ pub struct Fault {
     pub message: String,
     /// Not before, where the other side said so.
     pub retry_at: Option<Instant>,
+}
+
+/// Looks at what tasks watch.
+pub trait Probe: Send + Sync {
+    /// Looks once. Dropping the future gives up the look.
+    ///
+    /// # Errors
+    /// When there is nothing to compare: the page is away, the selector finds nothing, the answer is no number.
+    fn look(&self, look: Look) -> BoxFuture<'static, Result<Finding, Fault>>;
 }

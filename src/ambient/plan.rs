@@ -58,17 +58,29 @@ impl Plan {
     ///
     /// # Errors
     /// When the spec's cron expression, zone or numbers are no good (`ambient::spec` lets none of these through).
-    pub fn new(spec: &TaskSpec, machine_zone: &TimeZone) -> Result<Self, PlanError> { todo!() }
+    pub fn new(spec: &TaskSpec, machine_zone: &TimeZone) -> Result<Self, PlanError> {
+        todo!()
+    }
     /// The first occurrence strictly after `after` that lies within the start and end dates.
-    pub fn next_after(&self, after: Instant) -> Option<Instant> { todo!() }
+    pub fn next_after(&self, after: Instant) -> Option<Instant> {
+        todo!()
+    }
     /// The last occurrence strictly before `before`.
-    pub fn last_before(&self, before: Instant) -> Option<Instant> { todo!() }
+    pub fn last_before(&self, before: Instant) -> Option<Instant> {
+        todo!()
+    }
     /// How many occurrences lie in `(after, to]`. Takes no longer for a decade than for a day and a bit.
-    pub fn count(&self, after: Instant, to: Instant) -> u64 { todo!() }
+    pub fn count(&self, after: Instant, to: Instant) -> u64 {
+        todo!()
+    }
     /// The distance between two occurrences; the smallest near its creation where it varies, a day for `once`.
-    pub fn period_hint(&self) -> Duration { todo!() }
+    pub fn period_hint(&self) -> Duration {
+        todo!()
+    }
     /// The zone that local times are in.
-    pub fn zone(&self) -> &TimeZone { todo!() }
+    pub fn zone(&self) -> &TimeZone {
+        todo!()
+    }
 }
 
 /// What the scheduler sees when it looks at a task.
@@ -176,7 +188,11 @@ pub enum Jump {
 }
 
 /// Compares two beats of the scheduler (at least one every 15 s): wall clocks and monotonic clocks (since any start).
-pub fn jump(wall_before: Instant, mono_before: Duration, wall: Instant, mono: Duration) -> Option<Jump> { todo!() }
+pub fn jump(wall_before: Instant, mono_before: Duration, wall: Instant, mono: Duration) -> Option<Jump> {
+    todo!()
+}
 
 /// Where in its period a task lies: a hash of its id, the same on every machine and in every version.
-pub fn phase(task_id: &TaskId, period: Duration) -> Duration { todo!() }
+pub fn phase(task_id: &TaskId, period: Duration) -> Duration {
+    todo!()
+}

@@ -77,11 +77,15 @@ pub struct Defaults {
 ///
 /// # Errors
 /// The first field that is no good.
-pub fn build(task_id: TaskId, request: &Request, now: Instant, defaults: &Defaults) -> Result<Built, SpecError> { todo!() }
+pub fn build(task_id: TaskId, request: &Request, now: Instant, defaults: &Defaults) -> Result<Built, SpecError> {
+    todo!()
+}
 
 /// Changes a task: `changes` may hold `description`, `callback_url`, `config`; the config is merged, `null` takes a key
 /// away. Its type, owner and id stay.
 ///
 /// # Errors
 /// The first field that is no good; the task is then as it was.
-pub fn update(spec: &TaskSpec, changes: &Map<String, Value>, now: Instant, defaults: &Defaults) -> Result<Built, SpecError> { todo!() }
+pub fn update(spec: &TaskSpec, changes: &Map<String, Value>, now: Instant, defaults: &Defaults) -> Result<Built, SpecError> {
+    todo!()
+}
