@@ -9,6 +9,7 @@ mod follow;
 mod log;
 mod options;
 mod projection;
+mod rules;
 mod sqlite;
 #[cfg(test)]
 mod suite;

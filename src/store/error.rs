@@ -55,6 +55,16 @@ pub enum Error {
         /// Its length.
         bytes: usize,
     },
+    /// A blob is longer than [`BLOB_BYTES_MAX`](super::tasks::BLOB_BYTES_MAX).
+    #[error("a `{kind}` of a task is too long to be kept: {bytes} bytes, at most {limit} are taken")]
+    BlobTooLong {
+        /// Its kind.
+        kind: String,
+        /// Its length.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// The body cannot be written as JSON.
     #[error("an event of type `{type_name}` cannot be written as JSON")]
     Encode {

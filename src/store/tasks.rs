@@ -26,6 +26,12 @@ pub const FIRINGS_MAX: usize = 10_000;
 /// Notices that may wait in the outbox; more are refused with [`Error::QueueFull`](super::Error::QueueFull).
 pub const NOTICES_MAX: usize = 10_000;
 
+/// Firings that are dealt with and kept: for so many the same key is still known, and they can be looked at.
+pub const FIRINGS_KEPT: u64 = 10_000;
+
+/// Notices that are dealt with and kept. Dead letters are kept among them until so many newer notices came.
+pub const NOTICES_KEPT: u64 = 10_000;
+
 /// The longest blob, in bytes.
 pub const BLOB_BYTES_MAX: usize = 8 << 20;
 
