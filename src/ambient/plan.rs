@@ -10,7 +10,14 @@
 //! due. Cron expressions whose hours or minutes are wild (`*`, `/`) follow the wall clock through both passes and are
 //! not due in a gap.
 
+mod calendar;
+mod cron;
+mod dates;
+mod rule;
 mod steps;
+#[cfg(test)]
+mod tests;
+mod times;
 
 use std::time::Duration;
 
@@ -18,9 +25,17 @@ use jiff::tz::TimeZone;
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::TaskId;
-use crate::domain::task::{Outcome, TaskSpec};
+use crate::domain::task::{CatchUp, KindConfig, Outcome, Overlap, TaskKind, TaskSpec, TaskWork};
 
-pub use steps::{RunResult, after_run, look, resume, start};
+use rule::Rule;
+pub use steps::{RunResult, after_run, look, replan, resume, start};
+
+/// The scheduler beats at least this often.
+pub const BEAT: Duration = Duration::from_secs(15);
+/// Wall clock and monotonic clock may drift apart by so much between two beats.
+const DRIFT: Duration = Duration::from_secs(5);
+/// A beat that is later than this came from a program that stood still.
+const FROZEN: Duration = Duration::from_secs(60);
 
 /// Why a task cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +66,19 @@ pub enum PlanError {
 
 /// When one task is due, and its policies: parsed once from its spec, cheap to keep.
 #[derive(Debug, Clone)]
-pub struct Plan {}
+pub struct Plan {
+    rule: Rule,
+    zone: TimeZone,
+    start_at: Option<Instant>,
+    end_at: Option<Instant>,
+    period: Duration,
+    catch_up: CatchUp,
+    overlap: Overlap,
+    runs_max: Option<u64>,
+    /// Whether it gathers news: late news are news until the day ends.
+    digest: bool,
+    hash: u64,
+}
 
 impl Plan {
     /// The plan of `spec`; `machine_zone` is used where the spec names no zone.
@@ -59,27 +86,65 @@ impl Plan {
     /// # Errors
     /// When the spec's cron expression, zone or numbers are no good (`ambient::spec` lets none of these through).
     pub fn new(spec: &TaskSpec, machine_zone: &TimeZone) -> Result<Self, PlanError> {
-        todo!()
+        let common = spec.kind.common();
+        let zone = match &common.timezone {
+            Some(name) => TimeZone::get(name).map_err(|_| PlanError::Zone { name: name.clone() })?,
+            None => machine_zone.clone(),
+        };
+        let digest = match &spec.kind {
+            KindConfig::Schedule(config) => config.action.as_deref() == Some(TaskKind::NewsDigest.as_str()),
+            kind => kind.kind() == TaskKind::NewsDigest,
+        };
+        let rule = Rule::new(spec, &zone)?;
+        Ok(Self {
+            period: rule.period(spec.created_at),
+            rule,
+            zone,
+            start_at: common.start_at,
+            end_at: common.end_at,
+            catch_up: common.catch_up,
+            overlap: common.overlap,
+            runs_max: common.max_runs,
+            digest,
+            hash: hash(&spec.task_id),
+        })
     }
+
     /// The first occurrence strictly after `after` that lies within the start and end dates.
     pub fn next_after(&self, after: Instant) -> Option<Instant> {
-        todo!()
+        let next = self.rule.next_after(self.not_before(after))?;
+        (self.end_at.is_none_or(|end| next <= end)).then_some(next)
     }
-    /// The last occurrence strictly before `before`.
+
+    /// The last occurrence strictly before `before` that lies within the start and end dates.
     pub fn last_before(&self, before: Instant) -> Option<Instant> {
-        todo!()
+        let before = self.end_at.map_or(before, |end| before.min(just_after(end)));
+        let last = self.rule.last_before(before)?;
+        (self.start_at.is_none_or(|start| last >= start)).then_some(last)
     }
-    /// How many occurrences lie in `(after, to]`. Takes no longer for a decade than for a day and a bit.
+
+    /// How many occurrences lie in `(after, to]`. Arithmetic where the rule allows it: a decade of seconds is no loop
+    /// over seconds.
     pub fn count(&self, after: Instant, to: Instant) -> u64 {
-        todo!()
+        self.rule.count(self.not_before(after), self.end_at.map_or(to, |end| to.min(end)))
     }
+
     /// The distance between two occurrences; the smallest near its creation where it varies, a day for `once`.
     pub fn period_hint(&self) -> Duration {
-        todo!()
+        self.period
     }
+
     /// The zone that local times are in.
     pub fn zone(&self) -> &TimeZone {
-        todo!()
+        &self.zone
+    }
+
+    fn not_before(&self, after: Instant) -> Instant {
+        self.start_at.map_or(after, |start| after.max(just_before(start)))
+    }
+
+    fn is_once(&self) -> bool {
+        matches!(self.rule, Rule::Once(_))
     }
 }
 
@@ -121,6 +186,20 @@ pub struct Limits {
     pub retry_max: Duration,
     /// Failures in a row after which the task pauses. Default 10.
     pub failures_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            on_time: Duration::from_secs(15),
+            catch_up_age: Duration::from_hours(12),
+            catch_up_runs: 24,
+            spread: Duration::from_mins(1),
+            backoff: vec![Duration::from_secs(30), Duration::from_mins(2), Duration::from_mins(10), Duration::from_hours(1)],
+            retry_max: Duration::from_hours(24),
+            failures_max: 10,
+        }
+    }
 }
 
 /// Something to do about a task.
@@ -170,7 +249,7 @@ pub struct Ticket {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
     /// The work, `wake` included.
-    pub work: crate::domain::task::TaskWork,
+    pub work: TaskWork,
     /// What to do.
     pub steps: Vec<Step>,
 }
@@ -187,12 +266,41 @@ pub enum Jump {
     },
 }
 
-/// Compares two beats of the scheduler (at least one every 15 s): wall clocks and monotonic clocks (since any start).
+/// Compares two beats of the scheduler (one at least every [`BEAT`]): wall clocks, and monotonic clocks since any start.
 pub fn jump(wall_before: Instant, mono_before: Duration, wall: Instant, mono: Duration) -> Option<Jump> {
-    todo!()
+    let passed = mono.saturating_sub(mono_before);
+    let expected = wall_before.plus(passed);
+    if wall.since(expected) > DRIFT || (passed > FROZEN && wall > wall_before) {
+        return Some(Jump::Forward(Away { from: wall_before, to: wall }));
+    }
+    let by = expected.since(wall);
+    (by > DRIFT).then_some(Jump::Back { by })
 }
 
 /// Where in its period a task lies: a hash of its id, the same on every machine and in every version.
 pub fn phase(task_id: &TaskId, period: Duration) -> Duration {
-    todo!()
+    part(hash(task_id), period)
+}
+
+/// FNV-1a with the last mixing of MurmurHash3, so that the low digits are spread evenly too.
+fn hash(task_id: &TaskId) -> u64 {
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = task_id.as_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold);
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        hash = (hash ^ (hash >> 33)).wrapping_mul(factor);
+    }
+    hash ^ (hash >> 33)
+}
+
+fn part(hash: u64, whole: Duration) -> Duration {
+    let ms = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(hash % ms.max(1))
+}
+
+fn just_before(at: Instant) -> Instant {
+    Instant::from_millis(at.as_millis().saturating_sub(1))
+}
+
+fn just_after(at: Instant) -> Instant {
+    Instant::from_millis(at.as_millis().saturating_add(1))
 }

@@ -55,6 +55,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("directories", &["config"]),
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
+    ("croner", &["ambient"]),
 ];
 
 /// Only this file names the composer's crate, so that it can be exchanged in one place.
