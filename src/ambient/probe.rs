@@ -23,9 +23,13 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::ambient::finding::{Fault, Finding, Look, News, Probe};
-use crate::domain::task::{KindConfig, Source, TaskSpec};
+use crate::ambient::page::{Reading, Rules};
+use crate::ambient::spec::Selector;
+use crate::domain::query::Sample;
+use crate::domain::task::{Common, KindConfig, Minutes, Source, TaskSpec, WebMonitor};
 use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
+use crate::store::tasks::Blob;
 use crate::tools::ToolBox;
 
 pub use numbers::read_number;
@@ -100,4 +104,59 @@ fn data_of(spec: &TaskSpec) -> Map<String, Value> {
     data.insert("description".to_owned(), spec.description.clone().into());
     data.insert("user_id".to_owned(), spec.user_id.clone().into());
     data
+}
+
+/// A monitor of `url` without any rules.
+fn plain(url: &str) -> WebMonitor {
+    WebMonitor {
+        urls: vec![url.to_owned()],
+        keywords: Vec::new(),
+        check_interval_minutes: Minutes::whole(30),
+        selector: None,
+        xpath: None,
+        json_pointer: None,
+        ignore: Vec::new(),
+        ignore_selectors: Vec::new(),
+        case_sensitive: false,
+        partial_words: false,
+        fire_first: false,
+        render: false,
+        ignore_robots: false,
+        common: Common::default(),
+    }
+}
+
+/// Checks a page selector.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_selector(kind: Selector, text: &str) -> Result<(), String> {
+    let mut config = plain("https://example.com");
+    match kind {
+        Selector::Css => config.selector = Some(text.to_owned()),
+        Selector::XPath => config.xpath = Some(text.to_owned()),
+    }
+    Rules::new(&config).map(drop).map_err(|error| error.message)
+}
+
+/// How what the probes keep is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping;
+
+impl Keeping {
+    /// The text of a kept unified diff.
+    pub fn diff(blob: &Blob) -> Option<String> {
+        store::unpack(&blob.bytes)
+    }
+
+    /// A kept reading of a number.
+    pub fn sample(blob: &Blob) -> Option<Sample> {
+        threshold::read_sample(blob)
+    }
+
+    /// How long the text of a kept snapshot is, in bytes.
+    pub fn snapshot_bytes(blob: &Blob) -> u64 {
+        let text = store::unpack::<Reading>(&blob.bytes).map_or(0, |reading| reading.text().len());
+        u64::try_from(text).unwrap_or(u64::MAX)
+    }
 }

@@ -10,10 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::ambient::finding::{Fault, Finding, Fire, Keep, Look, News};
 use crate::ambient::page::{Item, Reading, Rules};
-use crate::ambient::probe::{Probes, data_of, store, web};
+use crate::ambient::probe::{Probes, data_of, plain, store, web};
 use crate::domain::clock::Instant;
 use crate::domain::ids::TaskId;
-use crate::domain::task::{Common, Minutes, WebMonitor};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::fetch::{Accept, Request};
 
@@ -85,7 +84,7 @@ fn date(look: &Look) -> String {
 }
 
 /// The name and the items of a source: of its feed, of the feed that its page names, or the headlines of the page.
-async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item>), Fault> {
+pub(super) async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item>), Fault> {
     let reading = read(probes, url, Accept::Page).await?;
     let named = |reading: &Reading| reading.title.as_deref().map(clean_line).filter(|title| !title.is_empty()).map(|title| ellipsis(&title, 60).into_owned());
     let name = named(&reading).unwrap_or_else(|| host(url).to_owned());
@@ -115,30 +114,10 @@ async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item>), Fault> 
     Ok((name, items))
 }
 
-async fn read(probes: &Probes, url: &str, accept: Accept) -> Result<Reading, Fault> {
+pub(super) async fn read(probes: &Probes, url: &str, accept: Accept) -> Result<Reading, Fault> {
     let fetched = probes.fetcher.get(Request { accept, ..Request::new(url) }).await?;
     let rules = Rules::new(&plain(url)).map_err(|error| Fault::new(error.to_string()))?;
     web::read(&fetched, &rules).await.map_err(|fault| Fault { message: format!("{url}: {}", fault.message), ..fault })
-}
-
-/// A monitor of `url` without any rules.
-pub(super) fn plain(url: &str) -> WebMonitor {
-    WebMonitor {
-        urls: vec![url.to_owned()],
-        keywords: Vec::new(),
-        check_interval_minutes: Minutes::whole(30),
-        selector: None,
-        xpath: None,
-        json_pointer: None,
-        ignore: Vec::new(),
-        ignore_selectors: Vec::new(),
-        case_sensitive: false,
-        partial_words: false,
-        fire_first: false,
-        render: false,
-        ignore_robots: false,
-        common: Common::default(),
-    }
 }
 
 /// The items that were not told before, and the list of those that will have been.

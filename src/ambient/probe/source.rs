@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ambient::finding::Fault;
 use crate::ambient::page::{self, Rules};
-use crate::ambient::probe::{Probes, read_number};
+use crate::ambient::probe::{Probes, plain, read_number};
 use crate::domain::ids::CallId;
 use crate::domain::task::{Source, ThresholdWatch, WebMonitor};
 use crate::domain::text::{clean_line, ellipsis};
@@ -58,22 +58,7 @@ async fn from_url(probes: &Probes, source: &Source, url: &str) -> Result<String,
     if source.css.is_none() && source.regex.is_some() {
         return Ok(String::from_utf8_lossy(&fetched.body).into_owned());
     }
-    let config = WebMonitor {
-        urls: vec![url.to_owned()],
-        keywords: Vec::new(),
-        check_interval_minutes: crate::domain::task::Minutes::whole(1),
-        selector: source.css.clone(),
-        xpath: None,
-        json_pointer: None,
-        ignore: Vec::new(),
-        ignore_selectors: Vec::new(),
-        case_sensitive: false,
-        partial_words: false,
-        fire_first: false,
-        render: false,
-        ignore_robots: false,
-        common: crate::domain::task::Common::default(),
-    };
+    let config = WebMonitor { selector: source.css.clone(), ..plain(url) };
     let rules = Rules::new(&config).map_err(|error| Fault::new(error.to_string()))?;
     let (body, content_type, at) = (fetched.body.clone(), fetched.content_type.clone(), fetched.url.clone());
     let text = tokio::task::spawn_blocking(move || page::read(&body, content_type.as_deref(), &at, &rules).map(|reading| reading.text())).await;

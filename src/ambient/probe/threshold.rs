@@ -186,7 +186,7 @@ pub(super) fn read_sample(blob: &Blob) -> Option<Sample> {
 }
 
 /// A number for people: thousands apart, no more than six digits behind the point.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));

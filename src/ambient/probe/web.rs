@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use crate::ambient::finding::{Fault, Finding, Fire, Keep, Look, News};
 use crate::ambient::page::{self, Change, Found, Gate, Reading, Rules};
 use crate::ambient::probe::{Probes, data_of, render, store};
-use crate::domain::clock::Instant;
 use crate::domain::task::WebMonitor;
 use crate::net::fetch::{Accept, Fetched, Request, Validators};
 
@@ -19,6 +18,9 @@ const HISTORY: usize = 20;
 
 /// The longest diff that an event carries, in characters; the whole one is kept with the task.
 const DIFF_CHARS_MAX: usize = 8_000;
+
+/// Lines that a first look tells.
+const FIRST_LINES_MAX: usize = 200;
 
 /// What is remembered of each page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -164,7 +166,7 @@ async fn inspect(
     let Some(old) = old else {
         seen.keep.push(store::keep(task, store::BASELINE, &url, look.now, &reading, 1)?);
         seen.keep.push(store::keep(task, store::SNAPSHOT, &url, look.now, &reading, HISTORY)?);
-        let first = config.fire_first.then(|| page::first(&reading, rules)).flatten();
+        let first = config.fire_first.then(|| first(&reading, rules)).flatten();
         return Ok(first.ok_or("baseline"));
     };
     let (reading, change) = match page::compare(&old, &reading, rules) {
@@ -228,11 +230,11 @@ fn fire(look: &Look, url: &str, found: Found) -> Fire {
     if let Some(title) = found.title {
         data.insert("title".to_owned(), title.into());
     }
-    Fire { part: part(url, look.now), data }
+    Fire { part: part(url), data }
 }
 
 /// Tells the pages of one task apart.
-fn part(url: &str, _at: Instant) -> String {
+fn part(url: &str) -> String {
     hex(&Sha256::digest(url.as_bytes()))[..12].to_owned()
 }
 
@@ -242,4 +244,16 @@ fn hex(bytes: &[u8]) -> String {
         let _infallible = write!(out, "{byte:02x}");
         out
     })
+}
+
+/// What a first look finds, where it is to fire; nothing where keywords are wanted and none is there.
+fn first(reading: &Reading, rules: &Rules) -> Option<Found> {
+    let keywords_found = page::find_keywords(&reading.text(), rules);
+    if rules.has_keywords() && keywords_found.is_empty() {
+        return None;
+    }
+    let added: Vec<String> = reading.lines.iter().take(FIRST_LINES_MAX).cloned().collect();
+    let content: String = reading.text().chars().take(page::CONTENT_CHARS_MAX).collect();
+    let items = reading.items.clone().unwrap_or_default();
+    Some(Found { title: reading.title.clone(), added, keywords_found, content, items, ..Found::default() })
 }
