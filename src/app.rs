@@ -7,8 +7,10 @@ pub mod doctor;
 pub mod locks;
 pub mod logging;
 pub mod models;
+pub mod prompter;
 pub mod queries;
 pub mod tour;
+pub mod triage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

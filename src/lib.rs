@@ -4,6 +4,7 @@
 //! or a program wants is a command. `docs/ARCHITECTURE.md` tells which module does what and what may import what.
 
 pub mod agent;
+pub mod ambient;
 pub mod app;
 pub mod bus;
 pub mod cli;

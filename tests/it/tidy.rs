@@ -34,6 +34,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
     ("notify", &["domain", "net"]),
+    ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
@@ -42,6 +43,7 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Vendor crates and the only modules that may name them.
 const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
+    ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
@@ -56,6 +58,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("directories", &["config"]),
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
+    ("croner", &["ambient"]),
 ];
 
 /// Only this file names the composer's crate, so that it can be exchanged in one place.

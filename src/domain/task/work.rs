@@ -81,10 +81,15 @@ pub struct TaskWork {
     /// The next occurrence after the cursor; none when the task will not come due again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Instant>,
-    /// A run out of turn: a retry after a failure, `run now`, a queued overlap, a spread catch-up.
+    /// When the next run begins where that is not the next occurrence: a retry after a failure, `run now`, a spread
+    /// catch-up. Nothing runs before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_at: Option<Instant>,
-    /// When the scheduler looks at it next: the earlier of both, absent while the task rests. The due index.
+    /// When the program was last back from being away, as far as this task had something to miss: what was due before
+    /// and still runs is caught up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_at: Option<Instant>,
+    /// When the scheduler looks at it next: `extra_at`, else `next_due`; absent while the task rests. The due index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake: Option<Instant>,
     /// Raised by each claim: completing a run needs the epoch of its claim.
@@ -96,7 +101,7 @@ pub struct TaskWork {
     /// Until when nobody else may claim it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Instant>,
-    /// Runs so far, good and bad.
+    /// Runs so far, good and bad; a retry belongs to the run that it repeats.
     #[serde(default)]
     pub runs: u64,
     /// Failures in a row.
@@ -121,6 +126,7 @@ impl TaskWork {
             cursor: created,
             next_due,
             extra_at: None,
+            back_at: None,
             wake: next_due,
             epoch: 0,
             owner: None,
@@ -135,10 +141,6 @@ impl TaskWork {
 
     /// Sets `wake` to what follows from the rest; `active` is whether the task's status lets it run.
     pub fn index(&mut self, active: bool) {
-        self.wake = match (self.next_due, self.extra_at) {
-            _ if !active => None,
-            (Some(due), Some(extra)) => Some(due.min(extra)),
-            (due, extra) => due.or(extra),
-        };
+        self.wake = if active { self.extra_at.or(self.next_due) } else { None };
     }
 }
