@@ -266,4 +266,6 @@ impl Channels {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

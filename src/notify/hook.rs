@@ -139,3 +139,6 @@ impl Channel for Hook {
         Arc::clone(&self.0).send(notice).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

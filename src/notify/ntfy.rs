@@ -117,3 +117,6 @@ impl Channel for Ntfy {
         Arc::clone(&self.0).send(notice).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

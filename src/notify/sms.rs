@@ -201,3 +201,6 @@ impl Channel for Sms {
         Arc::clone(&self.0).send(notice).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;
