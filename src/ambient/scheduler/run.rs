@@ -81,7 +81,7 @@ impl Runner {
             Ok(_) => RunResult::Ok,
             Err(fault) => RunResult::Failed { retry_at: fault.retry_at },
         };
-        let after = |result| plan::after_run(&plan, &next.work, &ticket, result, started, &sight, &self.deps.limits);
+        let after = |result| plan::after_run(&plan, &next.work, &ticket, result, &sight, &self.deps.limits);
         let run = Run { before: next.clone(), ticket, started, took, ended };
         match self.try_save(&task, commit::ran(&task, &run, after(result), looked), ended).await {
             Err(error @ Error::QueueFull { .. }) => {

@@ -21,6 +21,7 @@ struct RestRef<'a> {
     last: &'a Option<LastRun>,
     hour: &'a HourCount,
     state: &'a Value,
+    back_at: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -30,12 +31,14 @@ struct Rest {
     last: Option<LastRun>,
     hour: HourCount,
     state: Value,
+    #[serde(default)]
+    back_at: Option<Instant>,
 }
 
 /// The `rest` of a row.
 pub(super) fn work_json(work: &TaskWork) -> serde_json::Result<String> {
-    let TaskWork { runs, failures, last, hour, state, .. } = work;
-    serde_json::to_string(&RestRef { runs: *runs, failures: *failures, last, hour, state })
+    let TaskWork { runs, failures, last, hour, state, back_at, .. } = work;
+    serde_json::to_string(&RestRef { runs: *runs, failures: *failures, last, hour, state, back_at: *back_at })
 }
 
 /// Reads [`WORK_COLUMNS`], which begin at `first`; `None` where an outer join found none.
@@ -56,6 +59,7 @@ pub(super) fn work_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Ta
         last: rest.last,
         hour: rest.hour,
         state: rest.state,
+        back_at: rest.back_at,
     }))
 }
 
