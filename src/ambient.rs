@@ -5,13 +5,17 @@
 //! delivers. All of them commit under a fence, so that two processes, or one that was frozen, never do the same thing
 //! twice. `service` is how people and programs reach the tasks; `tools` lends it to models.
 
+pub mod attend;
 pub mod finding;
 pub mod judge;
 pub mod lead;
 pub mod nudge;
 pub mod options;
+pub mod outbox;
+pub mod page;
 pub mod plan;
 pub mod ports;
+pub mod probe;
 pub mod scheduler;
 pub mod service;
 pub mod spec;

@@ -43,10 +43,13 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Vendor crates and the only modules that may name them.
 const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
+    ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),
+    ("lettre", &["notify"]),
+    ("notify_rust", &["notify"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
     ("tui_textarea", &["tui"]),

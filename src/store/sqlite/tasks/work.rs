@@ -21,6 +21,7 @@ struct RestRef<'a> {
     last: &'a Option<LastRun>,
     hour: &'a HourCount,
     state: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
     back_at: Option<Instant>,
 }
 
