@@ -408,7 +408,12 @@ pub(super) fn line(body: &EventBody) -> String {
             let value = serde_json::to_value(event).unwrap();
             format!("session {}", value["event_type"].as_str().unwrap())
         }
-        EventBody::McpEvent(_) | EventBody::Error(_) | EventBody::Custom(_) => body.type_name().to_owned(),
+        EventBody::McpEvent(_)
+        | EventBody::Error(_)
+        | EventBody::TaskEvent(_)
+        | EventBody::Notification(_)
+        | EventBody::InboxEvent(_)
+        | EventBody::Custom(_) => body.type_name().to_owned(),
     }
 }
 
