@@ -3,12 +3,15 @@
 //! [`App::start`] makes the log, the models, the servers and the agent, in that order, and hands out what surfaces
 //! need: a bus to read, an inbox to write, queries to ask. Nothing here waits for a server or a model.
 
+pub mod ambient;
 pub mod doctor;
 pub mod locks;
 pub mod logging;
 pub mod models;
+pub mod prompter;
 pub mod queries;
 pub mod tour;
+pub mod triage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +22,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{self, Engine, EngineHandle};
+use crate::ambient::nudge::Nudges;
+use crate::ambient::service::TaskService;
+use crate::ambient::tools;
 use crate::app::queries::AppQueries;
 use crate::bus::{CommandReceiver, CommandSender, Recorder, Subscription, command_inbox};
 use crate::config::environment::Environment;
@@ -30,8 +36,9 @@ use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
 use crate::mcp::{self, ServerPool};
-use crate::net;
-use crate::store::{self, EventLog};
+use crate::net::{self, fetch::Fetcher};
+use crate::notify::Channels;
+use crate::store::EventLog;
 use crate::tools::{ToolBox, ToolSource, local};
 
 /// Commands that may wait for the router.
@@ -62,6 +69,9 @@ pub struct App {
     feed: Mutex<Option<Subscription>>,
     pool: ServerPool,
     engine: EngineHandle,
+    loops: ambient::Loops,
+    channels: Arc<Channels>,
+    tasks: TaskService,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     router: JoinHandle<()>,
@@ -84,7 +94,8 @@ impl App {
         let path = start.paths.events_file();
         let opening = {
             let clock = Arc::clone(&clock);
-            move || EventLog::open(&path, &store::Options::default(), clock)
+            let options = settings.store.clone();
+            move || EventLog::open(&path, &options, clock)
         };
         let log = tokio::task::spawn_blocking(opening).await?.context("could not open the event log")?;
         let feed = log.subscribe();
@@ -95,8 +106,20 @@ impl App {
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
 
+        let nudges = Nudges::default();
+        let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
+        let tasks = ambient::service(&log, &settings, feedback_url, &nudges);
+        let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
+        let variable = |name: &str| start.environment.get(name).map(str::to_owned);
+        let (channels, told) = Channels::new(&settings.notify, net.clone(), Arc::clone(&clock), &variable)?;
+        let channels = Arc::new(channels);
+        warnings.extend(told);
+
         let options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
-        let locals = local::catalog(options, Arc::clone(&clock));
+        let mut locals = local::catalog(options, Arc::clone(&clock));
+        // A preview runs no tool: nobody has consented yet.
+        let previewer = ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics);
+        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer))));
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
@@ -104,11 +127,11 @@ impl App {
             environment: start.environment.own(),
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
-        let tools = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>]);
+        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>]);
         let engine = Engine::start(agent::Deps {
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),
-            tools: tools.clone(),
+            tools: toolbox.clone(),
             models: catalog.clone(),
             clock: Arc::clone(&clock),
             locks: Arc::new(locks::FolderLocks::new(start.paths.state.join("locks"))),
@@ -116,15 +139,28 @@ impl App {
             options: agent::Options { unattended: start.unattended, time_zone: time_zone(), ..settings.agent.clone() },
         });
 
+        let loops = ambient::Loops::start(ambient::Parts {
+            settings: &settings,
+            log: &log,
+            clock: &clock,
+            service: &tasks,
+            nudges: &nudges,
+            fetcher,
+            tools: toolbox.clone(),
+            catalog: &catalog,
+            engine: engine.clone(),
+            channels: Arc::clone(&channels),
+            shared: false,
+        })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, tools, pool.clone(), catalog, start));
+        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
+        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), start));
         for message in warnings {
             let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
             recorder.emit(NewEvent::system(body));
         }
-        Ok(Self { log, feed: Mutex::new(Some(feed)), pool, engine, queries, commands, router, stop, _logging: logging })
+        Ok(Self { log, feed: Mutex::new(Some(feed)), pool, engine, loops, channels, tasks, queries, commands, router, stop, _logging: logging })
     }
 
     /// Everything that happens: for the first who asks from the start of this run, for later ones from now on.
@@ -153,6 +189,16 @@ impl App {
         &self.pool
     }
 
+    /// The background tasks.
+    pub fn tasks(&self) -> &TaskService {
+        &self.tasks
+    }
+
+    /// Notices for the terminal, for the surface that owns it; only the first who asks gets them.
+    pub fn terminal_notes(&self) -> Option<tokio::sync::mpsc::Receiver<crate::notify::TerminalNote>> {
+        self.channels.take_terminal_notes()
+    }
+
     /// When tool calls of a new session need consent.
     pub fn mode(&self) -> ApprovalMode {
         self.queries.mode()
@@ -175,6 +221,7 @@ impl App {
     pub async fn shutdown(self) {
         self.stop.cancel();
         let _ = self.router.await;
+        self.loops.shutdown().await;
         let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
         self.pool.shutdown().await;
         self.log.shutdown().await;
@@ -187,7 +234,14 @@ fn time_zone() -> String {
 }
 
 /// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
-async fn route(mut inbox: CommandReceiver, engine: EngineHandle, pool: ServerPool, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
+async fn route(
+    mut inbox: CommandReceiver,
+    engine: EngineHandle,
+    pool: ServerPool,
+    tasks: TaskService,
+    recorder: Arc<dyn Recorder>,
+    stop: CancellationToken,
+) {
     loop {
         let command = tokio::select! {
             biased;
@@ -200,6 +254,8 @@ async fn route(mut inbox: CommandReceiver, engine: EngineHandle, pool: ServerPoo
         };
         let failed = match command {
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
+            Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
+            Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
             command => engine.handle(command).err().map(|error| error.to_string()),
         };
         if let Some(message) = failed {

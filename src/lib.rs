@@ -13,6 +13,7 @@ pub mod domain;
 pub mod llm;
 pub mod mcp;
 pub mod net;
+pub mod notify;
 pub mod store;
 pub mod tools;
 pub mod tui;

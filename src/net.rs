@@ -3,9 +3,11 @@
 //! The only module that names reqwest. A [`Client`] costs nothing until its first use: reading the system's root
 //! certificates takes milliseconds, so it happens then, off the event loop. Certificates are checked against the
 //! platform's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` count); servers on the loopback interface are reached without
-//! any proxy. Redirects are followed within one host only. There is no limit on a whole request here: whoever reads a body knows how long it may take.
+//! any proxy. Redirects are followed within one host only; pages that
+//! are watched have rules of their own ([`fetch`]). There is no limit on a whole request here: whoever reads a body knows how long it may take.
 
 mod failure;
+pub mod fetch;
 mod retry;
 
 use std::io;
@@ -75,8 +77,12 @@ pub fn install_crypto() {
 #[derive(Clone)]
 pub struct Client(Arc<Lazy>);
 
+/// Changes that a part of this module makes to its own clients.
+type Shape = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
+
 struct Lazy {
     options: Options,
+    shape: Option<Shape>,
     outward: OnceCell<Inner>,
     plain: OnceCell<Inner>,
     loopback: OnceCell<Inner>,
@@ -97,7 +103,16 @@ impl Default for Client {
 impl Client {
     /// A client that is not built yet.
     pub fn new(options: Options) -> Self {
-        Self(Arc::new(Lazy { options, outward: OnceCell::new(), plain: OnceCell::new(), loopback: OnceCell::new() }))
+        Self::with_shape(options, None)
+    }
+
+    /// A client that follows other rules than those above.
+    fn shaped(options: Options, shape: Shape) -> Self {
+        Self::with_shape(options, Some(shape))
+    }
+
+    fn with_shape(options: Options, shape: Option<Shape>) -> Self {
+        Self(Arc::new(Lazy { options, shape, outward: OnceCell::new(), plain: OnceCell::new(), loopback: OnceCell::new() }))
     }
 
     /// The same with another limit on connecting; this very client where the limit is the same.
@@ -105,7 +120,7 @@ impl Client {
         if seconds == self.0.options.connect_timeout_seconds {
             return self;
         }
-        Self::new(Options { connect_timeout_seconds: seconds, ..self.0.options.clone() })
+        Self::with_shape(Options { connect_timeout_seconds: seconds, ..self.0.options.clone() }, self.0.shape.clone())
     }
 
     /// The client that reaches `url`, built now if need be.
@@ -114,16 +129,20 @@ impl Client {
     /// When the proxy's address is unusable or the machine has no root certificates.
     pub async fn inner(&self, url: &str) -> Result<Inner, Error> {
         if is_loopback(url) && url.starts_with("http://") {
-            return self.0.loopback.get_or_try_init(|| build(self.0.options.clone(), Reach::Loopback)).await.cloned();
+            return self.0.loopback.get_or_try_init(|| self.build(Reach::Loopback)).await.cloned();
         }
-        let built = self.0.outward.get_or_try_init(|| build(self.0.options.clone(), Reach::Outward)).await.cloned();
+        let built = self.0.outward.get_or_try_init(|| self.build(Reach::Outward)).await.cloned();
         match built {
             // Plain HTTP needs no certificates, so a machine without any can still use it.
-            Err(Error::Build(_)) if url.starts_with("http://") => {
-                self.0.plain.get_or_try_init(|| build(self.0.options.clone(), Reach::Plain)).await.cloned()
-            }
+            Err(Error::Build(_)) if url.starts_with("http://") => self.0.plain.get_or_try_init(|| self.build(Reach::Plain)).await.cloned(),
             other => other,
         }
+    }
+
+    async fn build(&self, reach: Reach) -> Result<Inner, Error> {
+        let lazy = self.0.clone();
+        let built = tokio::task::spawn_blocking(move || build_now(&lazy.options, reach, lazy.shape.as_ref())).await;
+        built.unwrap_or_else(|error| Err(Error::Build(error.to_string())))
     }
 
     /// Sends `request` and waits for the head of the response, whatever its status.
@@ -156,12 +175,7 @@ enum Reach {
     Loopback,
 }
 
-async fn build(options: Options, reach: Reach) -> Result<Inner, Error> {
-    let built = tokio::task::spawn_blocking(move || build_now(&options, reach)).await;
-    built.unwrap_or_else(|error| Err(Error::Build(error.to_string())))
-}
-
-fn build_now(options: &Options, reach: Reach) -> Result<Inner, Error> {
+fn build_now(options: &Options, reach: Reach, shape: Option<&Shape>) -> Result<Inner, Error> {
     install_crypto();
     let mut builder = Inner::builder()
         .user_agent(concat!("wakeful/", env!("CARGO_PKG_VERSION")))
@@ -179,6 +193,9 @@ fn build_now(options: &Options, reach: Reach) -> Result<Inner, Error> {
     };
     if reach != Reach::Outward {
         builder = builder.tls_certs_only([]);
+    }
+    if let Some(shape) = shape {
+        builder = shape(builder);
     }
     builder.build().map_err(|error| Error::Build(failure::chain(&error.without_url())))
 }

@@ -9,9 +9,11 @@ mod follow;
 mod log;
 mod options;
 mod projection;
+mod rules;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod upcast;
@@ -30,6 +32,7 @@ use crate::domain::clock::Instant;
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
 use crate::domain::query::{EventFilter, SessionSummary};
+use crate::store::tasks::{Fence, Op};
 
 /// Events that one read gives at most where the filter names no limit.
 pub const EVENTS_LIMIT: usize = 10_000;
@@ -58,6 +61,21 @@ pub struct Batch {
     pub events: Vec<Stamped>,
     /// Streams that must stand at a version (0: nothing in it yet); all others may stand anywhere.
     pub expected: Vec<(StreamId, u64)>,
+    /// What else must hold.
+    pub fences: Vec<Fence>,
+    /// Changes of working rows, after the events.
+    pub ops: Vec<Op>,
+}
+
+/// What goes with events into the same transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Terms {
+    /// See [`Batch::expected`].
+    pub expected: Vec<(StreamId, u64)>,
+    /// See [`Batch::fences`].
+    pub fences: Vec<Fence>,
+    /// See [`Batch::ops`].
+    pub ops: Vec<Op>,
 }
 
 /// What a store is going to give.
@@ -81,7 +99,8 @@ pub trait EventStore: Send + Sync {
     /// a stream.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a stream does not stand where it is expected to; others when nothing can be written.
+    /// [`Error::Conflict`] when a stream does not stand where it is expected to; [`Error::Fenced`] when a fence does not
+    /// hold; [`Error::QueueFull`] when too much waits already; others when nothing can be written.
     /// Nothing was appended then.
     fn append(&self, batch: Batch) -> StoreFuture<Vec<Arc<Event>>>;
 

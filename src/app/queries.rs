@@ -7,6 +7,7 @@ use anyhow::bail;
 use futures::FutureExt;
 use futures::future::join_all;
 
+use crate::ambient::service::TaskService;
 use crate::app::{Start, doctor};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
@@ -16,7 +17,7 @@ use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
     SessionSummary, TaskDetail,
 };
-use crate::domain::task::TaskRow;
+use crate::domain::task::{ADMIN_USER, TaskRow};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
@@ -35,13 +36,14 @@ pub struct AppQueries {
     tools: ToolBox,
     pool: ServerPool,
     catalog: Catalog,
+    tasks: TaskService,
     start: Start,
 }
 
 impl AppQueries {
     /// Answers from these parts.
-    pub fn new(reader: Arc<dyn EventReader>, tools: ToolBox, pool: ServerPool, catalog: Catalog, start: Start) -> Self {
-        Self { reader, tools, pool, catalog, start }
+    pub fn new(reader: Arc<dyn EventReader>, tools: ToolBox, pool: ServerPool, catalog: Catalog, tasks: TaskService, start: Start) -> Self {
+        Self { reader, tools, pool, catalog, tasks, start }
     }
 
     /// All models.
@@ -110,26 +112,23 @@ impl Queries for AppQueries {
     }
 
     fn tasks(&self, user: Option<String>) -> Answer<'_, Vec<TaskRow>> {
-        let _ = user;
-        std::future::ready(Ok(Vec::new())).boxed()
+        async move { self.tasks.list(user.as_deref().unwrap_or(ADMIN_USER)).await.map_err(|error| QueryError(error.report())) }.boxed()
     }
 
     fn task_detail(&self, task: TaskId) -> Answer<'_, TaskDetail> {
-        std::future::ready(Err(QueryError(format!("no task `{task}`")))).boxed()
+        async move { self.tasks.detail(&task).await.map_err(|error| QueryError(error.report())) }.boxed()
     }
 
     fn inbox(&self, filter: InboxFilter) -> Answer<'_, Vec<InboxRow>> {
-        let _ = filter;
-        std::future::ready(Ok(Vec::new())).boxed()
+        async move { self.tasks.inbox(filter).await.map_err(|error| QueryError(error.report())) }.boxed()
     }
 
     fn deliveries(&self, limit: usize) -> Answer<'_, Vec<Delivery>> {
-        let _ = limit;
-        std::future::ready(Ok(Vec::new())).boxed()
+        async move { self.tasks.deliveries(limit).await.map_err(|error| QueryError(error.report())) }.boxed()
     }
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
-        std::future::ready(Ok(AmbientStatus::default())).boxed()
+        async move { self.tasks.status(ADMIN_USER).await.map_err(|error| QueryError(error.report())) }.boxed()
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

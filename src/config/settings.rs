@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::AgentName;
+use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, mcp, net, tools, tui};
+use crate::{agent, ambient, mcp, net, notify, store, tools, tui};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -37,6 +38,16 @@ pub struct Settings {
     pub tools: tools::local::Options,
     /// How this machine reaches others.
     pub net: net::Options,
+    /// Watching pages.
+    pub fetch: net::fetch::Options,
+    /// The event log, the tasks and the outbox: where they are kept.
+    pub store: store::Options,
+    /// Background tasks.
+    pub tasks: ambient::options::Options,
+    /// Numbers that thresholds can watch by name: where each comes from.
+    pub metrics: BTreeMap<String, Source>,
+    /// Telling people: SMS, mail, webhook, ntfy, desktop, terminal.
+    pub notify: notify::Options,
     /// The terminal surface.
     pub tui: tui::Options,
     /// Keys by action, in place of the default ones.
@@ -56,6 +67,11 @@ impl Default for Settings {
             mcp: mcp::PoolOptions::default(),
             tools: tools::local::Options::default(),
             net: net::Options::default(),
+            fetch: net::fetch::Options::default(),
+            store: store::Options::default(),
+            tasks: ambient::options::Options::default(),
+            metrics: BTreeMap::new(),
+            notify: notify::Options::default(),
             tui: tui::Options::default(),
             keys: BTreeMap::new(),
         }
@@ -63,14 +79,21 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Moves the sections that files keep at the top to the modules that own them.
+    /// Moves the sections that files keep at the top to the modules that own them; adds the metrics that are known
+    /// without being configured.
     pub(super) fn settle(mut self) -> Self {
+        for (name, source) in toml::from_str::<BTreeMap<String, Source>>(METRICS).unwrap_or_default() {
+            self.metrics.entry(name).or_insert(source);
+        }
         self.agent.agents.append(&mut self.agents);
         self.agent.approvals.append(&mut self.approvals);
         self.tui.keys.append(&mut self.keys);
         self
     }
 }
+
+/// The metrics that are known without being configured.
+const METRICS: &str = include_str!("metrics.toml");
 
 /// Providers that are known without being configured: what to ask for and where. The key's variable, where one is needed.
 pub const PRESETS: &[(&str, &str, Option<&str>)] = &[

@@ -23,6 +23,30 @@ pub enum Error {
         /// Where it stands.
         actual: u64,
     },
+    /// Somebody else holds what the batch was about, or it is gone: the work is theirs now.
+    #[error("{what} is held by somebody else by now (epoch {expected} is over)")]
+    Fenced {
+        /// What: `task …`, `firing …`, `notice …`.
+        what: String,
+        /// The epoch that no longer holds.
+        expected: u64,
+    },
+    /// Too much waits already.
+    #[error("{limit} {what} wait already: look why they are not dealt with (`wakeful tasks status`)")]
+    QueueFull {
+        /// `firings` or `notices`.
+        what: &'static str,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// This store cannot do that.
+    #[error("{what}: {instead}")]
+    Unsupported {
+        /// What was asked.
+        what: &'static str,
+        /// What to do instead.
+        instead: String,
+    },
     /// The body is longer than [`EVENT_BYTES_MAX`](super::EVENT_BYTES_MAX).
     #[error("an event of type `{type_name}` is too long for the log: {bytes} bytes")]
     TooLong {
@@ -30,6 +54,16 @@ pub enum Error {
         type_name: String,
         /// Its length.
         bytes: usize,
+    },
+    /// A blob is longer than [`BLOB_BYTES_MAX`](super::tasks::BLOB_BYTES_MAX).
+    #[error("a `{kind}` of a task is too long to be kept: {bytes} bytes, at most {limit} are taken")]
+    BlobTooLong {
+        /// Its kind.
+        kind: String,
+        /// Its length.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
     },
     /// The body cannot be written as JSON.
     #[error("an event of type `{type_name}` cannot be written as JSON")]
@@ -130,9 +164,14 @@ impl Error {
         matches!(self, Self::Conflict { .. })
     }
 
+    /// Whether the work passed to somebody else meanwhile.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced { .. })
+    }
+
     /// Whether the same may go well a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. })
+        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. })
     }
 
     /// This error with all its causes, in one line.

@@ -13,7 +13,8 @@ use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
 use crate::domain::query::{Answer, EventFilter, EventReader, QueryError, SessionSummary};
 use crate::store::follow::{Follow, Live};
-use crate::store::{Batch, Error, EventStore, Options, SqliteStore, Stamped};
+use crate::store::tasks::TaskStore;
+use crate::store::{Batch, Error, EventStore, Options, SqliteStore, Stamped, Terms};
 
 /// Events that an in-memory log keeps for readers that lag.
 const MEMORY_BUS_CAPACITY: usize = 4_096;
@@ -21,7 +22,7 @@ const MEMORY_BUS_CAPACITY: usize = 4_096;
 /// The durable log and the bus above it. Cheap to clone.
 #[derive(Clone)]
 pub struct EventLog {
-    store: Arc<dyn EventStore>,
+    store: Arc<dyn TaskStore>,
     bus: EventBus,
     clock: Arc<dyn Clock>,
 }
@@ -46,7 +47,7 @@ impl EventLog {
     }
 
     /// A log over `store`, which publishes on `bus`.
-    pub fn new(store: Arc<dyn EventStore>, bus: EventBus, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn TaskStore>, bus: EventBus, clock: Arc<dyn Clock>) -> Self {
         let target = bus.clone();
         store.on_commit(Arc::new(move |events| target.publish_all(events)));
         Self { store, bus, clock }
@@ -88,7 +89,25 @@ impl EventLog {
     /// # Errors
     /// [`Error::Conflict`] when somebody appended to the stream meanwhile; others when the log cannot be written.
     pub async fn record_at(&self, events: Vec<NewEvent>, stream: StreamId, version: u64) -> Result<Vec<Arc<Event>>, Error> {
-        self.append(events, vec![(stream, version)]).await
+        self.commit(events, Terms { expected: vec![(stream, version)], ..Terms::default() }).await
+    }
+
+    /// Like [`Recorder::record`], on terms and with changes of working rows, all in one transaction.
+    ///
+    /// # Errors
+    /// Those of [`EventStore::append`]; nothing was written then.
+    pub async fn commit(&self, events: Vec<NewEvent>, terms: Terms) -> Result<Vec<Arc<Event>>, Error> {
+        self.append(events, terms).await
+    }
+
+    /// Tasks, queues, blobs and leases beside the log.
+    pub fn tasks(&self) -> &Arc<dyn TaskStore> {
+        &self.store
+    }
+
+    /// The time of this log's clock.
+    pub fn now(&self) -> crate::domain::clock::Instant {
+        self.clock.now()
     }
 
     /// All stored events after the position `after` that `filter` wants, then those that come, of this process and of
@@ -118,15 +137,17 @@ impl EventLog {
     }
 
     fn follow_with(&self, filter: EventFilter, after: Seq, live: Live) -> BoxStream<'static, Arc<Event>> {
-        Follow::new(Arc::clone(&self.store), self.bus.subscribe(), Arc::clone(&self.clock), filter, after, live).into_stream()
+        Follow::new(Arc::clone(&self.store) as Arc<dyn EventStore>, self.bus.subscribe(), Arc::clone(&self.clock), filter, after, live)
+            .into_stream()
     }
 
-    fn append(&self, events: Vec<NewEvent>, expected: Vec<(StreamId, u64)>) -> BoxFuture<'static, Result<Vec<Arc<Event>>, Error>> {
+    fn append(&self, events: Vec<NewEvent>, terms: Terms) -> BoxFuture<'static, Result<Vec<Arc<Event>>, Error>> {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         async move {
             let at = clock.now();
             let events = events.into_iter().map(|event| Stamped { id: EventId::generate(), at, event }).collect();
-            store.append(Batch { events, expected }).await
+            let Terms { expected, fences, ops } = terms;
+            store.append(Batch { events, expected, fences, ops }).await
         }
         .boxed()
     }
@@ -134,7 +155,7 @@ impl EventLog {
 
 impl Recorder for EventLog {
     fn record(&self, events: Vec<NewEvent>) -> BoxFuture<'static, Result<Vec<Arc<Event>>, RecordError>> {
-        let appended = self.append(events, Vec::new());
+        let appended = self.append(events, Terms::default());
         async move { appended.await.map_err(|error| RecordError { reason: error.report() }) }.boxed()
     }
 

@@ -1,101 +1,24 @@
-//! The list of sessions as a fold of their events. Pure: a store only keeps the rows.
+//! Projections as folds of events. Pure: a store only keeps the rows, and both stores fold the same way.
 
-use crate::domain::clock::Instant;
-use crate::domain::event::{Chat, ChatStatus, Event, EventBody, Fork, SessionEvent};
-use crate::domain::ids::{Seq, SessionId};
-use crate::domain::message::Role;
-use crate::domain::query::SessionSummary;
-use crate::domain::text::{clean_line, ellipsis};
+pub(super) mod inbox;
+pub(super) mod session;
+pub(super) mod task;
 
-/// The longest title that is made from a message, in characters.
-const TITLE_CHARS_MAX: usize = 80;
+use crate::domain::event::EventBody;
+use crate::domain::task::TaskFact;
 
-/// What is looked at of a message to make a title, in bytes.
-const TITLE_SOURCE_BYTES_MAX: usize = 2_048;
-
-/// One session's row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SessionRow {
-    pub(super) id: SessionId,
-    /// Empty until one is given or the user says something.
-    pub(super) title: String,
-    pub(super) created: Instant,
-    pub(super) updated: Instant,
-    /// The user's messages in this session itself; those before a fork count where they were said.
-    pub(super) prompts: u64,
-    pub(super) model: String,
-    pub(super) cwd: String,
-    pub(super) fork: Option<Fork>,
-    pub(super) last_seq: Seq,
+/// Whether a fold looks into the bodies of this type; a rebuild does not read the JSON of others.
+pub(super) fn reads(type_name: &str) -> bool {
+    matches!(type_name, "chat" | "session_event" | "task_event" | "inbox_event")
 }
 
-impl SessionRow {
-    /// A session of which nothing is known yet.
-    pub(super) fn new(id: SessionId, created: Instant) -> Self {
-        Self {
-            id,
-            title: String::new(),
-            created,
-            updated: created,
-            prompts: 0,
-            model: String::new(),
-            cwd: String::new(),
-            fork: None,
-            last_seq: Seq(0),
+/// The body to fold where it is not `body` itself: numbers may differ in their last digit once they were JSON, so what
+/// a rebuild will read is what is folded.
+pub(super) fn as_read_back(body: &EventBody, json: &str) -> Option<EventBody> {
+    match body {
+        EventBody::TaskEvent(event) if matches!(event.fact, TaskFact::TaskCreated { .. } | TaskFact::TaskUpdated { .. }) => {
+            EventBody::from_json(body.type_name(), json).ok()
         }
+        _ => None,
     }
-
-    /// The session that `event` forks from, whose title its row starts with.
-    pub(super) fn parent(event: &Event) -> Option<&SessionId> {
-        match &event.body {
-            EventBody::SessionEvent(SessionEvent::Created { fork: Some(fork), .. }) => Some(&fork.session),
-            _ => None,
-        }
-    }
-
-    /// Takes in the session's next event, which stands at `seq`.
-    pub(super) fn apply(&mut self, event: &Event, seq: Seq, parent_title: Option<&str>) {
-        self.updated = event.at;
-        self.last_seq = seq;
-        match &event.body {
-            EventBody::SessionEvent(SessionEvent::Created { cwd, model, fork, mode: _ }) => {
-                self.created = event.at;
-                self.cwd.clone_from(cwd);
-                self.model.clone_from(model);
-                self.fork.clone_from(fork);
-                if self.title.is_empty() {
-                    parent_title.unwrap_or_default().clone_into(&mut self.title);
-                }
-            }
-            EventBody::SessionEvent(SessionEvent::Renamed { title }) => self.title = clean_line(title),
-            EventBody::SessionEvent(SessionEvent::ModelSet { model }) => self.model.clone_from(model),
-            EventBody::Chat(Chat { role: Role::User, status: ChatStatus::Done, parent: None, text, .. }) => {
-                self.prompts += 1;
-                if self.title.is_empty() {
-                    self.title = title_of(text.as_deref().unwrap_or_default());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn summary(self) -> SessionSummary {
-        SessionSummary {
-            id: self.id,
-            title: self.title,
-            created: self.created,
-            updated: self.updated,
-            prompts: self.prompts,
-            model: self.model,
-            cwd: self.cwd,
-            forked_from: self.fork.map(|fork| fork.session),
-            last_seq: self.last_seq,
-        }
-    }
-}
-
-/// The start of a message, on one line.
-fn title_of(text: &str) -> String {
-    let start = &text[..text.floor_char_boundary(TITLE_SOURCE_BYTES_MAX)];
-    ellipsis(&clean_line(start), TITLE_CHARS_MAX).into_owned()
 }

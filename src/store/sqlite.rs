@@ -8,6 +8,8 @@
 mod open;
 mod place;
 mod read;
+mod rows;
+mod tasks;
 mod worker;
 mod write;
 
@@ -141,10 +143,10 @@ impl SqliteStore {
         })
     }
 
-    /// The rows of the list of sessions, byte by byte.
+    /// The rows of a table, byte by byte.
     #[cfg(test)]
-    pub(super) fn dump_sessions(&self) -> StoreFuture<Vec<String>> {
-        self.read("dump", read::dump_sessions)
+    pub(super) fn dump(&self, table: &'static str) -> StoreFuture<Vec<String>> {
+        self.read("dump", move |connection| tasks::read::dump(connection, table))
     }
 }
 
@@ -207,7 +209,7 @@ impl EventStore for SqliteStore {
 
     fn rebuild(&self) -> StoreFuture<()> {
         let upcasters = self.0.upcasters;
-        self.write("rebuild the projections of", move |connection| write::rebuild(connection, upcasters))
+        self.write("rebuild the projections of", move |connection| rows::rebuild(connection, upcasters))
     }
 
     fn shutdown(&self) -> BoxFuture<'static, ()> {

@@ -49,7 +49,7 @@ pub(super) fn stamped(at_ms: i64, event: NewEvent) -> Stamped {
 }
 
 pub(super) fn batch(events: impl IntoIterator<Item = NewEvent>) -> Batch {
-    Batch { events: (1_000..).zip(events).map(|(at, event)| stamped(at, event)).collect(), expected: Vec::new() }
+    Batch { events: (1_000..).zip(events).map(|(at, event)| stamped(at, event)).collect(), ..Batch::default() }
 }
 
 pub(super) fn session(name: &str) -> SessionId {
@@ -288,7 +288,7 @@ pub(super) async fn heads_tell_of_each_growth(store: &Store) {
 
 pub(super) async fn an_empty_batch_is_nothing(store: &Store) {
     assert!(store.append(Batch::default()).await.unwrap().is_empty());
-    let check = Batch { events: Vec::new(), expected: vec![(StreamId::system(), 1)] };
+    let check = Batch { events: Vec::new(), expected: vec![(StreamId::system(), 1)], ..Batch::default() };
     assert!(store.append(check).await.unwrap_err().is_conflict());
     assert_eq!(store.head().await.unwrap(), Seq(0));
 }

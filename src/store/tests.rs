@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::domain::clock::{Instant, ManualClock};
 use crate::store::suite::store_suite;
-use crate::store::{EventLog, EventStore, Options, SqliteStore};
+use crate::store::{EventLog, Options, SqliteStore};
 
 store_suite!(in_memory, {
     let store: std::sync::Arc<dyn crate::store::EventStore> = std::sync::Arc::new(crate::store::SqliteStore::open_in_memory().unwrap());
@@ -47,6 +47,6 @@ fn log_at(path: &Path) -> EventLog {
 }
 
 fn log_over(store: &SqliteStore) -> EventLog {
-    let store: Arc<dyn EventStore> = Arc::new(store.clone());
+    let store = Arc::new(store.clone());
     EventLog::new(store, crate::bus::EventBus::new(1_024), clock())
 }

@@ -33,6 +33,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("tools", &["domain"]),
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
+    ("notify", &["domain", "net"]),
+    ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
@@ -41,10 +43,13 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Vendor crates and the only modules that may name them.
 const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
+    ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),
+    ("lettre", &["notify"]),
+    ("notify_rust", &["notify"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
     ("tui_textarea", &["tui"]),

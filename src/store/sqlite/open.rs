@@ -1,6 +1,7 @@
 //! Opens files, recognises them, brings their tables up to date.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +21,14 @@ const CACHE_KIB: i32 = 1_024;
 /// To what the write-ahead log is cut back after it grew, in bytes.
 const WAL_BYTES_KEPT: i32 = 4 << 20;
 
+/// Statements that a connection keeps ready.
+const STATEMENTS_KEPT: usize = 48;
+
 /// The wait before another try to switch a new file to WAL while another process does the same.
 const SWITCH_RETRY_DELAY: Duration = Duration::from_millis(5);
 
 /// Brings the tables from one format to the next: entry 0 makes format 1. Entries are never changed, only added.
-const MIGRATIONS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[make_tables];
+const MIGRATIONS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[make_tables, add_tasks];
 
 /// Opens or makes the file for the writer; gives back its epoch too.
 pub(super) fn file(place: &Place) -> Result<(Connection, String), Error> {
@@ -73,14 +77,30 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         builder.create(folder)?;
     }
     if !path.exists() {
-        let mut options = fs::OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)?.sync_all()?;
-        sync_folder(path)?;
+        make_file(path, false)?;
     }
     Ok(())
+}
+
+/// Makes the file for the owner only; fails with `new` where there is one.
+fn make_file(path: &Path, new: bool) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).create_new(new).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.sync_all()?;
+    sync_folder(path)
+}
+
+/// Makes a file that is not there yet, for the owner only.
+pub(super) fn make_new(path: &Path) -> Result<(), Error> {
+    make_file(path, true).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            let instead = format!("`{}` exists already, name a file that does not", path.display());
+            Error::Unsupported { what: "a copy takes nothing's place", instead }
+        }
+        _ => Error::Open { path: path.to_owned(), source: Arc::new(error) },
+    })
 }
 
 /// Puts the file's name on disk: `SQLite` does so only for the files that it makes itself.
@@ -158,6 +178,7 @@ fn switch_to_wal(connection: &Connection, place: &Place) -> rusqlite::Result<()>
 }
 
 fn save_memory(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "mmap_size", 0)
 }
@@ -228,4 +249,101 @@ fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     )?;
     transaction.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [Uuid::now_v7().to_string()])?;
     Ok(())
+}
+
+/// Projections (`tasks`, `inbox`) and working rows. In the queues `free_ms` is when a row can be claimed next: its time,
+/// or the end of the lease that somebody holds; none once it is dealt with.
+fn add_tasks(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "CREATE TABLE tasks (
+             id            TEXT    PRIMARY KEY,
+             seq           INTEGER NOT NULL,
+             user_id       TEXT    NOT NULL,
+             kind          TEXT    NOT NULL,
+             description   TEXT    NOT NULL,
+             status        TEXT    NOT NULL,
+             reason        TEXT,
+             version       INTEGER NOT NULL,
+             updated_ms    INTEGER NOT NULL,
+             fired         INTEGER NOT NULL,
+             last_fired_ms INTEGER,
+             counts        TEXT    NOT NULL,
+             tokens        INTEGER NOT NULL,
+             cost_micros   INTEGER NOT NULL,
+             spec          TEXT    NOT NULL
+         ) STRICT;
+         CREATE INDEX tasks_by_creation ON tasks (seq);
+         CREATE TABLE inbox (
+             id         TEXT    PRIMARY KEY,
+             seq        INTEGER NOT NULL,
+             unread     INTEGER NOT NULL,
+             archived   INTEGER NOT NULL,
+             snoozed_ms INTEGER,
+             answer     TEXT,
+             item       TEXT    NOT NULL
+         ) STRICT;
+         CREATE INDEX inbox_by_arrival ON inbox (seq);
+         CREATE INDEX inbox_in_sight ON inbox (seq, unread, snoozed_ms) WHERE archived = 0;
+         CREATE TABLE task_work (
+             task_id     TEXT    PRIMARY KEY,
+             wake_ms     INTEGER,
+             epoch       INTEGER NOT NULL,
+             owner       TEXT,
+             lease_ms    INTEGER,
+             cursor_ms   INTEGER NOT NULL,
+             next_due_ms INTEGER,
+             extra_ms    INTEGER,
+             rest        TEXT    NOT NULL
+         ) STRICT;
+         CREATE INDEX task_work_due ON task_work (wake_ms, lease_ms) WHERE wake_ms IS NOT NULL;
+         CREATE INDEX task_work_held ON task_work (lease_ms, wake_ms) WHERE lease_ms IS NOT NULL;
+         CREATE TABLE firings (
+             n        INTEGER PRIMARY KEY,
+             id       TEXT    NOT NULL UNIQUE,
+             key      TEXT    NOT NULL UNIQUE,
+             priority INTEGER NOT NULL,
+             free_ms  INTEGER,
+             epoch    INTEGER NOT NULL DEFAULT 0,
+             owner    TEXT,
+             attempts INTEGER NOT NULL DEFAULT 0,
+             body     TEXT    NOT NULL
+         ) STRICT;
+         CREATE INDEX firings_next ON firings (free_ms) WHERE free_ms IS NOT NULL;
+         CREATE INDEX firings_urgent ON firings (priority DESC, n, free_ms) WHERE free_ms IS NOT NULL;
+         CREATE TABLE outbox (
+             n         INTEGER PRIMARY KEY,
+             id        TEXT    NOT NULL UNIQUE,
+             task_id   TEXT,
+             priority  INTEGER NOT NULL,
+             status    TEXT    NOT NULL,
+             free_ms   INTEGER,
+             queued_ms INTEGER NOT NULL,
+             epoch     INTEGER NOT NULL DEFAULT 0,
+             owner     TEXT,
+             attempts  INTEGER NOT NULL DEFAULT 0,
+             error     TEXT,
+             receipt   TEXT,
+             body      TEXT    NOT NULL
+         ) STRICT;
+         CREATE INDEX outbox_next ON outbox (free_ms) WHERE free_ms IS NOT NULL;
+         CREATE INDEX outbox_urgent ON outbox (priority DESC, n, free_ms) WHERE free_ms IS NOT NULL;
+         CREATE INDEX outbox_by_task ON outbox (task_id, n) WHERE task_id IS NOT NULL;
+         CREATE INDEX outbox_dead ON outbox (n) WHERE status = 'failed';
+         CREATE TABLE blobs (
+             n       INTEGER PRIMARY KEY,
+             task_id TEXT    NOT NULL,
+             kind    TEXT    NOT NULL,
+             key     TEXT    NOT NULL,
+             at_ms   INTEGER NOT NULL,
+             bytes   BLOB    NOT NULL,
+             UNIQUE (task_id, kind, key, at_ms)
+         ) STRICT;
+         CREATE INDEX blobs_by_time ON blobs (task_id, kind, at_ms);
+         CREATE TABLE leases (
+             name     TEXT    PRIMARY KEY,
+             owner    TEXT,
+             epoch    INTEGER NOT NULL,
+             until_ms INTEGER NOT NULL
+         ) STRICT;",
+    )
 }

@@ -9,9 +9,10 @@ use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
 use crate::domain::query::{EventFilter, SessionSummary};
-use crate::store::projection::SessionRow;
+use crate::store::projection::session::SessionRow;
 use crate::store::sqlite::place::Failure;
-use crate::store::sqlite::write::{count, number, session_row};
+use crate::store::sqlite::rows::session::session_row;
+use crate::store::sqlite::write::{count, number};
 use crate::store::upcast::Upcasters;
 use crate::store::{EVENTS_LIMIT, FORKS_MAX};
 
@@ -47,11 +48,6 @@ pub(super) fn events(connection: &Connection, upcasters: Upcasters, filter: &Eve
     collect(connection, upcasters, &sql, values)
 }
 
-/// The next `limit` events after a position.
-pub(super) fn page(connection: &Connection, upcasters: Upcasters, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Failure> {
-    events(connection, upcasters, &EventFilter { after: Some(Seq(after)), limit: Some(limit), ..EventFilter::default() })
-}
-
 /// All events of a session, those of its ancestors up to the forks first.
 pub(super) fn session_events(connection: &Connection, upcasters: Upcasters, session: SessionId) -> Result<Vec<Arc<Event>>, Failure> {
     // One transaction, so that all of it is of one moment.
@@ -78,6 +74,21 @@ pub(super) fn session_events(connection: &Connection, upcasters: Upcasters, sess
         out.extend(collect(&moment, upcasters, &sql, vec![Value::Text(stream), Value::Integer(upto)])?);
     }
     Ok(out)
+}
+
+/// The newest events of a stream, in ascending order.
+pub(super) fn stream_events(
+    connection: &Connection,
+    upcasters: Upcasters,
+    stream: &StreamId,
+    limit: usize,
+) -> Result<Vec<Arc<Event>>, Failure> {
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS} FROM events
+         WHERE seq IN (SELECT seq FROM events WHERE stream = ? ORDER BY version DESC LIMIT ?) ORDER BY seq"
+    );
+    let values = vec![Value::Text(stream.as_str().to_owned()), Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX))];
+    collect(connection, upcasters, &sql, values)
 }
 
 fn collect(connection: &Connection, upcasters: Upcasters, sql: &str, values: Vec<Value>) -> Result<Vec<Arc<Event>>, Failure> {
@@ -161,15 +172,4 @@ pub(super) fn news(connection: &Connection, known: Option<i64>) -> Result<Option
         return Ok(None);
     }
     Ok(Some((data_version, head(connection)?)))
-}
-
-#[cfg(test)]
-pub(super) fn dump_sessions(connection: &Connection) -> Result<Vec<String>, Failure> {
-    let mut statement = connection.prepare("SELECT * FROM sessions ORDER BY id")?;
-    let columns = statement.column_count();
-    let row = |row: &rusqlite::Row<'_>| {
-        let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<Result<Vec<_>, _>>()?;
-        Ok(format!("{values:?}"))
-    };
-    Ok(statement.query_map([], row)?.collect::<Result<_, _>>()?)
 }

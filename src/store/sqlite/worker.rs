@@ -12,8 +12,8 @@ use crate::store::sqlite::place::{Failure, Place};
 use crate::store::sqlite::write::{self, GroupFailure, Outcome, Prepared};
 use crate::store::{CommitListener, Error};
 
-/// Events after which a group is closed: what comes later waits for the next commit.
-const GROUP_EVENTS_MAX: usize = 1_000;
+/// Events and changes after which a group is closed: what comes later waits for the next commit.
+const GROUP_MAX: usize = 1_000;
 
 /// The most appends that may be set to wait.
 const QUEUE_MAX: usize = 1 << 20;
@@ -142,12 +142,12 @@ fn serve(
         match job {
             WriterJob::Work(work) => work(connection),
             WriterJob::Append(first) => {
-                let mut events = first.prepared.len();
+                let mut taken = first.prepared.len();
                 let mut group = vec![first];
-                while events < GROUP_EVENTS_MAX {
+                while taken < GROUP_MAX {
                     match queue.try_recv() {
                         Ok(WriterJob::Append(job)) => {
-                            events += job.prepared.len();
+                            taken += job.prepared.len();
                             group.push(job);
                         }
                         Ok(work @ WriterJob::Work(_)) => {

@@ -1,27 +1,27 @@
-//! Appends in transactions, and the projection in the same ones.
+//! Appends in transactions; projections and working rows in the same ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::domain::clock::Instant;
-use crate::domain::event::{Event, Fork};
+use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{Seq, SessionId, StreamId};
-use crate::store::projection::SessionRow;
-use crate::store::sqlite::place::Failure;
+use crate::store::projection;
 use crate::store::sqlite::read;
+use crate::store::sqlite::rows::Projections;
+use crate::store::sqlite::tasks::ops::{self, Queues, ReadyOp};
+use crate::store::tasks::Fence;
 use crate::store::upcast::Upcasters;
 use crate::store::{Batch, EVENT_BYTES_MAX, Error, Stamped};
-
-/// Events that a rebuild holds in memory at a time.
-const REBUILD_PAGE: usize = 1_000;
 
 /// A batch, ready to be written: all work that needs no connection is done.
 #[derive(Debug)]
 pub(super) struct Prepared {
     rows: Vec<PreparedRow>,
     expected: Vec<(StreamId, u64)>,
+    fences: Vec<Fence>,
+    ops: Vec<ReadyOp>,
 }
 
 #[derive(Debug)]
@@ -30,21 +30,25 @@ struct PreparedRow {
     stream: StreamId,
     schema: u32,
     json: String,
+    /// What is folded, where it is not the event's own body.
+    folded: Option<EventBody>,
 }
 
 impl Prepared {
     pub(super) fn new(batch: Batch, upcasters: Upcasters) -> Result<Self, Error> {
         let rows = batch.events.into_iter().map(|stamped| PreparedRow::new(stamped, upcasters)).collect::<Result<_, _>>()?;
-        Ok(Self { rows, expected: batch.expected })
+        let ops = batch.ops.into_iter().map(ReadyOp::new).collect::<Result<_, _>>()?;
+        Ok(Self { rows, expected: batch.expected, fences: batch.fences, ops })
     }
 
     /// Nothing to write and nothing to check.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.expected.is_empty()
+        self.rows.is_empty() && self.expected.is_empty() && self.fences.is_empty() && self.ops.is_empty()
     }
 
+    /// How much of a group it takes up.
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len() + self.ops.len()
     }
 
     /// The events as they stand in the log, the first one at `first`.
@@ -63,8 +67,9 @@ impl PreparedRow {
             return Err(Error::TooLong { type_name: type_name(), bytes: json.len() });
         }
         let schema = upcasters.current(body.type_name());
+        let folded = projection::as_read_back(&body, &json);
         let event = Event { seq: None, id: stamped.id, at: stamped.at, session: stamped.event.session, body };
-        Ok(Self { event, stream, schema, json })
+        Ok(Self { event, stream, schema, json, folded })
     }
 }
 
@@ -80,7 +85,7 @@ pub(super) enum GroupFailure {
     Inside(rusqlite::Error),
 }
 
-/// Appends `group` in one transaction. A batch whose expectation fails is left out; the others are written.
+/// Appends `group` in one transaction. A batch whose terms do not hold is left out whole; the others are written.
 pub(super) fn append(connection: &mut Connection, group: &[&Prepared]) -> Result<Vec<Outcome>, GroupFailure> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(GroupFailure::Begin)?;
@@ -92,14 +97,22 @@ pub(super) fn append(connection: &mut Connection, group: &[&Prepared]) -> Result
 fn append_inside(transaction: &Transaction<'_>, group: &[&Prepared]) -> rusqlite::Result<Vec<Outcome>> {
     let mut head = read::head_number(transaction)?;
     let mut versions = Versions { transaction, known: HashMap::new() };
-    let mut sessions = Sessions { transaction, rows: HashMap::new() };
+    let mut projections = Projections::new(transaction);
+    let mut queues = Queues::default();
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events (seq, id, stream, version, type, at_ms, session, schema, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     let mut outcomes = Vec::with_capacity(group.len());
     for prepared in group {
-        if let Some(conflict) = versions.conflict(&prepared.expected)? {
-            outcomes.push(Err(conflict));
+        let refusal = match versions.conflict(&prepared.expected)? {
+            Some(conflict) => Some(conflict),
+            None => match ops::broken(transaction, &prepared.fences)? {
+                Some(fenced) => Some(fenced),
+                None => queues.refusal(transaction, &prepared.ops)?,
+            },
+        };
+        if let Some(refusal) = refusal {
+            outcomes.push(Err(refusal));
             continue;
         }
         outcomes.push(Ok(head + 1));
@@ -107,9 +120,10 @@ fn append_inside(transaction: &Transaction<'_>, group: &[&Prepared]) -> rusqlite
             head += 1;
             let version = versions.of(&row.stream)?;
             *version += 1;
+            let version_now = *version;
             let event = &row.event;
             let session = event.session.as_ref().map(SessionId::as_str);
-            let (seq, version) = (number(head), number(*version));
+            let (seq, version) = (number(head), number(version_now));
             let values = params![
                 seq,
                 event.id.as_str(),
@@ -122,10 +136,14 @@ fn append_inside(transaction: &Transaction<'_>, group: &[&Prepared]) -> rusqlite
                 row.json
             ];
             insert.execute(values)?;
-            sessions.apply(event, Seq(head))?;
+            projections.apply(event, row.folded.as_ref().unwrap_or(&event.body), Seq(head), version_now)?;
+        }
+        let at = prepared.rows.first().map(|row| row.event.at);
+        for op in &prepared.ops {
+            ops::apply(transaction, &projections, op, at)?;
         }
     }
-    sessions.save()?;
+    projections.save()?;
     Ok(outcomes)
 }
 
@@ -153,103 +171,6 @@ impl Versions<'_> {
         }
         Ok(None)
     }
-}
-
-/// Rows of the list of sessions that this transaction touches; written once, at its end.
-struct Sessions<'t> {
-    transaction: &'t Transaction<'t>,
-    rows: HashMap<SessionId, SessionRow>,
-}
-
-impl Sessions<'_> {
-    fn apply(&mut self, event: &Event, seq: Seq) -> rusqlite::Result<()> {
-        let Some(id) = &event.session else { return Ok(()) };
-        let parent_title = match SessionRow::parent(event) {
-            Some(parent) => self.get(parent)?.map(|row| row.title.clone()),
-            None => None,
-        };
-        if self.get(id)?.is_none() {
-            self.rows.insert(id.clone(), SessionRow::new(id.clone(), event.at));
-        }
-        if let Some(row) = self.rows.get_mut(id) {
-            row.apply(event, seq, parent_title.as_deref());
-        }
-        Ok(())
-    }
-
-    fn get(&mut self, id: &SessionId) -> rusqlite::Result<Option<&SessionRow>> {
-        if !self.rows.contains_key(id)
-            && let Some(row) = load_session(self.transaction, id)?
-        {
-            self.rows.insert(id.clone(), row);
-        }
-        Ok(self.rows.get(id))
-    }
-
-    fn save(self) -> rusqlite::Result<()> {
-        let mut replace = self.transaction.prepare_cached(
-            "REPLACE INTO sessions (id, title, created_ms, updated_ms, prompts, model, cwd, forked_from, fork_upto, last_seq)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?;
-        for row in self.rows.into_values() {
-            let (from, upto) = row.fork.map(|fork| (fork.session, number(fork.upto.0))).unzip();
-            replace.execute(params![
-                row.id.as_str(),
-                row.title,
-                row.created.as_millis(),
-                row.updated.as_millis(),
-                number(row.prompts),
-                row.model,
-                row.cwd,
-                from.as_ref().map(SessionId::as_str),
-                upto,
-                number(row.last_seq.0),
-            ])?;
-        }
-        Ok(())
-    }
-}
-
-/// Reads a row of all columns of `sessions`, in the order of the table.
-pub(super) fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
-    let forked_from: Option<String> = row.get(7)?;
-    let fork_upto: Option<i64> = row.get(8)?;
-    Ok(SessionRow {
-        id: SessionId::from(row.get::<_, String>(0)?),
-        title: row.get(1)?,
-        created: Instant::from_millis(row.get(2)?),
-        updated: Instant::from_millis(row.get(3)?),
-        prompts: count(row.get(4)?),
-        model: row.get(5)?,
-        cwd: row.get(6)?,
-        fork: forked_from.zip(fork_upto).map(|(session, upto)| Fork { session: session.into(), upto: Seq(count(upto)) }),
-        last_seq: Seq(count(row.get(9)?)),
-    })
-}
-
-fn load_session(connection: &Connection, id: &SessionId) -> rusqlite::Result<Option<SessionRow>> {
-    connection.prepare_cached("SELECT * FROM sessions WHERE id = ?1")?.query_row([id.as_str()], session_row).optional()
-}
-
-/// Makes the list of sessions anew.
-pub(super) fn rebuild(connection: &mut Connection, upcasters: Upcasters) -> Result<(), Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute("DELETE FROM sessions", [])?;
-    let mut sessions = Sessions { transaction: &transaction, rows: HashMap::new() };
-    let mut after = 0;
-    loop {
-        let page = read::page(&transaction, upcasters, after, REBUILD_PAGE)?;
-        for event in &page {
-            let seq = event.seq.unwrap_or_default();
-            sessions.apply(event, seq)?;
-            after = seq.0;
-        }
-        if page.len() < REBUILD_PAGE {
-            break;
-        }
-    }
-    sessions.save()?;
-    Ok(transaction.commit()?)
 }
 
 /// A count or position as `SQLite` keeps it. Nothing here counts beyond 2^63.

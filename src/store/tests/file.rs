@@ -104,7 +104,7 @@ fn files_of_others_are_refused_and_left_alone() {
     check("is not an event log of wakeful");
     drop(SqliteStore::open(&path, &options()).unwrap());
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    check("has format 99, this version reads up to 1: update wakeful");
+    check("has format 99, this version reads up to 2: update wakeful");
 }
 
 #[test]
@@ -242,11 +242,11 @@ async fn the_list_of_sessions_rebuilt_has_the_same_bytes() {
             .await
             .unwrap();
     }
-    let before = store.dump_sessions().await.unwrap();
+    let before = store.dump("sessions").await.unwrap();
     assert_eq!(before.len(), 5);
     store.sql("UPDATE sessions SET title = 'wrong', prompts = 99; DELETE FROM sessions WHERE id = 's1'").await.unwrap();
     store.rebuild().await.unwrap();
-    assert_eq!(store.dump_sessions().await.unwrap(), before);
+    assert_eq!(store.dump("sessions").await.unwrap(), before);
 }
 
 /// A shape of `chat` that never was: its text was called `content`, and before that it stood alone.

@@ -14,7 +14,7 @@ use crate::domain::ids::{Seq, StreamId};
 use crate::domain::message::Role;
 use crate::domain::query::{EventFilter, EventReader};
 use crate::store::suite::{LIMIT, custom, said, seqs, session};
-use crate::store::{EventLog, EventStore, SqliteStore};
+use crate::store::{EventLog, SqliteStore};
 
 fn system(number: u64) -> NewEvent {
     NewEvent::system(custom("x", number))
@@ -88,7 +88,7 @@ async fn followers_get_what_they_filter_for() {
 
 #[tokio::test]
 async fn a_follower_that_lags_behind_the_bus_reads_the_log() {
-    let store: Arc<dyn EventStore> = Arc::new(SqliteStore::open_in_memory().unwrap());
+    let store = Arc::new(SqliteStore::open_in_memory().unwrap());
     let log = EventLog::new(store, EventBus::new(4), clock());
     let mut stream = log.follow(EventFilter::default(), Seq(0));
     log.record(vec![system(1)]).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_follower_that_lags_behind_the_bus_reads_the_log() {
 
 #[tokio::test]
 async fn what_the_bus_lost_comes_before_what_it_still_has() {
-    let store: Arc<dyn EventStore> = Arc::new(SqliteStore::open_in_memory().unwrap());
+    let store = Arc::new(SqliteStore::open_in_memory().unwrap());
     let log = EventLog::new(store, EventBus::new(4), clock());
     let mut stream = log.follow_all(EventFilter::default(), Seq(0));
     log.record(vec![system(1)]).await.unwrap();

@@ -1,0 +1,56 @@
+//! Wakes the loops of this process when there is work for them, so that nobody has to poll for what happened here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+
+/// Wakes the scheduler, the judge and the outbox. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Nudges(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    tasks: Notify,
+    firings: Notify,
+    notices: Notify,
+    leading: AtomicBool,
+}
+
+impl Nudges {
+    /// A task was made or changed: it may be due.
+    pub fn tasks(&self) {
+        self.0.tasks.notify_one();
+    }
+
+    /// A firing was queued.
+    pub fn firings(&self) {
+        self.0.firings.notify_one();
+    }
+
+    /// A notice was queued.
+    pub fn notices(&self) {
+        self.0.notices.notify_one();
+    }
+
+    /// Whether this process runs the tasks.
+    pub fn leading(&self) -> bool {
+        self.0.leading.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_leading(&self, leading: bool) {
+        self.0.leading.store(leading, Ordering::Relaxed);
+    }
+
+    pub(super) async fn task_waits(&self) {
+        self.0.tasks.notified().await;
+    }
+
+    pub(super) async fn firing_waits(&self) {
+        self.0.firings.notified().await;
+    }
+
+    pub(super) async fn notice_waits(&self) {
+        self.0.notices.notified().await;
+    }
+}

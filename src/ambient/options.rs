@@ -1,0 +1,103 @@
+//! What can be set about background tasks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `[tasks]` in the config.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Whether tasks run at all; they can be made and seen in any case. Default true.
+    pub enabled: bool,
+    /// Runs at once. Default 64.
+    pub parallel_runs: usize,
+    /// The longest that one run may take, in seconds. Default 120.
+    pub run_timeout_seconds: u64,
+    /// How long a run belongs to its process without a sign of it, in seconds. Default 60.
+    pub lease_seconds: u64,
+    /// Firings that are judged at once. Default 2.
+    pub parallel_judgements: usize,
+    /// The longest that one judgement may take, in seconds. Default 60.
+    pub judge_timeout_seconds: u64,
+    /// The longest that a prompt of a schedule may take, in seconds. Default 600.
+    pub prompt_timeout_seconds: u64,
+    /// Notices that are sent at once. Default 8.
+    pub parallel_notices: usize,
+    /// How often to look for tasks of other processes, in seconds; 15 at most. Default 2.
+    pub poll_seconds: u64,
+    /// The model that judges; the default model where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_model: Option<String>,
+    /// Tokens of one judgement, at most. Default 4000.
+    pub judge_tokens_max: u32,
+    /// What models cost, by `provider/model`; where a model is missing only its tokens are counted. Default none.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// What a model costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// US dollars for a million tokens that it reads.
+    pub input_per_million_usd: f64,
+    /// US dollars for a million tokens that it writes.
+    pub output_per_million_usd: f64,
+}
+
+impl Price {
+    /// What so many tokens cost, in millionths of a US dollar.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and tokens stay far below 2^53"
+    )]
+    pub fn of(self, input: u64, output: u64) -> u64 {
+        // Dollars a million tokens are millionths of a dollar a token.
+        (input as f64 * self.input_per_million_usd + output as f64 * self.output_per_million_usd).round() as u64
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            parallel_runs: 64,
+            run_timeout_seconds: 120,
+            lease_seconds: 60,
+            parallel_judgements: 2,
+            judge_timeout_seconds: 60,
+            prompt_timeout_seconds: 600,
+            parallel_notices: 8,
+            poll_seconds: 2,
+            judge_model: None,
+            judge_tokens_max: 4_000,
+            prices: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.max(3))
+    }
+
+    pub(super) fn run_timeout(&self) -> Duration {
+        Duration::from_secs(self.run_timeout_seconds.max(1))
+    }
+
+    pub(super) fn judge_timeout(&self) -> Duration {
+        Duration::from_secs(self.judge_timeout_seconds.max(1))
+    }
+
+    pub(super) fn prompt_timeout(&self) -> Duration {
+        Duration::from_secs(self.prompt_timeout_seconds.max(1))
+    }
+
+    /// A wake at least so often: the clocks are compared then, and other processes' tasks are found.
+    pub(super) fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.clamp(1, 15))
+    }
+}

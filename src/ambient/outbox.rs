@@ -1,0 +1,278 @@
+//! Delivers notices: each is held under a lease, marked as `sending` on disk, tried once, and its outcome committed.
+//!
+//! What may have arrived is never sent again by itself where that could wake somebody twice: a lost answer, or a
+//! process that died while it was sending, leaves the notice `unknown`, and a person decides. Whether the task's run
+//! went well is another matter and stands elsewhere.
+
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::ambient::lead::Leadership;
+use crate::ambient::nudge::Nudges;
+use crate::ambient::options::Options;
+use crate::ambient::outbox::outcome::Moved;
+use crate::domain::clock::{Clock, Instant};
+use crate::domain::event::NewEvent;
+use crate::domain::ids::NoticeId;
+use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice};
+use crate::notify::rules::{Limit, QuietHours, combine};
+use crate::notify::{self, Channels};
+use crate::store::tasks::{Claim, ClaimedNotice, Fence, Op};
+use crate::store::{Error, EventLog, Terms};
+
+/// Notices to one receiver that wait together and become one.
+const COMBINE_MIN: usize = 4;
+
+/// Sent notices of one channel that are remembered for its rate.
+const SENT_MAX: usize = 10_000;
+
+/// Tries to write down how a delivery ended, and the wait between them.
+const COMMIT_TRIES_MAX: u32 = 20;
+const COMMIT_RETRY: Duration = Duration::from_millis(500);
+
+/// The wait after the store failed.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// What the outbox works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// The log and the store.
+    pub log: EventLog,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How to reach people.
+    pub channels: Arc<Channels>,
+    /// Wakes this loop.
+    pub nudges: Nudges,
+    /// Whether this process may act.
+    pub lead: Arc<Leadership>,
+    /// A name for this process.
+    pub owner: String,
+    /// What varies.
+    pub options: Options,
+    /// Quiet hours, rates, tries.
+    pub notify: notify::Options,
+}
+
+/// The loop. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox {
+    deps: Deps,
+    quiet: Arc<QuietHours>,
+    /// When notices of a channel went out, of this run of the program.
+    sent: Arc<Mutex<HashMap<ChannelKind, VecDeque<Instant>>>>,
+}
+
+impl Outbox {
+    /// A loop over these.
+    ///
+    /// # Errors
+    /// When the quiet hours make no sense.
+    pub fn new(deps: Deps) -> Result<Self, notify::OptionsError> {
+        let quiet = Arc::new(QuietHours::new(&deps.notify)?);
+        Ok(Self { deps, quiet, sent: Arc::default() })
+    }
+
+    /// Delivers until `stop`. What is being sent then is waited for: half a delivery helps nobody.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut working = JoinSet::new();
+        loop {
+            let wait = self.turn(&mut working).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(_) = working.join_next(), if !working.is_empty() => {}
+                () = self.deps.nudges.notice_waits() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while working.join_next().await.is_some() {}
+    }
+
+    async fn turn(&self, working: &mut JoinSet<()>) -> Duration {
+        let free = self.deps.options.parallel_notices.max(1).saturating_sub(working.len());
+        if free == 0 {
+            return self.deps.options.poll();
+        }
+        match self.claim(free).await {
+            Ok((claimed, wait)) => {
+                for group in groups(claimed) {
+                    let outbox = self.clone();
+                    working.spawn(async move { outbox.handle(group).await });
+                }
+                wait
+            }
+            Err(error) => {
+                tracing::warn!(error = error.report(), "the outbox could not ask the store");
+                STORE_RETRY
+            }
+        }
+    }
+
+    async fn claim(&self, free: usize) -> Result<(Vec<ClaimedNotice>, Duration), Error> {
+        let (now, poll) = (self.deps.clock.now(), self.deps.options.poll());
+        let due = self.deps.log.tasks().next_notice_at().await?;
+        if due.is_none_or(|due| due > now) {
+            return Ok((Vec::new(), due.map_or(poll, |due| due.since(now)).clamp(Duration::from_millis(50), poll)));
+        }
+        if let Err(until) = self.deps.lead.take(now).await? {
+            return Ok((Vec::new(), until.since(now).clamp(Duration::from_millis(200), poll)));
+        }
+        // Many are taken at once, so that those to one receiver can become one; groups are sent side by side.
+        let claim = self.at(now, free.max(COMBINE_MIN * 8));
+        Ok((self.deps.log.tasks().claim_notices(claim).await?, Duration::from_millis(50)))
+    }
+
+    fn at(&self, now: Instant, limit: usize) -> Claim {
+        Claim { owner: self.deps.owner.clone(), now, lease: self.deps.options.lease(), limit }
+    }
+
+    /// Deals with notices to one receiver.
+    pub(super) async fn handle(&self, group: Vec<ClaimedNotice>) {
+        let (interrupted, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|claimed| claimed.interrupted && !claimed.notice.channel.is_idempotent());
+        for claimed in interrupted {
+            let error = "the program ended while it was being sent; it may have arrived".to_owned();
+            self.write(&claimed, Moved { error: Some(error), ..Moved::to(DeliveryStatus::Unknown) }).await;
+        }
+        let mut ready = Vec::new();
+        for claimed in group {
+            match self.held_back(&claimed.notice) {
+                Some(moved) => self.write(&claimed, moved).await,
+                None => ready.push(claimed),
+            }
+        }
+        if ready.len() >= COMBINE_MIN && combinable(&ready) {
+            return self.combine(&ready).await;
+        }
+        for claimed in ready {
+            // Those before it took time: the rate may be used up by now.
+            match self.held_back(&claimed.notice) {
+                Some(moved) => self.write(&claimed, moved).await,
+                None => self.deliver(claimed).await,
+            }
+        }
+    }
+
+    /// Why a notice may not go now.
+    fn held_back(&self, notice: &Notice) -> Option<Moved> {
+        let now = self.deps.clock.now();
+        let wait = |until: Instant, why: &str| Moved { next_at: Some(until), error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Queued) };
+        if notice.channel != ChannelKind::Callback
+            && let Some(until) = self.quiet.hold_until(now, notice.priority)
+        {
+            return Some(wait(until, "quiet hours"));
+        }
+        let limit = Limit::per_hour(self.deps.notify.per_hour(notice.channel));
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = sent.entry(notice.channel).or_default();
+        while times.front().is_some_and(|at| now.since(*at) > Limit::WINDOW) || times.len() > SENT_MAX {
+            times.pop_front();
+        }
+        limit.wait_until(times.make_contiguous(), now).map(|until| wait(until, "the channel's rate limit"))
+    }
+
+    async fn deliver(&self, claimed: ClaimedNotice) {
+        let notice = &claimed.notice;
+        let channel = self.deps.channels.get(notice.channel);
+        let sending = channel.send(notice.clone());
+        let kept = self.keep(&notice.notice_id, claimed.epoch);
+        let sent = tokio::select! {
+            sent = sending => sent,
+            // The lease was lost while the answer was waited for: whoever holds it now decides.
+            () = kept => return tracing::warn!(notice = %notice.notice_id, "a delivery lost its lease"),
+        };
+        let now = self.deps.clock.now();
+        if sent.is_ok() {
+            self.sent.lock().unwrap_or_else(PoisonError::into_inner).entry(notice.channel).or_default().push_back(now);
+        }
+        let moved = outcome::of(notice.channel, sent, claimed.attempt, self.deps.notify.tries_max, now, fastrand::f64());
+        self.write(&claimed, moved).await;
+    }
+
+    /// Holds the notice for as long as it takes; ends when it is lost.
+    async fn keep(&self, id: &NoticeId, epoch: u64) {
+        let lease = self.deps.options.lease();
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            let held = self.deps.log.tasks().renew(self.at(self.deps.clock.now(), 1), Fence::Notice(id.clone(), epoch)).await;
+            if matches!(held, Ok(false)) {
+                return;
+            }
+        }
+    }
+
+    /// Writes down how a notice moved on.
+    async fn write(&self, claimed: &ClaimedNotice, moved: Moved) {
+        let (event, op) = moved.written(&claimed.notice, claimed.attempt);
+        let terms = Terms { fences: vec![fence(claimed)], ops: vec![op], ..Terms::default() };
+        self.commit(vec![event], terms, &claimed.notice).await;
+    }
+
+    /// Makes one notice of many. The one is queued in the same transaction that holds back the many.
+    async fn combine(&self, group: &[ClaimedNotice]) {
+        let notices: Vec<Notice> = group.iter().map(|claimed| claimed.notice.clone()).collect();
+        let Some(one) = combine(&notices) else { return };
+        let mut events = vec![NewEvent::system(super::tell::queued(&one))];
+        let mut ops = vec![Op::PutNotice { notice: Box::new(one.clone()), at: self.deps.clock.now() }];
+        for claimed in group {
+            let moved = Moved { receipt: Some(format!("told in {}", one.notice_id)), ..Moved::to(DeliveryStatus::Suppressed) };
+            let (event, op) = moved.written(&claimed.notice, claimed.attempt);
+            events.push(event);
+            ops.push(op);
+        }
+        let terms = Terms { fences: group.iter().map(fence).collect(), ops, ..Terms::default() };
+        self.commit(events, terms, &one).await;
+        self.deps.nudges.notices();
+    }
+
+    /// A delivery that cannot be written down would be unknown after a restart: the store gets a long time to recover.
+    async fn commit(&self, events: Vec<NewEvent>, terms: Terms, notice: &Notice) {
+        for _ in 0..COMMIT_TRIES_MAX {
+            match self.deps.log.commit(events.clone(), terms.clone()).await {
+                Ok(_) => return,
+                Err(error) if error.is_fenced() => {
+                    return tracing::info!(notice = %notice.notice_id, "a notice is somebody else's by now");
+                }
+                Err(Error::Closed) => return tracing::warn!(notice = %notice.notice_id, "the log was closed before a delivery was written down"),
+                Err(error) => {
+                    tracing::warn!(notice = %notice.notice_id, error = error.report(), "a delivery could not be written down yet");
+                    tokio::time::sleep(COMMIT_RETRY).await;
+                }
+            }
+        }
+        tracing::error!(notice = %notice.notice_id, "a delivery could not be written down; it will be shown as unknown");
+    }
+}
+
+fn fence(claimed: &ClaimedNotice) -> Fence {
+    Fence::Notice(claimed.notice.notice_id.clone(), claimed.epoch)
+}
+
+/// Notices by receiver, in the order in which they came.
+fn groups(claimed: Vec<ClaimedNotice>) -> Vec<Vec<ClaimedNotice>> {
+    let mut groups: Vec<Vec<ClaimedNotice>> = Vec::new();
+    for one in claimed {
+        let same = |group: &&mut Vec<ClaimedNotice>| group.first().is_some_and(|first| first.notice.channel == one.notice.channel && first.notice.to == one.notice.to);
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
+}
+
+/// Whether these may become one: none was tried before, none is urgent, and people read them (a program wants each).
+fn combinable(group: &[ClaimedNotice]) -> bool {
+    group.iter().all(|claimed| {
+        let program = matches!(claimed.notice.channel, ChannelKind::Callback | ChannelKind::Webhook);
+        claimed.attempt == 1 && !claimed.interrupted && claimed.notice.priority < 5 && !program
+    })
+}

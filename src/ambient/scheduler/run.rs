@@ -1,0 +1,181 @@
+//! One run: what is due is decided, looked at, and committed.
+
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use crate::ambient::finding::{Fault, Finding, Look};
+use crate::ambient::plan::{self, Away, Next, Plan, RunResult, Sight, Step, Ticket};
+use crate::ambient::scheduler::Deps;
+use crate::ambient::scheduler::commit::{self, Run};
+use crate::domain::clock::Instant;
+use crate::domain::ids::TaskId;
+use crate::domain::task::Outcome;
+use crate::store::tasks::{Claimed, Fence, Op};
+use crate::store::{Error, Terms};
+
+/// How often a commit is tried when the store is busy or full.
+const COMMIT_TRIES_MAX: u32 = 5;
+
+/// The wait after the first try; each further one waits twice as long.
+const COMMIT_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// A run that is over.
+pub(super) struct Ended {
+    pub(super) task_id: TaskId,
+    pub(super) epoch: u64,
+    pub(super) tally: Tally,
+}
+
+/// What a look at an overdue task decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) caught_up: u64,
+    pub(super) stale: u64,
+}
+
+/// Runs tasks.
+pub(super) struct Runner {
+    deps: Deps,
+}
+
+impl Runner {
+    pub(super) fn new(deps: Deps) -> Self {
+        Self { deps }
+    }
+
+    fn zone(&self) -> &TimeZone {
+        &self.deps.zone
+    }
+
+    /// Decides, looks, commits. `cancel` puts the task back as it was.
+    pub(super) async fn run(&self, task: Claimed, now: Instant, away: Option<Away>, cancel: CancellationToken) -> Tally {
+        let plan = match Plan::new(&task.spec, self.zone()) {
+            Ok(plan) => plan,
+            Err(error) => {
+                // Specs are checked when they are made; a zone may have left the time zone data since.
+                self.save(&task, commit::unplannable(&task, &error.to_string(), now), now).await;
+                return Tally::default();
+            }
+        };
+        let sight = Sight { now, away, running: false };
+        let next = plan::look(&plan, &task.work, &sight, &self.deps.limits);
+        let tally = tally(&next);
+        let Some(ticket) = ticket(&next) else {
+            self.save(&task, commit::decided(&task, next, now), now).await;
+            return tally;
+        };
+        let started = self.deps.clock.now();
+        let clock = tokio::time::Instant::now();
+        let looked = tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                self.put_back(&task).await;
+                return Tally::default();
+            }
+            looked = self.look(&task, &ticket, now) => looked,
+        };
+        let took = clock.elapsed();
+        let ended = self.deps.clock.now();
+        let sight = Sight { now: ended, away, running: false };
+        let result = match &looked {
+            Ok(_) => RunResult::Ok,
+            Err(fault) => RunResult::Failed { retry_at: fault.retry_at },
+        };
+        let after = |result| plan::after_run(&plan, &next.work, &ticket, result, &sight, &self.deps.limits);
+        let run = Run { before: next.clone(), ticket, started, took, ended };
+        match self.try_save(&task, commit::ran(&task, &run, after(result), looked), ended).await {
+            Err(error @ Error::QueueFull { .. }) => {
+                let fault = Fault { message: error.to_string(), retry_at: None };
+                self.save(&task, commit::ran(&task, &run, after(RunResult::Failed { retry_at: None }), Err(fault)), ended).await;
+            }
+            Err(error) => tell(&task, &error),
+            Ok(()) => {}
+        }
+        tally
+    }
+
+    async fn look(&self, task: &Claimed, ticket: &Ticket, now: Instant) -> Result<Finding, Fault> {
+        let look = Look { spec: task.spec.clone(), state: task.work.state.clone(), due: ticket.due, now };
+        let limit = self.deps.options.run_timeout();
+        match tokio::time::timeout(limit, self.deps.probe.look(look)).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                let message =
+                    format!("the run took longer than {} s and was given up; `tasks.run_timeout_seconds` allows more", limit.as_secs());
+                Err(Fault { message, retry_at: None })
+            }
+        }
+    }
+
+    /// Lets a claimed task go as it was: it is due again at once.
+    async fn put_back(&self, task: &Claimed) {
+        let mut work = task.work.clone();
+        (work.owner, work.lease_until) = (None, None);
+        let terms = Terms {
+            fences: vec![Fence::Task(work.task_id.clone(), work.epoch)],
+            ops: vec![Op::PutWork { extra_seen: work.extra_at, work: Box::new(work) }],
+            ..Terms::default()
+        };
+        if let Err(error) = self.deps.log.commit(Vec::new(), terms).await {
+            tell(task, &error);
+        }
+    }
+
+    async fn save(&self, task: &Claimed, what: commit::Written, now: Instant) {
+        if let Err(error) = self.try_save(task, what, now).await {
+            tell(task, &error);
+        }
+    }
+
+    async fn try_save(&self, task: &Claimed, what: commit::Written, _now: Instant) -> Result<(), Error> {
+        let mut wait = COMMIT_RETRY;
+        let mut tries = 1;
+        loop {
+            let terms =
+                Terms { fences: vec![Fence::Task(task.work.task_id.clone(), task.work.epoch)], ops: what.ops.clone(), ..Terms::default() };
+            match self.deps.log.commit(what.events.clone(), terms).await {
+                Ok(_) => break,
+                Err(error @ Error::QueueFull { .. }) => return Err(error),
+                Err(error) if error.is_transient() && tries < COMMIT_TRIES_MAX => {
+                    tracing::warn!(task = %task.work.task_id, error = error.report(), tries, "a run waits to be recorded");
+                    tokio::time::sleep(wait).await;
+                    (wait, tries) = (wait * 2, tries + 1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if what.firings {
+            self.deps.nudges.firings();
+        }
+        if what.notices {
+            self.deps.nudges.notices();
+        }
+        Ok(())
+    }
+}
+
+/// The run among the steps.
+fn ticket(next: &Next) -> Option<Ticket> {
+    next.steps.iter().find_map(|step| if let Step::Run(ticket) = step { Some(*ticket) } else { None })
+}
+
+fn tally(next: &Next) -> Tally {
+    let mut tally = Tally::default();
+    for step in &next.steps {
+        match step {
+            Step::Settle(settled) if settled.outcome == Outcome::SkippedStale => tally.stale += settled.count,
+            Step::Run(ticket) if ticket.outcome == Outcome::CaughtUp => tally.caught_up += 1,
+            _ => {}
+        }
+    }
+    tally
+}
+
+/// A run that could not be recorded took no effect: the task is due again when its lease is over.
+fn tell(task: &Claimed, error: &Error) {
+    if error.is_fenced() {
+        tracing::info!(task = %task.work.task_id, "a run ended after its lease and took no effect");
+    } else {
+        tracing::warn!(task = %task.work.task_id, error = error.report(), "a run could not be recorded and took no effect");
+    }
+}

@@ -1,0 +1,157 @@
+//! Builds the background half and runs its loops.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::EngineHandle;
+use crate::ambient::attend::Attend;
+use crate::ambient::finding::Probe;
+use crate::ambient::judge::{self, Judge};
+use crate::ambient::lead::Leadership;
+use crate::ambient::nudge::Nudges;
+use crate::ambient::outbox::{self, Outbox};
+use crate::ambient::plan::Limits;
+use crate::ambient::ports::{Prompter, Triage};
+use crate::ambient::probe::{Keeping, Probes, check_selector};
+use crate::ambient::scheduler::{self, Scheduler};
+use crate::ambient::service::{self, TaskService};
+use crate::app::prompter::EnginePrompter;
+use crate::app::triage::ModelTriage;
+use crate::config::settings::Settings;
+use crate::domain::clock::Clock;
+use crate::domain::task::Source;
+use crate::llm::Catalog;
+use crate::net::fetch::Fetcher;
+use crate::notify::Channels;
+use crate::store::EventLog;
+use crate::tools::ToolBox;
+
+/// The longest that runs, judgements and deliveries are waited for at the end; what they leave open goes on at the next
+/// start.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The tasks as people and programs reach them, before anything runs.
+///
+/// `feedback_url` is the callback of tasks that name none.
+pub fn service(log: &EventLog, settings: &Settings, feedback_url: Option<String>, nudges: &Nudges) -> TaskService {
+    let options = service::Options {
+        feedback_url,
+        metrics: settings.metrics.keys().cloned().collect(),
+        selectors: Some(check_selector),
+        keeping: service::Keeping { diff: Keeping::diff, sample: Keeping::sample, snapshot_bytes: Keeping::snapshot_bytes },
+        ..service::Options::default()
+    };
+    TaskService::new(log.clone(), TimeZone::system(), nudges.clone(), options)
+}
+
+/// What the loops work with.
+pub struct Parts<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The log.
+    pub log: &'a EventLog,
+    /// The time.
+    pub clock: &'a Arc<dyn Clock>,
+    /// The tasks.
+    pub service: &'a TaskService,
+    /// Wakes the loops.
+    pub nudges: &'a Nudges,
+    /// Looks at pages.
+    pub fetcher: Fetcher,
+    /// All tools, for thresholds that watch one.
+    pub tools: ToolBox,
+    /// All models.
+    pub catalog: &'a Catalog,
+    /// The agent.
+    pub engine: EngineHandle,
+    /// How to reach people.
+    pub channels: Arc<Channels>,
+    /// Whether several machines share the store.
+    pub shared: bool,
+}
+
+/// The running loops.
+pub struct Loops {
+    stop: CancellationToken,
+    lead: Arc<Leadership>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Loops {
+    /// Starts them; none where the settings switch the tasks off.
+    ///
+    /// # Errors
+    /// When the settings of notices make no sense.
+    pub fn start(parts: Parts<'_>) -> anyhow::Result<Self> {
+        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, channels, shared } = parts;
+        let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
+        let options = settings.tasks.clone();
+        let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared));
+        let triage: Arc<dyn Triage> = Arc::new(ModelTriage::new(catalog.clone(), &options));
+        let model = catalog.default_id().to_owned();
+        let prompter: Arc<dyn Prompter> = Arc::new(EnginePrompter::new(engine, log.clone(), model, options.prices.clone()));
+        let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), Arc::clone(&channels), Arc::clone(&prompter));
+        service.attend(Arc::new(attend));
+        let probe: Arc<dyn Probe> = Arc::new(probes(log, fetcher, tools, &settings.metrics));
+        let stop = CancellationToken::new();
+        let scheduler = Scheduler::new(scheduler::Deps {
+            log: log.clone(),
+            clock: Arc::clone(clock),
+            probe,
+            nudges: nudges.clone(),
+            lead: Arc::clone(&lead),
+            zone: TimeZone::system(),
+            owner: owner.clone(),
+            options: options.clone(),
+            limits: Limits::default(),
+        });
+        let judge = Judge::new(judge::Deps {
+            log: log.clone(),
+            clock: Arc::clone(clock),
+            triage,
+            prompter,
+            nudges: nudges.clone(),
+            lead: Arc::clone(&lead),
+            owner: owner.clone(),
+            options: options.clone(),
+        });
+        let outbox = Outbox::new(outbox::Deps {
+            log: log.clone(),
+            clock: Arc::clone(clock),
+            channels,
+            nudges: nudges.clone(),
+            lead: Arc::clone(&lead),
+            owner,
+            options: options.clone(),
+            notify: settings.notify.clone(),
+        })?;
+        let mut running = Vec::new();
+        if options.enabled {
+            running.push(tokio::spawn(scheduler.run(stop.clone())));
+        }
+        // Firings may come over HTTP or by simulation although no task runs.
+        running.push(tokio::spawn(judge.run(stop.clone())));
+        running.push(tokio::spawn(outbox.run(stop.clone())));
+        Ok(Self { stop, lead, running })
+    }
+
+    /// Stops them, bounded in time, and lets another process lead.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        let all = futures::future::join_all(self.running);
+        if tokio::time::timeout(STOP_MAX, all).await.is_err() {
+            tracing::warn!("background work did not end in time; it goes on at the next start");
+        }
+        self.lead.resign().await;
+    }
+}
+
+/// The probes over these.
+pub fn probes(log: &EventLog, fetcher: Fetcher, tools: ToolBox, metrics: &BTreeMap<String, Source>) -> Probes {
+    Probes::new(fetcher, log.clone(), tools, metrics.clone())
+}

@@ -1,0 +1,407 @@
+//! Polite fetching of pages that are watched: one request at a time a host, nothing fetched twice without need.
+//!
+//! A [`Fetcher`] asks with the validators of the last time, unpacks, follows redirects, obeys `robots.txt` and
+//! `Retry-After`, and shares one fetch among all who want the same page at the same moment. Every hop passes the address
+//! guard. Dropping a [`Fetcher::get`] gives back what it held. What a page means is the business of others; so is trying
+//! again: an [`Error`] says whether and when that makes sense.
+
+mod error;
+mod exchange;
+mod flights;
+mod guard;
+mod hosts;
+mod robots;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Clock;
+use crate::net::fetch::error::{shown, shown_text};
+use crate::net::fetch::exchange::{Answer, Budget, Plan, exchange};
+use crate::net::fetch::flights::{Flights, Key};
+use crate::net::fetch::guard::Guard;
+use crate::net::fetch::hosts::{Hosts, REST_MAX, Slot};
+use crate::net::fetch::robots::ROBOTS_BYTES_MAX;
+use crate::net::{Client, retry_after};
+
+pub use error::{Cause, Error, Stage};
+
+/// The longest address that is fetched, in bytes.
+const URL_BYTES_MAX: usize = 8_192;
+
+/// How long an unused connection is kept: long enough for checks every ten seconds, short for hundreds of hosts.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How watched pages are fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Largest body, in bytes after unpacking; default 5,242,880 (5 MiB).
+    pub body_bytes_max: u64,
+    /// Longest wait for a connection, in seconds; default 10.
+    pub connect_timeout_seconds: u64,
+    /// Longest time for one page with all its redirects, in seconds, waiting in line not counted; default 30.
+    pub timeout_seconds: u64,
+    /// Requests in flight to all hosts together; default 64.
+    pub concurrency_max: usize,
+    /// Pause between two requests to one host, in milliseconds; default 0.
+    pub host_gap_ms: u64,
+    /// Requests that may wait for one host; default 1,000.
+    pub host_queue_max: usize,
+    /// Redirects followed for one page; default 10.
+    pub redirects_max: usize,
+    /// How long `robots.txt` is remembered, in hours; default 24.
+    pub robots_cache_hours: u64,
+    /// Whether addresses of this machine and of private networks may be fetched; default true. Link-local and cloud
+    /// metadata addresses never are.
+    pub allow_private: bool,
+    /// What to call ourselves; default: `wakeful/` and the version, with the address of the project where it has one.
+    pub user_agent: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 5 * 1024 * 1024,
+            connect_timeout_seconds: 10,
+            timeout_seconds: 30,
+            concurrency_max: 64,
+            host_gap_ms: 0,
+            host_queue_max: 1_000,
+            redirects_max: 10,
+            robots_cache_hours: 24,
+            allow_private: true,
+            user_agent: None,
+        }
+    }
+}
+
+impl Options {
+    /// What is wrong with these options, in words for whoever wrote them.
+    pub fn problem(&self) -> Option<String> {
+        let zero = [
+            ("body_bytes_max", self.body_bytes_max == 0),
+            ("connect_timeout_seconds", self.connect_timeout_seconds == 0),
+            ("timeout_seconds", self.timeout_seconds == 0),
+            ("concurrency_max", self.concurrency_max == 0),
+            ("host_queue_max", self.host_queue_max == 0),
+        ];
+        if let Some((key, _)) = zero.iter().find(|(_, zero)| *zero) {
+            return Some(format!("`{key}` must be at least 1"));
+        }
+        match &self.user_agent {
+            Some(name) if name.trim().is_empty() || HeaderValue::from_str(name).is_err() => {
+                Some("`user_agent` must be one line of printable text".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn agent(&self) -> HeaderValue {
+        let chosen = self.user_agent.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
+        chosen.unwrap_or_else(|| HeaderValue::from_static(user_agent()))
+    }
+}
+
+/// `wakeful/VERSION (+repository)`; without the bracket where the package names no repository.
+const fn user_agent() -> &'static str {
+    if env!("CARGO_PKG_REPOSITORY").is_empty() {
+        concat!("wakeful/", env!("CARGO_PKG_VERSION"))
+    } else {
+        concat!("wakeful/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")")
+    }
+}
+
+/// What a server said last time about the state of a page, to be sent back as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Validators {
+    /// The `ETag`, quotes and `W/` included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The `Last-Modified` date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Whether there is nothing to ask with.
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}
+
+/// What kind of answer is wanted most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Accept {
+    /// A page to read.
+    #[default]
+    Page,
+    /// RSS, Atom or JSON Feed.
+    Feed,
+    /// JSON.
+    Json,
+    /// Whatever there is.
+    Any,
+}
+
+impl Accept {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::Page => "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.5",
+            Self::Feed => "application/atom+xml,application/rss+xml,application/feed+json,application/xml;q=0.9,text/xml;q=0.9,*/*;q=0.5",
+            Self::Json => "application/json,*/*;q=0.5",
+            Self::Any => "*/*",
+        }
+    }
+}
+
+/// A page that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its address, `http` or `https`, without a user name.
+    pub url: String,
+    /// What was known of it last time; empty: it comes whole.
+    pub validators: Validators,
+    /// Whether `robots.txt` is obeyed.
+    pub honour_robots: bool,
+    /// Whether it must be a fetch of its own, made after this call: to confirm what another one saw.
+    pub fresh: bool,
+    /// What kind of answer is wanted most.
+    pub accept: Accept,
+}
+
+impl Request {
+    /// A request for `url` that obeys `robots.txt`, knows nothing yet and may share a fetch.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), validators: Validators::default(), honour_robots: true, fresh: false, accept: Accept::default() }
+    }
+}
+
+/// A page that came, or the word that it has not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it was in the end.
+    pub url: String,
+    /// The HTTP status: 304, or one of 2xx but 206.
+    pub status: u16,
+    /// Whether the page is as the validators of the request describe it; then `body` is empty.
+    pub not_modified: bool,
+    /// What to ask with next time; those of the request where an unchanged page names none.
+    pub validators: Validators,
+    /// The `Content-Type`, parameters included; a stranger's text.
+    pub content_type: Option<String>,
+    /// The body, unpacked, in the server's charset.
+    pub body: Bytes,
+    /// How long the network took, redirects included and waiting in line not.
+    pub elapsed: Duration,
+    /// The addresses that redirected, the one asked for first; empty if there was no redirect.
+    pub redirects: Vec<String>,
+}
+
+/// Fetches pages politely. Clones share lines, rests and what is known of `robots.txt`.
+#[derive(Clone)]
+pub struct Fetcher(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    options: Options,
+    guard: Guard,
+    hosts: Hosts,
+    robots: robots::Cache,
+    flights: Arc<Flights>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Fetcher {
+    /// A fetcher that reaches others as the system says. It costs nothing until its first use.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Self {
+        Self::through(None, options, clock)
+    }
+
+    /// The same through `proxy` (as in [`crate::net::Options::proxy`]).
+    pub fn through(proxy: Option<String>, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let guard = Guard::new(options.allow_private, proxy.as_deref());
+        let shape = {
+            let (resolver, agent) = (Arc::new(guard.clone()), options.agent());
+            move |builder: reqwest::ClientBuilder| {
+                builder
+                    .user_agent(agent.clone())
+                    .redirect(reqwest::redirect::Policy::none())
+                    .referer(false)
+                    .pool_idle_timeout(IDLE)
+                    .pool_max_idle_per_host(1)
+                    .dns_resolver(resolver.clone())
+            }
+        };
+        let reach = crate::net::Options { proxy, connect_timeout_seconds: options.connect_timeout_seconds.max(1) };
+        Self(Arc::new(Shared {
+            client: Client::shaped(reach, Arc::new(shape)),
+            guard,
+            hosts: Hosts::new(clock.clone(), options.concurrency_max, Duration::from_millis(options.host_gap_ms), options.host_queue_max),
+            robots: robots::Cache::new(Duration::from_hours(options.robots_cache_hours)),
+            flights: Arc::default(),
+            options,
+            clock,
+        }))
+    }
+
+    /// Fetches a page, or learns that it has not changed.
+    ///
+    /// # Errors
+    /// When it did not come; see [`Error`].
+    pub async fn get(&self, request: Request) -> Result<Arc<Fetched>, Error> {
+        let url = parse(&request.url)?;
+        let shared = self.0.clone();
+        let (validators, honour_robots, accept) = (request.validators, request.honour_robots, request.accept);
+        let key = Key { url: url.as_str().to_owned(), validators: validators.clone(), honour_robots, accept };
+        let flight = async move { shared.fetch(url, accept, validators, honour_robots).await.map(Arc::new) };
+        if request.fresh { flight.await } else { self.0.flights.join(key, flight).await }
+    }
+}
+
+impl Shared {
+    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool) -> Result<Fetched, Error> {
+        let plan = Plan {
+            headers: Plan::headers(accept, &validators),
+            conditional: !validators.is_empty(),
+            body_bytes_max: self.options.body_bytes_max,
+            cut_body: false,
+            honour_robots,
+            connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
+        };
+        let mut fetched = self.walk(url, &plan).await?;
+        if fetched.not_modified {
+            fetched.validators.etag = fetched.validators.etag.or(validators.etag);
+            fetched.validators.last_modified = fetched.validators.last_modified.or(validators.last_modified);
+        }
+        Ok(fetched)
+    }
+
+    /// Asks `url` and follows where it leads. Each hop is a request like any other: guarded, allowed, in line.
+    async fn walk(&self, start: Url, plan: &Plan) -> Result<Fetched, Error> {
+        let mut budget = Budget::new(Duration::from_secs(self.options.timeout_seconds.max(1)));
+        let mut url = start;
+        let mut seen = HashSet::new();
+        let mut redirects = Vec::new();
+        loop {
+            self.guard.check_url(&url)?;
+            let host = url.origin().ascii_serialization();
+            if plan.honour_robots {
+                self.permitted(&url, &host).await?;
+            }
+            let slot = self.hosts.enter(&host).await?;
+            let answer = exchange(&self.client, &url, plan, &mut budget).await?;
+            let location = match answer {
+                Answer::Page { status, not_modified, validators, content_type, body } => {
+                    let elapsed = budget.used();
+                    return Ok(Fetched { url: url.into(), status, not_modified, validators, content_type, body, elapsed, redirects });
+                }
+                Answer::Failed { code, headers } => return Err(self.failed(&url, code, &headers, &slot)),
+                Answer::Moved(location) => location,
+            };
+            // Two hosts' slots at once could wait for each other in a circle.
+            drop(slot);
+            let next = self.follow(&url, &location, redirects.len())?;
+            redirects.push(url.as_str().to_owned());
+            seen.insert(url);
+            if seen.contains(&next) {
+                return Err(Error::RedirectLoop { url: shown(&next) });
+            }
+            url = next;
+        }
+    }
+
+    /// Where `location` leads from `url`, if it may be followed.
+    fn follow(&self, url: &Url, location: &str, followed: usize) -> Result<Url, Error> {
+        let bad =
+            |problem: &str| Error::BadUrl { url: shown_text(location), problem: format!("`{}` redirects there, {problem}", shown(url)) };
+        if location.len() > URL_BYTES_MAX {
+            return Err(bad("but the address is too long"));
+        }
+        let next = url.join(location).map_err(|_| bad("but it makes no sense"))?;
+        let next = fetchable(next)?;
+        if url.scheme() == "https" && next.scheme() == "http" {
+            return Err(Error::Downgrade { from: shown(url), to: shown(&next) });
+        }
+        if followed >= self.options.redirects_max {
+            return Err(Error::TooManyRedirects { url: shown(&next), limit: self.options.redirects_max });
+        }
+        Ok(next)
+    }
+
+    /// The error of a failed answer. A host that says when to come back is left alone until then.
+    fn failed(&self, url: &Url, code: u16, headers: &HeaderMap, slot: &Slot) -> Error {
+        let now = self.clock.now();
+        let asked = if matches!(code, 413 | 429 | 500..) { retry_after(headers, now) } else { None };
+        let retry_at = asked.map(|wait| now.plus(wait.min(REST_MAX)));
+        if let Some(until) = retry_at {
+            slot.rest_until(until);
+        }
+        Error::Status { url: shown(url), code, retry_at }
+    }
+
+    async fn permitted(&self, url: &Url, host: &str) -> Result<(), Error> {
+        self.robots.check(host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url)).await
+    }
+
+    async fn robots_file(&self, page: &Url) -> Result<Bytes, Error> {
+        let mut url = page.clone();
+        url.set_path("/robots.txt");
+        url.set_query(None);
+        let plan = Plan {
+            headers: Plan::headers(Accept::Any, &Validators::default()),
+            conditional: false,
+            body_bytes_max: ROBOTS_BYTES_MAX,
+            cut_body: true,
+            honour_robots: false,
+            connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
+        };
+        // Boxed: a page's walk asks for robots.txt, which is a walk of its own.
+        Box::pin(self.walk(url, &plan)).await.map(|fetched| fetched.body)
+    }
+}
+
+/// Reads an address as a user wrote it.
+fn parse(text: &str) -> Result<Url, Error> {
+    let bad = |problem: &str| Error::BadUrl { url: shown_text(text), problem: problem.to_owned() };
+    if text.len() > URL_BYTES_MAX {
+        return Err(bad("it is too long"));
+    }
+    match Url::parse(text.trim()) {
+        Ok(url) => fetchable(url),
+        Err(_) if !text.contains("://") => Err(bad("write it with `https://` in front")),
+        Err(error) => Err(bad(&format!("{error}; write it like `https://example.com/page`"))),
+    }
+}
+
+/// `url` without its fragment, if it is one that can be fetched.
+fn fetchable(mut url: Url) -> Result<Url, Error> {
+    let bad = |url: &Url, problem: &str| Error::BadUrl { url: shown(url), problem: problem.to_owned() };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(&url, "only `http` and `https` are fetched; write it with `https://` in front"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(bad(&url, "it names no host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad(&url, "it holds a user name; write it without what stands before `@`"));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests;
