@@ -4,11 +4,13 @@ pub mod args;
 mod config;
 mod events;
 mod exec;
+mod inbox;
 mod line;
 mod mcp;
 pub mod output;
 mod screen;
 mod sessions;
+mod tasks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -135,6 +137,8 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Mcp(command)) => block_on(mcp::run(&base, command)),
         Some(Command::Events(args)) => block_on(events::run(&base, args)),
         Some(Command::Sessions(args)) => block_on(sessions::run(&base, args)),
+        Some(Command::Tasks(args)) => block_on(tasks::run(&base, args)),
+        Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
         Some(Command::Config(command)) => config::run(&base, &command),
         Some(Command::Doctor(args)) => block_on(doctor(&base, args.json)),
         Some(Command::Completions { shell }) => {

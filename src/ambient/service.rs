@@ -18,11 +18,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::Notify;
 
 pub use error::Error;
 pub use transfer::{Exported, Imported, Rebuilt};
 
+use crate::ambient::nudge::Nudges;
 use crate::ambient::plan::{self, Plan};
 use crate::ambient::ports::Attendant;
 use crate::ambient::spec::{self, Built, Defaults, Request, SelectorCheck};
@@ -124,27 +124,23 @@ struct Inner {
     tasks_max: usize,
     /// New tasks that are taken before all are counted again.
     room: AtomicI64,
-    nudge: Arc<Notify>,
+    nudges: Nudges,
     attendant: OnceLock<Arc<dyn Attendant>>,
 }
 
 impl TaskService {
-    /// The tasks in `log`; `zone` is the machine's, for tasks that name none.
-    pub fn new(log: EventLog, zone: TimeZone, options: Options) -> Self {
+    /// The tasks in `log`; `zone` is the machine's, for tasks that name none. Changes wake the loops of this process
+    /// through `nudges`.
+    pub fn new(log: EventLog, zone: TimeZone, nudges: Nudges, options: Options) -> Self {
         let Options { feedback_url, metrics, selectors, keeping, tasks_max } = options;
         let defaults = Defaults { zone: zone.clone(), feedback_url, metrics, selectors };
-        let (nudge, attendant) = (Arc::new(Notify::new()), OnceLock::new());
-        Self { inner: Arc::new(Inner { log, zone, defaults, keeping, tasks_max, room: AtomicI64::new(0), nudge, attendant }) }
+        let (room, attendant) = (AtomicI64::new(0), OnceLock::new());
+        Self { inner: Arc::new(Inner { log, zone, defaults, keeping, tasks_max, room, nudges, attendant }) }
     }
 
-    /// Sets who does what the service only hands on. Only the first counts.
+    /// Sets who does what the service only hands on: this process runs the tasks. Only the first counts.
     pub fn attend(&self, attendant: Arc<dyn Attendant>) {
         let _ = self.inner.attendant.set(attendant);
-    }
-
-    /// Notified after each change of the due index by this process: the scheduler looks again.
-    pub fn nudge(&self) -> Arc<Notify> {
-        Arc::clone(&self.inner.nudge)
     }
 
     /// The machine's zone.
@@ -193,7 +189,7 @@ impl TaskService {
         };
         let created = TaskFact::TaskCreated { spec: Box::new(spec) };
         self.inner.log.commit(vec![NewEvent::system(TaskEvent::new(task_id.clone(), created))], terms).await?;
-        self.inner.nudge.notify_one();
+        self.inner.nudges.tasks();
         Ok(Made { row: self.row(&task_id).await?, warnings })
     }
 
@@ -242,15 +238,18 @@ impl TaskService {
     /// # Errors
     /// When the log cannot be read.
     pub async fn status(&self, user: &str) -> Result<AmbientStatus, Error> {
-        Ok(self.inner.log.tasks().ambient_status(reach(user), self.now()).await?)
+        let status = self.inner.log.tasks().ambient_status(reach(user), self.now()).await?;
+        let service_running = status.service_running || self.inner.attendant.get().is_some();
+        Ok(AmbientStatus { leading: self.inner.nudges.leading(), service_running, ..status })
     }
 
-    /// Whether any process runs the tasks now.
+    /// Whether this process runs the tasks, or another one showed lately that it does: an idle one writes nothing, so it
+    /// may be there all the same.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub async fn is_running(&self) -> Result<bool, Error> {
-        Ok(self.inner.log.tasks().leader(LEAD.to_owned(), self.now()).await?.is_some())
+        Ok(self.inner.attendant.get().is_some() || self.inner.log.tasks().leader(LEAD.to_owned(), self.now()).await?.is_some())
     }
 
     /// Notices, newest first.

@@ -1,5 +1,7 @@
 //! The command line as data. Help, completions and the manual page come from these definitions.
 
+pub mod tasks;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,6 +58,10 @@ pub enum Command {
     Events(EventsArgs),
     /// List, show, export and search sessions
     Sessions(SessionsArgs),
+    /// Background tasks: list, make, look into, change, carry elsewhere
+    Tasks(tasks::TasksArgs),
+    /// What the background tasks told and asked
+    Inbox(tasks::InboxArgs),
     /// The configuration: make, show, find, check it
     #[command(subcommand)]
     Config(ConfigCommand),

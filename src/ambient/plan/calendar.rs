@@ -71,6 +71,9 @@ impl Calendar {
         if !RANGE.contains(&before) {
             return None;
         }
+        if let Some(near) = self.last_nearby(before) {
+            return Some(near);
+        }
         let limit = before - SEARCH;
         let mut at = before;
         while at > limit {
@@ -87,6 +90,9 @@ impl Calendar {
     pub(super) fn count(&self, from: i64, to: i64) -> u64 {
         let (mut at, to) = (from.max(*RANGE.start()), to.min(*RANGE.end()));
         let mut count = 0;
+        if at < to && to - at <= QUIET && self.calm(at) && self.offset(at) == self.offset(to) {
+            return self.count_civil(at + self.offset(at), to + self.offset(at));
+        }
         while at < to {
             let stretch = self.stretch(at);
             let first = stretch.first(self.stated);
@@ -103,15 +109,31 @@ impl Calendar {
     /// The common case without looking for changes of the clock: the next wall time exists once, is near, and the
     /// offset is the same on both sides.
     fn next_nearby(&self, from: i64) -> Option<i64> {
-        let offset = i64::from(self.zone.to_offset(stamp(from)?).seconds());
+        let offset = self.offset(from);
         let civil = self.next_civil(from + offset, from + offset + QUIET)?;
-        let ambiguous = self.zone.to_ambiguous_timestamp(wall(civil)?);
-        // What was at a change of the clock just now is left to the stretches.
-        let calm = || stamp(from - DAY_SECONDS).is_some_and(|before| i64::from(self.zone.to_offset(before).seconds()) == offset);
-        match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { offset: then } if i64::from(then.seconds()) == offset && calm() => Some(civil - offset),
-            _ => None,
-        }
+        (self.is_only(civil, offset) && self.calm(from)).then_some(civil - offset)
+    }
+
+    /// The same backwards.
+    fn last_nearby(&self, before: i64) -> Option<i64> {
+        let offset = self.offset(before - 1);
+        let civil = self.last_civil(before + offset, before + offset - QUIET)?;
+        self.is_only(civil, offset).then_some(civil - offset)
+    }
+
+    /// Whether the clock did not change in the day before `at`: what begins with a change is left to the stretches.
+    fn calm(&self, at: i64) -> bool {
+        self.offset(at - DAY_SECONDS) == self.offset(at)
+    }
+
+    /// Whether the wall shows `civil` once, at `offset`.
+    fn is_only(&self, civil: i64, offset: i64) -> bool {
+        let kind = wall(civil).map(|wall| self.zone.to_ambiguous_timestamp(wall).offset());
+        matches!(kind, Some(AmbiguousOffset::Unambiguous { offset: then }) if i64::from(then.seconds()) == offset)
+    }
+
+    fn offset(&self, at: i64) -> i64 {
+        stamp(at).map_or(0, |stamp| i64::from(self.zone.to_offset(stamp).seconds()))
     }
 
     fn next_in(&self, stretch: &Stretch, from: i64, limit: i64) -> Option<i64> {
@@ -185,7 +207,6 @@ impl Calendar {
 
     /// The stretch that `at` lies in.
     fn stretch(&self, at: i64) -> Stretch {
-        let offset = |at: i64| stamp(at).map_or(0, |stamp| i64::from(self.zone.to_offset(stamp).seconds()));
         // `preceding` looks strictly before, `following` strictly after.
         let start = stamp(at + 1)
             .and_then(|stamp| self.zone.preceding(stamp).next())
@@ -193,7 +214,7 @@ impl Calendar {
         let end = stamp(at)
             .and_then(|stamp| self.zone.following(stamp).next())
             .map_or(*RANGE.end() + SEARCH, |change| change.timestamp().as_second());
-        Stretch { start, end, offset: offset(at), before: offset(start - 1) }
+        Stretch { start, end, offset: self.offset(at), before: self.offset(start - 1) }
     }
 }
 

@@ -83,6 +83,8 @@ impl<'a> Writer<'a> {
 
     fn put(mut self, mut work: TaskWork) -> Written {
         (work.owner, work.lease_until) = (None, None);
+        // Whoever read the work while the run was under way must read it again.
+        work.epoch += 1;
         self.out.ops.push(Op::PutWork { work: Box::new(work), extra_seen: self.task.work.extra_at });
         self.out
     }

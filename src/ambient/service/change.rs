@@ -195,7 +195,7 @@ impl TaskService {
             let events = facts.into_iter().map(|fact| NewEvent::system(TaskEvent::new(task_id.clone(), fact))).collect();
             match self.inner.log.commit(events, Terms { expected, fences, ops }).await {
                 Ok(_) => {
-                    self.inner.nudge.notify_one();
+                    self.inner.nudges.tasks();
                     return Ok(row);
                 }
                 Err(error) if error.is_conflict() || error.is_fenced() => {}

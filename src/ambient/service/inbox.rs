@@ -175,7 +175,7 @@ impl TaskService {
             firing_id: notice.firing_id,
         };
         self.inner.log.commit(vec![NewEvent::system(event)], Terms { ops: vec![moved], ..Terms::default() }).await?;
-        self.inner.nudge.notify_one();
+        self.inner.nudges.notices();
         Ok(())
     }
 }

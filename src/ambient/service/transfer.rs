@@ -136,7 +136,7 @@ impl TaskService {
             imported.warnings.extend(command);
         }
         self.inner.room.store(0, std::sync::atomic::Ordering::SeqCst);
-        self.inner.nudge.notify_one();
+        self.inner.nudges.tasks();
         Ok(imported)
     }
 

@@ -298,7 +298,7 @@ pub struct Common {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_max: Option<u64>,
     /// US dollars after which the task pauses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "plain_or_none")]
     pub cost_usd_max: Option<f64>,
 }
 
@@ -494,7 +494,8 @@ pub struct Bounds {
 pub struct ThresholdWatch {
     /// The number's name.
     pub metric: String,
-    /// The threshold; with `change_percent` the reference is the reading before.
+    /// The threshold; with `change_over_minutes` a change in percent.
+    #[serde(serialize_with = "plain")]
     pub threshold: f64,
     /// How often. Default 15.
     #[serde(default = "quarter_of_an_hour")]
@@ -506,7 +507,7 @@ pub struct ThresholdWatch {
     #[serde(default, skip_serializing_if = "is_default")]
     pub direction: Direction,
     /// How far the value must go back beyond the threshold before it can fire again. Default 0.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default", serialize_with = "plain")]
     pub hysteresis: f64,
     /// How long it stays quiet after a firing. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -544,6 +545,24 @@ const fn ten() -> u8 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_ten(top: &u8) -> bool {
     *top == 10
+}
+
+/// Writes a whole number without a fraction, as it was given: 100000, not 100000.0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn plain<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.fract() == 0.0 && number.abs() < 9e15 {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and exact, checked just above")]
+        return serializer.serialize_i64(*number as i64);
+    }
+    serializer.serialize_f64(*number)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands a reference")]
+fn plain_or_none<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => plain(number, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
