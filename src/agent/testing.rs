@@ -409,17 +409,10 @@ pub(super) fn line(body: &EventBody) -> String {
             format!("session {}", value["event_type"].as_str().unwrap())
         }
         EventBody::McpEvent(_)
-<<<<<<< HEAD
         | EventBody::Error(_)
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
         | EventBody::InboxEvent(_)
-=======
-        | EventBody::TaskEvent(_)
-        | EventBody::Notification(_)
-        | EventBody::InboxEvent(_)
-        | EventBody::Error(_)
->>>>>>> fetch
         | EventBody::Custom(_) => body.type_name().to_owned(),
     }
 }
