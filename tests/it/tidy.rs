@@ -33,6 +33,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("tools", &["domain"]),
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
+    ("ambient", &["domain", "bus", "net", "store", "tools", "llm", "mcp", "notify"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus"]),
     ("tui", &["domain", "bus"]),
@@ -53,6 +54,9 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("directories", &["config"]),
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
+    ("dom_query", &["ambient"]),
+    ("dom_smoothie", &["ambient"]),
+    ("feed_rs", &["ambient"]),
 ];
 
 /// Only this file names the composer's crate, so that it can be exchanged in one place.
