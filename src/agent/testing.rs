@@ -413,7 +413,6 @@ pub(super) fn line(body: &EventBody) -> String {
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
         | EventBody::InboxEvent(_)
->>>>>>> fetch
         | EventBody::Custom(_) => body.type_name().to_owned(),
     }
 }
