@@ -1,5 +1,8 @@
 //! What every store must do: the same tests over each implementation.
 
+pub(super) mod queues;
+pub(super) mod tasks;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
