@@ -23,4 +23,5 @@ mod pty;
 mod readme;
 mod store;
 mod support;
+mod tasks;
 mod tidy;
