@@ -7,7 +7,7 @@ use crate::ambient::why::schedule;
 use crate::cli::Base;
 use crate::cli::args::tasks::{InboxArgs, InboxVerb};
 use crate::cli::output::{self, Exit, Outcome, Stop};
-use crate::cli::tasks::{duration, service, stop};
+use crate::cli::tasks::{duration, open, stop};
 use crate::domain::command::InboxCommand;
 use crate::domain::event::words::short_id;
 use crate::domain::ids::{InboxId, NoticeId};
@@ -19,8 +19,7 @@ use crate::domain::text::{clean, clean_line};
 const COLUMN_CHARS_MAX: usize = 70;
 
 pub(super) async fn run(base: &Base, args: InboxArgs) -> Outcome {
-    let log = base.log()?;
-    let service = service(base, &log);
+    let (log, service) = open(base)?;
     let outcome = act(&service, args).await;
     log.shutdown().await;
     outcome.map(|()| Exit::Done)

@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::ambient;
+use crate::app::{self, App};
 use crate::app::queries::mcp_http;
 use crate::cli::Base;
 use crate::cli::args::McpCommand;
@@ -19,7 +20,8 @@ use crate::domain::ids::CallId;
 use crate::domain::query::ServerState;
 use crate::domain::text::{clean, clean_line};
 use crate::mcp::{self, ServerOptions, TestReport};
-use crate::tools::{CallContext, ToolSource, local};
+use crate::net::fetch::Fetcher;
+use crate::tools::{CallContext, ToolBox, ToolSource, local};
 
 /// The longest that servers are waited for.
 const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -236,8 +238,16 @@ async fn call_tool(app: &App, server: &str, tool: &str, arguments: Map<String, V
 async fn serve(base: &Base) -> Outcome {
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = local::Options { folder: base.cwd.clone(), ..settings.tools };
-    let tools = local::catalog(options, clock).into_iter().flat_map(|(_, tools)| tools).collect();
-    mcp::serve_stdio(tools, CancellationToken::new()).await?;
+    let options = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
+    let mut servers = local::catalog(options, Arc::clone(&clock));
+    // Tasks are made and changed here; the running wakeful runs them.
+    let (log, service) = crate::cli::tasks::open(base)?;
+    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
+    let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
+    servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer))));
+    let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
+    let served = mcp::serve_stdio(tools, CancellationToken::new()).await;
+    log.shutdown().await;
+    served?;
     Ok(Exit::Done)
 }

@@ -5,23 +5,26 @@ mod parts;
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 pub(super) use parts::duration;
 
 use crate::ambient::nudge::Nudges;
-use crate::ambient::service::{Error, Made, Options, TaskService};
+use crate::ambient::service::{Error, Made, TaskService};
 use crate::ambient::spec::{Built, Request};
 use crate::ambient::tools::{preview_lines, wire};
 use crate::ambient::why::{dollars, schedule};
+use crate::app;
 use crate::cli::args::tasks::{AddArgs, TasksArgs, TasksCommand, UpdateArgs, Which};
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
-use crate::domain::event::words::short_id;
+use crate::config::settings::Settings;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::event::Event;
+use crate::domain::event::words::short_id;
 use crate::domain::task::{ADMIN_USER, TaskRow, TaskStatus};
 use crate::domain::text::clean_line;
 use crate::store::EventLog;
@@ -33,19 +36,26 @@ const COLUMN_CHARS_MAX: usize = 50;
 const NOBODY_RUNS: &str = "no wakeful is known to run the tasks right now: start `wakeful` if none is open";
 
 pub(super) async fn run(base: &Base, args: TasksArgs) -> Outcome {
-    let log = base.log()?;
-    let service = service(base, &log);
+    let (log, service) = open(base)?;
     let surface = Surface { user: args.user.clone().unwrap_or_else(|| ADMIN_USER.to_owned()), owner: args.user, json: args.json, service };
     let outcome = surface.act(args.command.unwrap_or(TasksCommand::List)).await;
     log.shutdown().await;
     outcome
 }
 
-/// The tasks in `log`, for commands that act without the rest of the program.
-pub(super) fn service(base: &Base, log: &EventLog) -> TaskService {
-    // Of the process only: a folder's `.env` may not send what tasks find elsewhere.
-    let feedback_url = base.environment.process("EVENT_FEEDBACK_URL").map(str::to_owned);
-    TaskService::new(log.clone(), TimeZone::system(), Nudges::default(), Options { feedback_url, ..Options::default() })
+/// The log and the tasks in it, for commands that act without the rest of the program.
+pub(super) fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
+    let settings = base.load()?.settings;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let log = EventLog::open(&base.paths.events_file(), &settings.store, clock).context("could not open the event log")?;
+    let service = service(base, &settings, &log);
+    Ok((log, service))
+}
+
+/// The tasks in `log`, as the config has them.
+pub(super) fn service(base: &Base, settings: &Settings, log: &EventLog) -> TaskService {
+    let feedback_url = base.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
+    app::ambient::service(log, settings, feedback_url, &Nudges::default())
 }
 
 struct Surface {

@@ -24,4 +24,5 @@ mod pty;
 mod readme;
 mod store;
 mod support;
+mod tasks;
 mod tidy;
