@@ -35,7 +35,7 @@ const FURNITURE: &[&str] = &[
     // Navigation and frame.
     "nav", "navbar", "navigation", "subnav", "topnav", "gnav", "sidenav", "mainnav", "hauptnavigation", "breadcrumb", "breadcrumbs", "crumb", "crumbs",
     "pagination", "pager", "sitemap", "skip", "skiplink", "skiplinks", "topbar", "toolbar", "sidebar", "footer", "foot", "fuss", "fusszeile", "colophon",
-    "pagefooter", "masthead", "search", "searchbox", "searchform", "login", "signin", "editlink", "editsection", "prevnext", "backtotop", "languages",
+    "pagefooter", "masthead", "searchbox", "searchform", "searchbar", "login", "signin", "editlink", "editsection", "prevnext", "backtotop",
     "langswitch", "widgetarea", "catlinks", "tagcloud", "feedback", "printlink", "headeranchor",
     // Adverts.
     "ad", "ads", "adv", "advert", "adverts", "advertisement", "advertising", "adslot", "adbox", "adunit", "adsense", "adsbygoogle", "gpt", "dfp",
@@ -59,9 +59,12 @@ const FURNITURE: &[&str] = &[
 const GAUGES: &[&str] = &[
     "viewcount", "views", "pageviews", "viewcounter", "viewers", "visitors", "visitorcount", "hitcounter", "likes", "likecount", "likebutton", "reactions",
     "upvotes", "votecount", "commentcount", "commentscount", "sharecount", "favcount", "applicants", "counter", "statcounter", "clock", "uhr", "nowtime", "currenttime", "currentdate",
-    "servertime", "serverzeit", "countdown", "timeago", "relativetime", "lastupdated", "lastmodified", "lastupdate", "lastmod", "lastchecked", "online",
+    "servertime", "serverzeit", "countdown", "timeago", "relativetime", "lastupdated", "lastmodified", "lastupdate", "lastmod", "lastchecked",
     "onlinecount", "postlikes", "downloadcount",
 ];
+
+/// First words of classes whose other words name parts of an entry.
+const CARDS: &[&str] = &["card", "product", "item", "tile", "panel", "box", "table", "price", "entry", "list", "result", "offer", "listing"];
 
 /// Attributes of elements under test: what they say differs from visitor to visitor.
 const TESTED: &[&str] = &["data-experiment", "data-ab-test", "data-abtest", "data-optimizely", "data-testgroup", "data-ad", "data-ad-slot"];
@@ -129,11 +132,16 @@ pub(super) fn verdict(element: &Element<'_>) -> Verdict {
 
 fn token_verdict(token: &str) -> Verdict {
     let words = words(token);
+    // The foot of a card holds its price, the foot of a page its imprint.
+    let of_card = words.first().is_some_and(|first| CARDS.contains(&first.as_str()));
     let mut verdict = Verdict::Keep;
     for (at, word) in words.iter().enumerate() {
         let pair = words.get(at + 1).map(|next| format!("{word}{next}"));
         let triple = words.get(at + 2).zip(pair.as_ref()).map(|(third, pair)| format!("{pair}{third}"));
         for word in [Some(word), pair.as_ref(), triple.as_ref()].into_iter().flatten() {
+            if of_card && matches!(word.as_str(), "footer" | "foot" | "nav") {
+                continue;
+            }
             if FURNITURE.contains(&word.as_str()) || word.starts_with("cookie") || word.ends_with("navigation") {
                 return Verdict::Furniture;
             }

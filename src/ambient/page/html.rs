@@ -36,16 +36,13 @@ const INLINE: &[&str] = &[
 
 /// Reads a page.
 pub(super) fn read(markup: &str, url: &str, rules: &Rules) -> Result<Reading, Fault> {
-    if let Part::Pointer(_) = rules.part {
-        return Err(Fault::Unfit { field: "json_pointer", needs: "JSON", found: "HTML" });
-    }
     let markup = guard::tamed(markup);
     let document = Document::from(markup.as_ref());
     let mut walk = Walk::new(&document, url, rules);
     let title = walk.title();
     let lines = match &rules.part {
-        // Pointers were refused above.
-        Part::Whole | Part::Pointer(_) => walk.whole(),
+        Part::Whole => walk.whole(),
+        Part::Pointer(_) => return Err(Fault::Unfit { field: "json_pointer", needs: "JSON", found: "HTML" }),
         Part::Css(css, matcher) => {
             let nodes = document.select_matcher(matcher).nodes().to_vec();
             walk.part(&nodes).ok_or_else(|| Fault::Missing { field: "selector", selector: css.clone() })?
@@ -192,7 +189,7 @@ impl<'a> Walk<'a> {
     fn flush(&mut self, out: &mut Vec<String>) {
         let line = self.inline.split_whitespace().collect::<Vec<_>>().join(" ");
         self.inline.clear();
-        if line.is_empty() || (!self.begun && noise::is_stamp(&line)) {
+        if line.is_empty() || (!self.begun && (noise::is_stamp(&line) || noise::is_dateline(&line))) {
             return;
         }
         out.push(line);

@@ -20,20 +20,20 @@ const WHEN: &str = r"(?:(?:on|at|am|um|le|à|el|a las|the|den|um) )?(?:(?:mon|tu
 const UNIT: &str = r"(?:sec(?:ond)?s?|min(?:ute)?s?|hours?|hrs?|days?|weeks?|months?|mos?|years?|yrs?|sekunden?|sek\.?|minuten?|min\.?|stunden?|std\.?|tag(?:en?)?|wochen?|monat(?:en?)?|jahr(?:en?)?|secondes?|heures?|jours?|semaines?|mois|ans?|segundos?|minutos?|horas?|días?|semanas?|meses|años?|[smhdwy])";
 
 /// Words that stand behind the number of a counter.
-const COUNTED: &str = r"(?:unique |total |page ?)?(?:views?|viewers?|visits?|visitors?|hits|reads|readers?|likes?|upvotes?|comments?|replies|reply|responses|shares?|retweets?|reposts?|reactions?|followers?|subscribers?|(?:members|guests?|users?)(?: (?:online|browsing|active|like this))?|people (?:like|liked|reacted|going|interested|attending|found|bought|watching|(?:are )?(?:viewing|watching|looking)[^|]*)|found this helpful|going|interested|attending|online(?: now)?|watching|stars?|forks?|watchers?|downloads?|plays?|listeners?|ratings?|reviews?|applicants?|applications received|sold(?: this week| today)?|bought in past month|times (?:viewed|read|downloaded)|points by|commits to [a-z]+ since[^|]*|min(?:ute)?s? read|queries|aufrufen?|abrufe|kommentare?|antworten|„?gefällt mir“?|besucher(?: online)?|gäste|bewertung(?:en)?|leser|zugriffe|bewerber|bewerbungen|personen (?:sehen|schauen|interessieren)[^|]*|beobachter|min\.? lesezeit|vues?|commentaires?|j'aime|visiteurs?|réponses?|abonnés|partages?|lectures?|téléchargements|avis|visitas|vistas|comentarios?|me gusta|respuestas?|seguidores|lecturas|descargas|opiniones|visualizzazioni|commenti|visualizaç(?:ões|ão)|comentários?|curtidas)\b";
+const COUNTED: &str = r"(?:unique |total |page ?)?(?:views?|viewers?|visits?|visitors?|hits|reads|readers?|likes?|upvotes?|comments?|replies|reply|responses|shares?|retweets?|reposts?|reactions?|followers?|subscribers?|(?:members|guests|users?) (?:online|browsing|active|like this)|people (?:like|liked|reacted|going|interested|attending|found|bought|watching|(?:are )?(?:viewing|watching|looking)[^|]*)|found this helpful|going|interested|attending|online now|watching|stars?|forks?|watchers?|downloads?|plays?|listeners?|ratings?|reviews?|applicants?|applications received|sold(?: this week| today)?|bought in past month|times (?:viewed|read|downloaded)|points by|commits to [a-z]+ since[^|]*|min(?:ute)?s? read|queries|aufrufen?|abrufe|kommentare?|antworten|„?gefällt mir“?|besucher(?: online)?|gäste online|bewertung(?:en)?|leser|zugriffe|bewerber|bewerbungen|personen (?:sehen|schauen|interessieren)[^|]*|beobachter|min\.? lesezeit|vues?|commentaires?|j'aime|visiteurs?|réponses?|abonnés|partages?|lectures?|téléchargements|avis|visitas|vistas|comentarios?|me gusta|respuestas?|seguidores|lecturas|descargas|opiniones|visualizzazioni|commenti|visualizaç(?:ões|ão)|comentários?|curtidas)\b";
 
 /// Words that stand before the number of a counter.
 const LABELS: &str = r"(?:views?|page ?views?|visits|visitors|hits|replies|comments?|likes?|posts|reputation|karma|reactions|followers|shares|downloads|stars?|forks?|watch(?:ers)?|downloaded|viewed|visitor (?:number|no\.?)|users online|total visits|aufrufe|abrufe|kommentare|antworten|teilnehmer|beiträge|besucher(?:zähler)?|zugriffe|bewertungen|vues|commentaires|visitas|comentarios|(?:most users ever online was))";
 
 /// The same for Chinese, Japanese and Korean, which have no blanks between words.
-const CJK_LABELS: &str = r"(?:总?访问[量数]?|本页访问量|阅读[量数]?|浏览(?:次数|[量数])?|点击[量数]?|播放[量数]?|评论[数]?|回复[数]?|查看|点赞[数]?|收藏[数]?|转发|分享[数]?|关注[数]?|粉丝[数]?|帖子|积分|主题|人气|热度|下载(?:次数|[量数])?|累计评价|月销[量]?|销量|已售|(?:当前)?在线|其中会员|会员|游客|已有|閲覧[数]?|アクセス(?:数|カウンター)?|いいね!?|コメント[数]?|お気に入り(?:登録)?[数]?|レビュー[数]?|フォロワー[数]?|再生(?:回数|数)?|ブックマーク[数]?|累計|合計|조회수?|댓글|좋아요)";
+const CJK_LABELS: &str = r"(?:总?访问[量数]?|本页访问量|阅读[量数]?|浏览(?:次数|[量数])?|点击[量数]?|播放[量数]?|评论[数]?|回复[数]?|查看|点赞[数]?|收藏[数]?|转发|分享[数]?|关注[数]?|粉丝[数]?|帖子|积分|主题|人气|热度|下载(?:次数|[量数])?|累计评价|月销[量]?|销量|已售|(?:当前)?在线|其中会员|游客|閲覧[数]?|アクセス(?:数|カウンター)?|いいね!?|コメント[数]?|お気に入り(?:登録)?[数]?|レビュー[数]?|フォロワー[数]?|再生(?:回数|数)?|ブックマーク[数]?|조회수?|댓글|좋아요)";
 
 fn compile(pattern: &str) -> Option<Regex> {
     Regex::new(pattern).ok()
 }
 
 /// Expressions whose matches are taken out of a line; the line is folded and in lower case.
-static MASKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let stamp = r"(?:last|page last|page was last|zuletzt|letzte[rs]?)? ?(?:page )?(?:updated?|modified|edited|reviewed|refreshed|last checked|last changed|synced|generated|as of|time now|current time|local time|server ?time|it is currently|serverzeit|uhrzeit|stand:|stand vom|aktualisiert|aktualisierung|geändert|geprüft|änderung|aktivität|activity|abgerufen|mis(?:e)? à jour|dernière modification|(?:última )?actualiza(?:do|ción)|modificado|date modified|更新时间|更新于|更新日時?|最后更新|最終更新日?|最后编辑|最后修改|最后活动|当前时间|现在时间|現在時刻)";
     let stamp_open = r"(?:zuletzt|last (?:edited|modified|updated|reviewed|changed))";
     let countdown = r"(?:order within|ends? in|offer ends(?: in)?|closes? in|starts? in|begins? in|hurry[^|]{0,20}|time left|remaining|noch|endet in|beginnt in|startet in|se termine dans|termina en|距离?[^|0-9]{0,12}|剩余|还剩|还有|倒计时|残り|あと)";
@@ -48,7 +48,6 @@ static MASKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // Stamps: when the page, not its subject, was touched.
         format!(r"\b{stamp_open} {WHEN}(?:geändert|edited|changed|aktualisiert|bearbeitet|modified)?"),
         format!(r"(?:\b{stamp}|{})(?: (?:on|am|at|le|el|um))? ?[:：]? ?(?:{WHEN}|$)", r"更新时间|更新于|更新日時?|最后更新|最終更新日?|今天是|本日"),
-        format!(r"\b(?:posted|added|listed|reduced|published|active|veröffentlicht|online seit|eingestellt|publié|publicado|发布于|发布时间[:：]?|更新于) ?(?:today|yesterday|heute|gestern|aujourd'hui|hier|hoy|ayer|今天|昨天|前天|recently)"),
         // Counters.
         r"\bbe (?:among )?the first(?: [0-9]+)?(?: applicants?| to (?:comment|reply|review|apply))?|\bno (?:comments|replies|reviews) yet|\b(?:leave a|add a|no|post a) comments?\b|\bkommentieren\b|\bkeine kommentare\b".to_owned(),
         format!(r"今日 ?{NUM} ?昨日 ?{NUM}(?: ?(?:累計|合計|累计) ?{NUM})?"),
@@ -65,15 +64,21 @@ static MASKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b".to_owned(),
         r"\b(?:request|trace|session|ray|correlation|event|anfrage|incident reference|nonce|csrf|token)[ -]?(?:id|nr|no)?\.? ?[:#=]? ?[0-9a-z]*[0-9][0-9a-z.:-]{3,}".to_owned(),
     ];
-    patterns.iter().filter_map(|pattern| compile(pattern)).collect()
+    // A day that says how old something is: the verb stays, as it does before `3 days ago`.
+    let aged = r"\b(posted|added|listed|reduced|published|active|veröffentlicht|online seit|eingestellt|publié|publicado|发布于|更新于) ?(?:today|yesterday|heute|gestern|aujourd'hui|hier|hoy|ayer|今天|昨天|前天|recently)";
+    let kept = compile(aged).map(|aged| (aged, "$1 "));
+    kept.into_iter().chain(patterns.iter().filter_map(|pattern| compile(pattern)).map(|mask| (mask, " "))).collect()
 });
 
 /// Segments that say nothing about the subject, whatever else they hold.
 static IDLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(&format!(
-        r"^(?:anzeige|werbung|advertisement|advert|sponsored|promoted|ad|publicité|publicidad|广告|推广|pr)(?:[:：\s-]|$)|©|\(c\) ?[0-9]{{4}}|\bcopyright\b|^(?:today is|heute ist|今天是|本日|今日は)[: ]?{WHEN}|^(?:{WHEN})?no incidents? (?:reported|today)[^|]*$|\b(?:page |seite |script )?(?:generated|processed|rendered|executed|erzeugt|served|generiert)(?: page)? (?:in|by|on|at|within)\b|[0-9.,]+ ?s(?:econds?|ekunden)?\b.{{0,12}}\bqueries\b"
+        r"^(?:anzeige|werbung|advertisement|advert|sponsored|promoted|ad|publicité|publicidad|广告|推广|pr)(?:[:：\s-]|$)|©|\(c\) ?[0-9]{{4}}|\bcopyright\b|^(?:today is|heute ist|今天是|本日|今日は)[: ]?{WHEN}|\b(?:page |seite |script )?(?:generated|processed|rendered|executed|erzeugt|served|generiert)(?: page)? (?:in|by|on|at|within)\b|[0-9.,]+ ?s(?:econds?|ekunden)?\b.{{0,12}}\bqueries\b"
     ))
 });
+
+/// A day of a log on which nothing happened.
+static QUIET: LazyLock<Option<Regex>> = LazyLock::new(|| compile(r"^(?:no (?:incidents?|outages|events|issues|notices)(?: (?:were )?reported)?(?: today| on this day| for this day)?|keine (?:störungen|vorfälle|ereignisse)(?: gemeldet)?|无(?:事件|故障)|障害はありません)[.。]?$"));
 
 /// A segment that is nothing but a relative day.
 const BARE_DAYS: &[&str] = &["today", "yesterday", "heute", "gestern", "vorgestern", "hoy", "ayer", "aujourd'hui", "hier", "今天", "昨天", "前天", "今日", "昨日"];
@@ -90,11 +95,13 @@ fn is_edge(ch: char) -> bool {
 pub(super) fn key(line: &str) -> String {
     let line = fold(line).to_lowercase();
     let mut out = String::with_capacity(line.len());
+    let mut quiet = false;
     for segment in line.split(['|', '·', '•']) {
         let segment = segment.trim();
         if segment.is_empty() || IDLE.as_ref().is_some_and(|idle| idle.is_match(segment)) {
             continue;
         }
+        quiet |= QUIET.as_ref().is_some_and(|pattern| pattern.is_match(segment));
         let segment = masked(segment);
         let segment = trimmed(&segment);
         if segment.is_empty() || BARE_DAYS.contains(&segment) {
@@ -105,15 +112,19 @@ pub(super) fn key(line: &str) -> String {
         }
         push_tight(&mut out, segment);
     }
+    // `21 November | No incidents reported` comes anew every day. Alone, the sentence is a state.
+    if quiet && out.split_once('|').is_some_and(|(date, rest)| !rest.contains('|') && is_stamp(date)) {
+        out.clear();
+    }
     out
 }
 
 /// `segment` without what the masks take out.
 fn masked(segment: &str) -> String {
     let mut text = segment.to_owned();
-    for mask in MASKS.iter() {
+    for (mask, instead) in MASKS.iter() {
         if mask.is_match(&text) {
-            text = mask.replace_all(&text, " ").into_owned();
+            text = mask.replace_all(&text, *instead).into_owned();
         }
     }
     text
@@ -144,6 +155,16 @@ fn push_tight(out: &mut String, segment: &str) {
 pub(super) fn is_stamp(line: &str) -> bool {
     let line = fold(line).to_lowercase();
     line.len() < 80 && line.bytes().any(|byte| byte.is_ascii_digit()) && STAMP.as_ref().is_some_and(|stamp| stamp.is_match(line.trim()))
+}
+
+/// Whether `line` opens with the date of the day, as the head of a site does: a weekday or a year, and little else.
+pub(super) fn is_dateline(line: &str) -> bool {
+    static OPENING: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&format!("^(?:{WHEN})")));
+    static FULL: LazyLock<Option<Regex>> = LazyLock::new(|| compile(r"\b20[0-9]{2}\b|20[0-9]{2}年|day\b|tag\b|mittwoch|星期|曜"));
+    let line = fold(line).to_lowercase();
+    let date = OPENING.as_ref().and_then(|opening| opening.find(&line)).map_or("", |found| found.as_str());
+    let has_digit = date.bytes().any(|byte| byte.is_ascii_digit());
+    line.chars().count() <= 80 && date.len() >= 8 && has_digit && FULL.as_ref().is_some_and(|full| full.is_match(date))
 }
 
 /// Whether `line` is the bare name of a counter, whose number stands beside it.
