@@ -144,7 +144,7 @@ pub fn build(task_id: TaskId, request: &Request, now: Instant, defaults: &Defaul
 /// The first field that is no good; the task is then as it was.
 pub fn update(spec: &TaskSpec, changes: &Map<String, Value>, now: Instant, defaults: &Defaults) -> Result<Built, SpecError> {
     let mut context = Context { defaults, zone: defaults.zone.clone(), now, warnings: Vec::new() };
-    let (mut new, mut changed) = (spec.clone(), Vec::new());
+    let (mut new, mut altered) = (spec.clone(), Vec::new());
     let kind = spec.kind.kind();
     for (key, value) in changes {
         match (key.as_str(), value) {
@@ -169,18 +169,18 @@ pub fn update(spec: &TaskSpec, changes: &Map<String, Value>, now: Instant, defau
         }
     }
     if new.description != spec.description {
-        changed.push("description".to_owned());
+        altered.push("description".to_owned());
     }
     if new.callback_url != spec.callback_url {
-        changed.push("callback_url".to_owned());
+        altered.push("callback_url".to_owned());
     }
     let (old, stored) = (stored(&spec.kind), stored(&new.kind));
     let keys: BTreeSet<&String> = old.keys().chain(stored.keys()).collect();
-    changed.extend(keys.into_iter().filter(|key| old.get(*key) != stored.get(*key)).map(|key| format!("config.{key}")));
+    altered.extend(keys.into_iter().filter(|key| old.get(*key) != stored.get(*key)).map(|key| format!("config.{key}")));
     if new.kind != spec.kind {
         rules::comes_due(&new, &context)?;
     }
-    Ok(Built { spec: new, warnings: context.warnings, changed })
+    Ok(Built { spec: new, warnings: context.warnings, changed: altered })
 }
 
 fn task_kind(given: &str) -> Result<TaskKind, SpecError> {
@@ -235,7 +235,12 @@ fn not_json(text: &str, error: &serde_json::Error) -> SpecError {
 }
 
 /// Reads and checks a config. `old` is the config before, empty for a new task: what it held may lie in the past.
-fn kind_config(kind: TaskKind, config: &Map<String, Value>, old: &Map<String, Value>, context: &mut Context<'_>) -> Result<KindConfig, SpecError> {
+fn kind_config(
+    kind: TaskKind,
+    config: &Map<String, Value>,
+    old: &Map<String, Value>,
+    context: &mut Context<'_>,
+) -> Result<KindConfig, SpecError> {
     let rows = match kind {
         TaskKind::WebMonitor => fields::WEB_MONITOR,
         TaskKind::Schedule => fields::SCHEDULE,
@@ -251,7 +256,8 @@ fn kind_config(kind: TaskKind, config: &Map<String, Value>, old: &Map<String, Va
     rules::complete(kind, &mut read, context)?;
     let tagged = json!({ "task_type": kind.as_str(), "config": read });
     // The tables have let through what the types take; should they differ one day, the type's own words are told.
-    let typed: KindConfig = serde_json::from_value(tagged).map_err(|error| SpecError::new("config", error.to_string(), "see the fields of this task type"))?;
+    let typed: KindConfig =
+        serde_json::from_value(tagged).map_err(|error| SpecError::new("config", error.to_string(), "see the fields of this task type"))?;
     rules::check(&typed, &read, old, context)?;
     Ok(typed)
 }

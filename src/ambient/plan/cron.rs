@@ -63,8 +63,8 @@ fn fields(text: &str) -> Result<Vec<String>, String> {
     }
     let named = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, line)| *line);
     if named.is_none() && text.starts_with('@') {
-        let names = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
-        return Err(format!("its name is not one of {names}"));
+        let all = NAMES.map(|(name, _)| format!("`{name}`")).join(", ");
+        return Err(format!("its name is not one of {all}"));
     }
     let mut fields: Vec<String> = named.unwrap_or(text).split_whitespace().map(str::to_owned).collect();
     match fields.len() {

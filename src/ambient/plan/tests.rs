@@ -80,7 +80,10 @@ fn a_bad_plan_says_what_is_wrong() {
         cron("0 9 * * FUNDAY"),
         "`0 9 * * FUNDAY` is no cron expression: its day of the week `FUNDAY` is not understood (use 0 to 7 or `SUN` to `SAT`, `MON#1` for the first Monday, `FRI#L` for the last Friday)"
     );
-    assert_eq!(cron("0 9 * *"), "`0 9 * *` is no cron expression: it has 4 fields, not 5 (minute hour day month weekday) or 6 (a second in front)");
+    assert_eq!(
+        cron("0 9 * *"),
+        "`0 9 * *` is no cron expression: it has 4 fields, not 5 (minute hour day month weekday) or 6 (a second in front)"
+    );
     assert_eq!(cron("0 0 30 2 *"), "`0 0 30 2 *` is no cron expression: no date is like that");
     assert_eq!(
         cron("@reboot"),

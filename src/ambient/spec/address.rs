@@ -32,7 +32,11 @@ pub(super) fn url(field: &str, given: &str) -> Result<String, SpecError> {
         Some((host, port)) if !port.contains(']') => (host, port),
         _ => (authority, "443"),
     };
-    if port.parse::<u16>().is_ok_and(|port| port > 0) && is_host(host) { Ok(format!("{}://{rest}", scheme.to_lowercase())) } else { bad("is no address", EXAMPLE) }
+    if port.parse::<u16>().is_ok_and(|port| port > 0) && is_host(host) {
+        Ok(format!("{}://{rest}", scheme.to_lowercase()))
+    } else {
+        bad("is no address", EXAMPLE)
+    }
 }
 
 /// A name with a dot, `localhost`, or an IP address.
@@ -41,7 +45,8 @@ fn is_host(host: &str) -> bool {
         return inner.strip_suffix(']').is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
     }
     let labels: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
-    let label = |label: &&str| !label.is_empty() && label.len() <= 63 && label.chars().all(|ch| ch.is_alphanumeric() || ch == '-' || ch == '_');
+    let label =
+        |label: &&str| !label.is_empty() && label.len() <= 63 && label.chars().all(|ch| ch.is_alphanumeric() || ch == '-' || ch == '_');
     let numeric = labels.last().is_some_and(|last| last.chars().all(|ch| ch.is_ascii_digit()));
     let shape = labels.len() > 1 || host.eq_ignore_ascii_case("localhost");
     shape && labels.iter().all(label) && host.len() <= 253 && (!numeric || host.parse::<std::net::Ipv4Addr>().is_ok())

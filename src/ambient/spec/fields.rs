@@ -108,7 +108,8 @@ pub(super) const THRESHOLD_WATCH: &[Field] = with_common![
     field("stale_minutes", Shape::Minutes),
 ];
 
-const CONFIRM: &[Field] = &[field("hits", Shape::Whole(1, 100, "a number of readings")), field("of", Shape::Whole(1, 100, "a number of readings"))];
+const CONFIRM: &[Field] =
+    &[field("hits", Shape::Whole(1, 100, "a number of readings")), field("of", Shape::Whole(1, 100, "a number of readings"))];
 
 pub(super) const SOURCE: &[Field] = &[
     field("url", Shape::Url),

@@ -52,7 +52,9 @@ pub(super) fn read(field: &str, value: &Value, context: &mut Context<'_>) -> Res
         out.insert(key.clone(), json!(reader(&path, &text(&path, value, 2_048)?)?));
     }
     match RECEIVERS.iter().find(|row| row.0 == method && given(row.1).is_none()) {
-        Some((_, key, what, example)) => Err(SpecError::new(format!("{field}.{key}"), format!("is needed {what}"), format!("give one such as {example}"))),
+        Some((_, key, what, example)) => {
+            Err(SpecError::new(format!("{field}.{key}"), format!("is needed {what}"), format!("give one such as {example}")))
+        }
         None => Ok(Value::Object(out)),
     }
 }

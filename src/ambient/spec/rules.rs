@@ -11,8 +11,14 @@ use crate::domain::task::{Common, KindConfig, ScheduleConfig, ScheduleType, Sour
 const TELLING: [(&str, &str); 5] = [("cron", "cron"), ("at", "once"), ("days", "weekly"), ("minutes", "interval"), ("hour", "daily")];
 
 /// Fields of a schedule that belong to some ways of repeating only.
-const BELONGS: [(&str, &[&str]); 6] =
-    [("hour", &["daily", "weekly"]), ("minute", &["daily", "weekly"]), ("minutes", &["interval"]), ("days", &["weekly"]), ("cron", &["cron"]), ("at", &["once"])];
+const BELONGS: [(&str, &[&str]); 6] = [
+    ("hour", &["daily", "weekly"]),
+    ("minute", &["daily", "weekly"]),
+    ("minutes", &["interval"]),
+    ("days", &["weekly"]),
+    ("cron", &["cron"]),
+    ("at", &["once"]),
+];
 
 /// Fills in what follows from the rest, and asks for what is needed.
 pub(super) fn complete(kind: TaskKind, config: &mut Map<String, Value>, context: &mut Context<'_>) -> Result<(), SpecError> {
@@ -51,7 +57,12 @@ fn repeat(config: &mut Map<String, Value>, context: &mut Context<'_>) -> Result<
 }
 
 /// Checks a config as a whole.
-pub(super) fn check(kind: &KindConfig, config: &Map<String, Value>, old: &Map<String, Value>, context: &mut Context<'_>) -> Result<(), SpecError> {
+pub(super) fn check(
+    kind: &KindConfig,
+    config: &Map<String, Value>,
+    old: &Map<String, Value>,
+    context: &mut Context<'_>,
+) -> Result<(), SpecError> {
     dates(kind.common(), config, old, context)?;
     match kind {
         KindConfig::WebMonitor(monitor) => parts(monitor),
@@ -64,7 +75,11 @@ pub(super) fn check(kind: &KindConfig, config: &Map<String, Value>, old: &Map<St
 fn dates(common: &Common, config: &Map<String, Value>, old: &Map<String, Value>, context: &Context<'_>) -> Result<(), SpecError> {
     let Some(end) = common.end_at else { return Ok(()) };
     if let Some(start) = common.start_at.filter(|start| *start >= end) {
-        return Err(SpecError::new("config.end_at", format!("{end} is not after `start_at`, {start}"), "give a later end, or an earlier start"));
+        return Err(SpecError::new(
+            "config.end_at",
+            format!("{end} is not after `start_at`, {start}"),
+            "give a later end, or an earlier start",
+        ));
     }
     if config.get("end_at") != old.get("end_at") && end <= context.now {
         return Err(past("config.end_at", end, context.now));
@@ -74,28 +89,44 @@ fn dates(common: &Common, config: &Map<String, Value>, old: &Map<String, Value>,
 
 /// At most one way to choose the part of a page that is watched.
 fn parts(monitor: &WebMonitor) -> Result<(), SpecError> {
-    let given = [("selector", monitor.selector.is_some()), ("xpath", monitor.xpath.is_some()), ("json_pointer", monitor.json_pointer.is_some())];
+    let given =
+        [("selector", monitor.selector.is_some()), ("xpath", monitor.xpath.is_some()), ("json_pointer", monitor.json_pointer.is_some())];
     let mut given = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
     match (given.next(), given.next()) {
-        (Some(one), Some(other)) => Err(SpecError::new(format!("config.{other}"), format!("cannot go with `config.{one}`"), "keep the one that chooses the part to watch")),
+        (Some(one), Some(other)) => Err(SpecError::new(
+            format!("config.{other}"),
+            format!("cannot go with `config.{one}`"),
+            "keep the one that chooses the part to watch",
+        )),
         _ => Ok(()),
     }
 }
 
-fn moment(schedule: &ScheduleConfig, config: &Map<String, Value>, old: &Map<String, Value>, context: &Context<'_>) -> Result<(), SpecError> {
+fn moment(
+    schedule: &ScheduleConfig,
+    config: &Map<String, Value>,
+    old: &Map<String, Value>,
+    context: &Context<'_>,
+) -> Result<(), SpecError> {
     let digest = schedule.action.as_deref() == Some(TaskKind::NewsDigest.as_str());
     if digest && schedule.news_urls.is_empty() {
         return Err(missing("news_urls", "the pages to read, such as [\"https://news.ycombinator.com\"]"));
     }
     match schedule.at {
-        Some(at) if schedule.repeat == ScheduleType::Once && at <= context.now && config.get("at") != old.get("at") => Err(past("config.at", at, context.now)),
+        Some(at) if schedule.repeat == ScheduleType::Once && at <= context.now && config.get("at") != old.get("at") => {
+            Err(past("config.at", at, context.now))
+        }
         _ => Ok(()),
     }
 }
 
 fn threshold(watch: &ThresholdWatch, context: &Context<'_>) -> Result<(), SpecError> {
     if let Some(confirm) = watch.confirm.filter(|confirm| confirm.hits > confirm.of) {
-        return Err(SpecError::new("config.confirm.hits", format!("{} of {} readings cannot be", confirm.hits, confirm.of), "give `hits` no higher than `of`"));
+        return Err(SpecError::new(
+            "config.confirm.hits",
+            format!("{} of {} readings cannot be", confirm.hits, confirm.of),
+            "give `hits` no higher than `of`",
+        ));
     }
     if let Some(source) = &watch.source {
         return one_source(source);
@@ -107,7 +138,11 @@ fn threshold(watch: &ThresholdWatch, context: &Context<'_>) -> Result<(), SpecEr
     let known = context.defaults.metrics.iter().take(12).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let known = if known.is_empty() { String::new() } else { format!(" or take one of {known}") };
     let message = format!("is missing, and no metric is called `{}`{near}", suggest::shown(&watch.metric));
-    Err(SpecError::new("config.source", message, format!("give {{\"url\": …, \"json_pointer\": …}}, {{\"server\": …, \"tool\": …}} or {{\"command\": […]}}{known}")))
+    Err(SpecError::new(
+        "config.source",
+        message,
+        format!("give {{\"url\": …, \"json_pointer\": …}}, {{\"server\": …, \"tool\": …}} or {{\"command\": […]}}{known}"),
+    ))
 }
 
 fn one_source(source: &Source) -> Result<(), SpecError> {
@@ -124,11 +159,19 @@ fn one_source(source: &Source) -> Result<(), SpecError> {
     if let [one] = source.command.as_slice()
         && one.contains(' ')
     {
-        return Err(SpecError::new("config.source.command", "is one text with blanks, and no shell takes it apart", "give the program and its arguments as a list"));
+        return Err(SpecError::new(
+            "config.source.command",
+            "is one text with blanks, and no shell takes it apart",
+            "give the program and its arguments as a list",
+        ));
     }
     let picks = [&source.json_pointer, &source.css, &source.regex].into_iter().filter(|pick| pick.is_some()).count();
     if picks > 1 && !(picks == 2 && source.regex.is_some()) {
-        return Err(SpecError::new("config.source.css", "cannot go with `config.source.json_pointer`", "keep the one that fits the answer"));
+        return Err(SpecError::new(
+            "config.source.css",
+            "cannot go with `config.source.json_pointer`",
+            "keep the one that fits the answer",
+        ));
     }
     Ok(())
 }
@@ -138,9 +181,15 @@ pub(super) fn comes_due(spec: &TaskSpec, context: &Context<'_>) -> Result<(), Sp
     let plan = Plan::new(spec, &context.defaults.zone).map_err(|error| match error {
         PlanError::Cron { expression, reason } => {
             let message = format!("`{}` is no cron expression: {}", suggest::shown(&expression), suggest::shown(&reason));
-            SpecError::new("config.cron", message, "give 5 fields such as `0 9 * * 1-5` (minute hour day month weekday), 6 with the second in front, or `@daily`")
+            SpecError::new(
+                "config.cron",
+                message,
+                "give 5 fields such as `0 9 * * 1-5` (minute hour day month weekday), 6 with the second in front, or `@daily`",
+            )
         }
-        PlanError::Zone { name } => SpecError::new("config.timezone", format!("`{name}` is no time zone"), "give a name such as `Europe/Berlin`"),
+        PlanError::Zone { name } => {
+            SpecError::new("config.timezone", format!("`{name}` is no time zone"), "give a name such as `Europe/Berlin`")
+        }
         PlanError::Field { field, reason } => SpecError::new(format!("config.{field}"), reason, "give another value"),
     })?;
     let common = spec.kind.common();

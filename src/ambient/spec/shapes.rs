@@ -83,7 +83,12 @@ pub(super) fn read(shape: Shape, field: &str, value: &Value, context: &mut Conte
 }
 
 /// Reads the fields of an object; `null` counts as absent, a key that is not known is passed over with a warning.
-pub(super) fn table(rows: &[fields::Field], path: &str, map: &Map<String, Value>, context: &mut Context<'_>) -> Result<Map<String, Value>, SpecError> {
+pub(super) fn table(
+    rows: &[fields::Field],
+    path: &str,
+    map: &Map<String, Value>,
+    context: &mut Context<'_>,
+) -> Result<Map<String, Value>, SpecError> {
     let mut out = Map::new();
     for (key, value) in map {
         let Some(row) = rows.iter().find(|row| row.key == key) else {
@@ -173,7 +178,8 @@ fn whole(field: &str, value: &Value, low: u64, high: u64, what: &str) -> Result<
 }
 
 fn minutes(field: &str, value: &Value) -> Result<Value, SpecError> {
-    let minutes = float(value).ok_or_else(|| wrong(field, value, "a number of minutes", "give a number such as 30, or 0.5 for half a minute"))?;
+    let minutes =
+        float(value).ok_or_else(|| wrong(field, value, "a number of minutes", "give a number such as 30, or 0.5 for half a minute"))?;
     if !(MINUTES_MIN..=MINUTES_MAX).contains(&minutes) {
         let hint = "give minutes from 0.0167 (one second) to 5256000 (ten years)";
         return Err(SpecError::new(field, format!("{minutes} minutes is no interval to check at"), hint));
@@ -194,7 +200,11 @@ fn list(of: Shape, max: usize, field: &str, value: &Value, context: &mut Context
         other => return Err(wrong(field, other, "a list", "give it as [\"one\", \"two\"]")),
     };
     if items.len() > max {
-        return Err(SpecError::new(field, format!("has {} entries", items.len()), format!("give at most {max}; make a second task for the rest")));
+        return Err(SpecError::new(
+            field,
+            format!("has {} entries", items.len()),
+            format!("give at most {max}; make a second task for the rest"),
+        ));
     }
     let mut out: Vec<Value> = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
@@ -243,7 +253,11 @@ fn regex(field: &str, pattern: &str) -> Result<Value, SpecError> {
     built.map(|_| json!(pattern)).map_err(|error| {
         let full = error.to_string();
         let last = full.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
-        SpecError::new(field, format!("`{}` is no regular expression: {last}", suggest::shown(pattern)), "put a `\\` before signs that stand for themselves")
+        SpecError::new(
+            field,
+            format!("`{}` is no regular expression: {last}", suggest::shown(pattern)),
+            "put a `\\` before signs that stand for themselves",
+        )
     })
 }
 
@@ -251,7 +265,11 @@ fn pointer(field: &str, pointer: &str) -> Result<Value, SpecError> {
     let wild = pointer.match_indices('~').any(|(at, _)| !matches!(pointer.as_bytes().get(at + 1), Some(b'0' | b'1')));
     if wild || !(pointer.is_empty() || pointer.starts_with('/')) {
         let shown = suggest::shown(pointer);
-        return Err(SpecError::new(field, format!("`{shown}` is no JSON pointer"), "give a path such as `/data/0/price` (`~1` for `/`, `~0` for `~` in a name)"));
+        return Err(SpecError::new(
+            field,
+            format!("`{shown}` is no JSON pointer"),
+            "give a path such as `/data/0/price` (`~1` for `/`, `~0` for `~` in a name)",
+        ));
     }
     Ok(json!(pointer))
 }
@@ -263,7 +281,13 @@ fn selector(kind: Selector, field: &str, value: &Value, context: &Context<'_>) -
         Selector::XPath => ("XPath", "`//main//h2`"),
     };
     if let Some(check) = context.defaults.selectors {
-        check(kind, &given).map_err(|reason| SpecError::new(field, format!("`{}` is no {name}: {}", suggest::shown(&given), clean_line(&reason)), format!("give one such as {example}")))?;
+        check(kind, &given).map_err(|reason| {
+            SpecError::new(
+                field,
+                format!("`{}` is no {name}: {}", suggest::shown(&given), clean_line(&reason)),
+                format!("give one such as {example}"),
+            )
+        })?;
     }
     Ok(json!(given))
 }

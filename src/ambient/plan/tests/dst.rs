@@ -38,7 +38,9 @@ fn cron(expression: &str) -> Value {
 fn new_york_in_spring_and_autumn() {
     let zone = "America/New_York";
     // 02:30 does not exist on the 8th: 03:00 local.
-    for half_past_two in [daily(2, 30), cron("30 2 * * *"), json!({"type": "weekly", "days": ["sunday", "monday"], "hour": 2, "minute": 30})] {
+    for half_past_two in
+        [daily(2, 30), cron("30 2 * * *"), json!({"type": "weekly", "days": ["sunday", "monday"], "hour": 2, "minute": 30})]
+    {
         check(zone, half_past_two, "2026-03-07T12:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"]);
     }
     // 01:30 exists twice on the 1st: the first one only.
@@ -63,7 +65,12 @@ fn lord_howe_moves_by_half_an_hour() {
     let zone = "Australia/Lord_Howe";
     check(zone, daily(2, 15), "2026-10-03T00:00:00Z", &["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]);
     check(zone, daily(1, 45), "2026-04-04T00:00:00Z", &["2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"]);
-    check(zone, cron("*/30 * * * *"), "2026-04-04T13:30:00Z", &["2026-04-04T14:00:00Z", "2026-04-04T14:30:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z"]);
+    check(
+        zone,
+        cron("*/30 * * * *"),
+        "2026-04-04T13:30:00Z",
+        &["2026-04-04T14:00:00Z", "2026-04-04T14:30:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z"],
+    );
     check(zone, cron("*/30 * * * *"), "2026-10-03T14:30:00Z", &["2026-10-03T15:00:00Z", "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z"]);
 }
 
@@ -73,7 +80,12 @@ fn apia_left_out_a_day() {
     // There was no 30 December 2011, and nothing was due on it.
     check(zone, daily(8, 0), "2011-12-29T00:00:00Z", &["2011-12-29T18:00:00Z", "2011-12-30T18:00:00Z"]);
     check(zone, daily(0, 0), "2011-12-29T00:00:00Z", &["2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z"]);
-    check(zone, json!({"type": "weekly", "days": ["friday"], "hour": 8}), "2011-12-20T00:00:00Z", &["2011-12-23T18:00:00Z", "2012-01-05T18:00:00Z"]);
+    check(
+        zone,
+        json!({"type": "weekly", "days": ["friday"], "hour": 8}),
+        "2011-12-20T00:00:00Z",
+        &["2011-12-23T18:00:00Z", "2012-01-05T18:00:00Z"],
+    );
     check(zone, cron("0 8 30 * *"), "2011-12-01T00:00:00Z", &["2012-01-29T18:00:00Z"]);
     check(zone, cron("*/30 * * * *"), "2011-12-30T09:00:00Z", &["2011-12-30T09:30:00Z", "2011-12-30T10:00:00Z", "2011-12-30T10:30:00Z"]);
 }
@@ -91,7 +103,12 @@ fn chatham_changes_at_a_quarter_to() {
 #[test]
 fn gaps_at_midnight() {
     // Nuuk skips the last hour of a Saturday: its times are due with the first moment of Sunday.
-    check("America/Nuuk", json!({"type": "weekly", "days": ["saturday"], "hour": 23, "minute": 30}), "2026-03-25T00:00:00Z", &["2026-03-29T01:00:00Z", "2026-04-05T00:30:00Z"]);
+    check(
+        "America/Nuuk",
+        json!({"type": "weekly", "days": ["saturday"], "hour": 23, "minute": 30}),
+        "2026-03-25T00:00:00Z",
+        &["2026-03-29T01:00:00Z", "2026-04-05T00:30:00Z"],
+    );
     // Cairo skips the first hour of a Friday.
     check("Africa/Cairo", daily(0, 30), "2026-04-23T00:00:00Z", &["2026-04-23T22:00:00Z", "2026-04-24T21:30:00Z"]);
 }

@@ -114,7 +114,19 @@ const ON_TIME: Duration = Duration::from_secs(15);
 impl Model {
     pub(super) fn new(list: Vec<Instant>, catch_up: CatchUp, overlap: Overlap, period: Duration) -> Self {
         let outcomes = vec![None; list.len()];
-        Self { list, outcomes, first: 0, catch_up, overlap, period, once: false, digest_zone: None, failures: 0, back: None, kept: Vec::new() }
+        Self {
+            list,
+            outcomes,
+            first: 0,
+            catch_up,
+            overlap,
+            period,
+            once: false,
+            digest_zone: None,
+            failures: 0,
+            back: None,
+            kept: Vec::new(),
+        }
     }
 
     /// Those without an outcome up to `now`.

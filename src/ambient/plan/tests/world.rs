@@ -32,7 +32,8 @@ pub(super) struct Luck {
 impl Luck {
     /// A number below `below` for this moment and purpose.
     fn draw(self, at: Instant, purpose: u64, below: u64) -> u64 {
-        let mut hash = self.seed ^ at.as_millis().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ purpose.wrapping_mul(0xd1b5_4a32_d192_ed03);
+        let mut hash =
+            self.seed ^ at.as_millis().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ purpose.wrapping_mul(0xd1b5_4a32_d192_ed03);
         for _ in 0..2 {
             hash = (hash ^ (hash >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         }
@@ -222,7 +223,8 @@ pub(super) fn nights(seed: u64, from: Instant, to: Instant) -> Vec<Awake> {
         let gap = Duration::from_secs(luck.draw(off, 14, 60 * 60 * 30));
         on = match kind {
             // The clock is set back by up to two hours.
-            9 => Instant::from_millis(off.as_millis() - i64::try_from(luck.draw(off, 15, 7_200_000)).unwrap()).max(on.plus(Duration::from_secs(1))),
+            9 => Instant::from_millis(off.as_millis() - i64::try_from(luck.draw(off, 15, 7_200_000)).unwrap())
+                .max(on.plus(Duration::from_secs(1))),
             8 => off.plus(gap * 20),
             7 => off.plus(gap / 200),
             _ => off.plus(gap),
