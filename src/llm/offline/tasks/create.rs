@@ -150,7 +150,7 @@ pub(super) fn read(text: &str) -> Option<Draft> {
 
 /// What is wanted, by the request as it came, as it is without times and receivers, and by its times.
 fn wish(original: &Said, said: &Said, when: &When) -> Option<Wish> {
-    let head = Said { text: head(said), ..said.clone() };
+    let head = said.with(head(said));
     let han = original.text.chars().any(is_han);
     let has_url = !said.masks(Value::Url).is_empty();
     let repeats = when.repeats() || !when.times.is_empty();

@@ -248,14 +248,14 @@ rule!(AMOUNT = concat!(r"(?i)^(?:above|below|over|under|高于|低于)?\s*(-?\d[
 /// What a change says: times, a receiver, a threshold.
 fn changes(said: &Said, rest: &str) -> Map<String, Value> {
     let mut change = Map::new();
-    let mut piece = Said { text: rest.trim().to_owned(), ..said.clone() };
+    let mut piece = said.with(rest.trim().to_owned());
     if let Some(notification) = channel::take(&mut piece).notification {
         change.insert("notification".to_owned(), Value::Object(notification));
     }
     let mut when = when::take(&mut piece.clone());
     for lead in ["every ", "at ", "每"] {
         if !when.is_said() {
-            when = when::take(&mut Said { text: format!("{lead}{}", piece.text.trim()), ..piece.clone() });
+            when = when::take(&mut piece.with(format!("{lead}{}", piece.text.trim())));
         }
     }
     if let Some(every) = when.every {

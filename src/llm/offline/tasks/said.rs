@@ -94,6 +94,11 @@ impl Said {
         said
     }
 
+    /// Another text with the same values.
+    pub(super) fn with(&self, text: String) -> Self {
+        Self { text, values: self.values.clone() }
+    }
+
     /// The address, number or text of a masked value.
     pub(super) fn meaning(&self, mask: char) -> Option<&str> {
         self.value(mask).map(|(_, value)| value.meaning.as_str())
@@ -271,7 +276,7 @@ fn plain(text: &str) -> String {
 }
 
 /// `8 a.m.`: its points end no sentence.
-pub(super) fn meridiem() -> Option<&'static Regex> {
+pub(in super::super) fn meridiem() -> Option<&'static Regex> {
     static RULE: std::sync::LazyLock<Option<Regex>> = std::sync::LazyLock::new(|| Regex::new(r"(?i)(\d\s*)([ap])\.\s?m\b\.?").ok());
     RULE.as_ref()
 }
