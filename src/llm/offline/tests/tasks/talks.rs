@@ -56,9 +56,17 @@ fn where_several_tasks_fit_the_user_chooses() {
     let mut talk = Talk::new();
     talk.user("delete my reminder").next();
     let question = talk.results(&[&list()]).next();
-    assert_eq!(question, "More than one task fits:\n\n1. drink water (`0197a3c2-33cc`)\n2. check project status (`0197a3c2-44dd`)\n\nWhich one?");
+    assert_eq!(
+        question,
+        "More than one task fits:\n\n1. drink water (`0197a3c2-33cc`)\n2. check project status (`0197a3c2-44dd`)\n\nWhich one?"
+    );
     assert_eq!(talk.user("the second one").next(), r#"delete_background_task {"task_id":"0197a3c2-44dd-7000-8000-000000000004"}"#);
-    let answer = talk.results(&[&done("delete_background_task", &json!({"task_id": "0197a3c2-44dd-7000-8000-000000000004", "description": "check project status"}))]).next();
+    let answer = talk
+        .results(&[&done(
+            "delete_background_task",
+            &json!({"task_id": "0197a3c2-44dd-7000-8000-000000000004", "description": "check project status"}),
+        )])
+        .next();
     assert_eq!(answer, "Deleted “check project status”.");
     let mut talk = Talk::new();
     talk.user("pause my reminder").next();
@@ -71,7 +79,10 @@ fn a_task_that_is_not_there_is_not_guessed() {
     let mut talk = Talk::new();
     talk.user("pause the weather monitor").next();
     let answer = talk.results(&[&list()]).next();
-    assert!(answer.starts_with("No task fits “weather monitor”. There are:\n\n- Monitor TechCrunch for AI news\n- Morning news"), "{answer}");
+    assert!(
+        answer.starts_with("No task fits “weather monitor”. There are:\n\n- Monitor TechCrunch for AI news\n- Morning news"),
+        "{answer}"
+    );
     let mut talk = Talk::new();
     talk.user("暂停天气监控").next();
     let empty = done("list_background_tasks", &json!({"tasks": []}));
@@ -212,8 +223,37 @@ fn without_the_tools_nothing_about_tasks_is_understood() {
 #[test]
 fn no_text_breaks_the_reader() {
     let pool = [
-        "remind me", "to", "watch", "TechCrunch", "every", "30 minutes", "at 9", "text", "+1234567890", "tomorrow", "提醒我", "每天", "9点", "监控",
-        "，", "“", "\"", "cron", "* * * * *", "above", "5k", "digest", "pause", "all", "it", "Berlin time", "时间", "\u{e000}", "\u{e800}", "é", "İ",
+        "remind me",
+        "to",
+        "watch",
+        "TechCrunch",
+        "every",
+        "30 minutes",
+        "at 9",
+        "text",
+        "+1234567890",
+        "tomorrow",
+        "提醒我",
+        "每天",
+        "9点",
+        "监控",
+        "，",
+        "“",
+        "\"",
+        "cron",
+        "* * * * *",
+        "above",
+        "5k",
+        "digest",
+        "pause",
+        "all",
+        "it",
+        "Berlin time",
+        "时间",
+        "\u{e000}",
+        "\u{e800}",
+        "é",
+        "İ",
     ];
     proptest::proptest!(proptest::test_runner::Config::with_cases(300), |(picks in proptest::collection::vec((0..pool.len(), ".{0,3}"), 0..12))| {
         let said: Vec<String> = picks.iter().map(|(at, noise)| format!("{}{noise}", pool[*at])).collect();
