@@ -66,13 +66,13 @@ pub(super) fn plan(messages: &[Message], tools: &Toolset<'_>) -> Plan {
         turns.push(turn);
         since = at + 1;
     }
+    let stuck = tasks::resolve(&mut groups, &batches);
     let failed = |at: usize, done: &Done<'_>| {
         let readme = groups
             .get(at)
             .is_some_and(|group| group.iter().any(|planned| planned.purpose == Purpose::Readme && planned.tool == done.call.name));
         (reply::is_failure(done.result) || reply::is_refused(done)) && !readme
     };
-    let stuck = tasks::resolve(&mut groups, &batches);
     let stopped = batches.iter().enumerate().skip(since).any(|(at, batch)| batch.iter().any(|done| failed(at, done)));
     match groups.get(batches.len()) {
         // After a failure nothing that was to follow it is tried.

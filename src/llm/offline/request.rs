@@ -259,7 +259,7 @@ fn next_request(sentence: &str, joints: &[(usize, usize, bool)], context: &Conte
     joints.iter().copied().find(|(start, end, then)| {
         let (Some(before), Some(rest)) = (sentence.get(..*start), sentence.get(*end..)) else { return false };
         let whole = |text: &str| matches!(tasks::read(text, context.tools, None), Some(Meaning::Calls(_) | Meaning::Steps(_)));
-        let other = tasks::is_creation(rest, context.tools, None) || (*then && !tasks::adds_to(rest));
+        let other = (tasks::is_creation(rest, context.tools, None) && tasks::has_time(rest)) || (*then && !tasks::adds_to(rest));
         other && whole(before) && whole(rest)
     })
 }

@@ -102,6 +102,11 @@ pub(super) fn adds_to(text: &str) -> bool {
     few && (channel != channel::Channel::default() || when.is_said() || when.zone.is_some()) && create::read(text).is_none()
 }
 
+/// Whether a text says when.
+pub(super) fn has_time(text: &str) -> bool {
+    when::take(&mut said::Said::new(text)).is_said()
+}
+
 /// The calls that make a task, or the question that is open.
 fn drafted(draft: Draft, tools: &Toolset<'_>) -> Meaning {
     let ready = match settle::settle(&draft) {
@@ -178,9 +183,9 @@ pub(super) fn question(question: &Question, lang: Lang) -> String {
             _ => lang.pick("Which ntfy topic shall I use?", "请问用哪个 ntfy 主题？"),
         }
         .to_owned(),
-        Question::Target { .. } => {
-            lang.pick("Which task do you mean? Give words of its description or its id.", "指的是哪个任务？请给出描述中的词或编号。").to_owned()
-        }
+        Question::Target { .. } => lang
+            .pick("Which task do you mean? Give words of its description or its id.", "指的是哪个任务？请给出描述中的词或编号。")
+            .to_owned(),
         Question::Which { options, .. } => lookup::which(options, lang),
     }
 }
@@ -234,7 +239,8 @@ fn again(open: &Question) -> Option<Meaning> {
 
 /// The question that a tool's answer leaves open: a new task lacked the one who is told.
 pub(super) fn left_open(batches: &[Vec<Done<'_>>]) -> Option<Question> {
-    let done = batches.last()?.iter().find(|done| is_tool(done.call.name.as_str(), CREATE) || is_tool(done.call.name.as_str(), manage::UPDATE))?;
+    let done =
+        batches.last()?.iter().find(|done| is_tool(done.call.name.as_str(), CREATE) || is_tool(done.call.name.as_str(), manage::UPDATE))?;
     if !super::reply::is_failure(done.result) && !lookup::is_error(done.result) {
         return None;
     }

@@ -26,7 +26,8 @@ pub(super) fn refused(done: &Done<'_>, lang: Lang) -> String {
         Some(Value::Object(error)) => error.get("message").and_then(Value::as_str).map(str::to_owned),
         _ => text("error").map(str::to_owned),
     };
-    let reason = error.or_else(|| text("message").map(str::to_owned)).unwrap_or_else(|| lang.pick("no reason given", "没有说明原因").to_owned());
+    let reason =
+        error.or_else(|| text("message").map(str::to_owned)).unwrap_or_else(|| lang.pick("no reason given", "没有说明原因").to_owned());
     let reason = cut_middle(&clean(&reason), REASON_BYTES_MAX).into_owned();
     let nothing = if is_tool(done.call.name.as_str(), CREATE) {
         lang.pick("**The task was not created:** ", "**任务没有创建：** ")
@@ -156,16 +157,22 @@ fn what(task: &Map<String, Value>, lang: Lang) -> String {
             match lang {
                 Lang::En if change => format!("watches `{metric}` for a change of {limit}{percent}"),
                 Lang::Zh if change => format!("监控 `{metric}`，变化达到 {limit}{percent} 时通知"),
-                Lang::En => format!("watches whether `{metric}` {} {limit}", match direction {
-                    "below" => "falls to",
-                    "cross" => "crosses",
-                    _ => "rises to",
-                }),
-                Lang::Zh => format!("监控 `{metric}` 是否{} {limit}", match direction {
-                    "below" => "低于",
-                    "cross" => "越过",
-                    _ => "高于",
-                }),
+                Lang::En => format!(
+                    "watches whether `{metric}` {} {limit}",
+                    match direction {
+                        "below" => "falls to",
+                        "cross" => "crosses",
+                        _ => "rises to",
+                    }
+                ),
+                Lang::Zh => format!(
+                    "监控 `{metric}` 是否{} {limit}",
+                    match direction {
+                        "below" => "低于",
+                        "cross" => "越过",
+                        _ => "高于",
+                    }
+                ),
             }
         }
         _ => match text(&config, "action") {
@@ -370,7 +377,11 @@ fn status(data: &Value, lang: Lang) -> Option<String> {
     let mut out = if running {
         lang.pick("The scheduler is running.", "调度器正在运行。").to_owned()
     } else {
-        lang.pick("The scheduler is **not** running: nothing is checked until it does.", "调度器**没有**运行：在它启动之前不会检查任何任务。").to_owned()
+        lang.pick(
+            "The scheduler is **not** running: nothing is checked until it does.",
+            "调度器**没有**运行：在它启动之前不会检查任何任务。",
+        )
+        .to_owned()
     };
     let (total, active, paused) = (number("total_tasks")?, number("active_tasks").unwrap_or(0), number("paused_tasks").unwrap_or(0));
     let _ = match lang {
@@ -378,7 +389,10 @@ fn status(data: &Value, lang: Lang) -> Option<String> {
         Lang::Zh => write!(out, "\n\n- **任务**：{total} 个（{active} 个运行中，{paused} 个已暂停）"),
     };
     for (kind, count) in data.get("task_types").and_then(Value::as_object).into_iter().flatten() {
-        let task = Map::from_iter([("task_type".to_owned(), Value::String(kind.clone())), ("config".to_owned(), serde_json::json!({"action": 1}))]);
+        let task = Map::from_iter([
+            ("task_type".to_owned(), Value::String(kind.clone())),
+            ("config".to_owned(), serde_json::json!({"action": 1})),
+        ]);
         let _ = write!(out, "\n- **{}**{}{count}", kind_name(&task, lang), lang.pick(": ", "："));
     }
     Some(out)

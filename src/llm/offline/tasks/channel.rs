@@ -19,7 +19,9 @@ macro_rules! tell {
 
 rule!(
     PHONE = concat!(
-        r"(?i)", lead!(), tell!(),
+        r"(?i)",
+        lead!(),
+        tell!(),
         r"(?:\b(?:by|via|through|with|per|using|as|over|in)\s+)?(?:\ban?\s+)?(?:\b(?:sms|text|texts|phone|call|whatsapp)\b\s*)?(?:\b(?:messages?|notifications?|alerts?)\b\s*)?(?:\b(?:me|us)\b\s*)?(?:\b(?:it|this|that|them)\b\s*)?(?:\b(?:an?)\s+(?:sms|text(?:\s+messages?)?|message)\b\s*)?(?:(?:\b(?:to|at|on|is)\b|:)\s*)*(?:\b(?:my|the|this)\b\s*)?(?:\b(?:phone|number|mobile|cell)\b\s*)*(?:\b(?:is|at)\b\s*|:\s*)?",
         phone!()
     )
@@ -33,7 +35,9 @@ rule!(
 );
 rule!(
     MAIL = concat!(
-        r"(?i)", lead!(), tell!(),
+        r"(?i)",
+        lead!(),
+        tell!(),
         r"(?:\b(?:by|via|through|with|per|using|as|over|in)\s+)?(?:\ban?\s+)?(?:\be-?mails?\b\s*)?(?:\b(?:notifications?|alerts?|messages?)\b\s*)?(?:\b(?:me|us|it|them|this|that|the\s+\w+)\b\s*)*(?:(?:\b(?:to|at|on|is)\b|:)\s*)*(?:\b(?:my|the)\b\s*)?(?:\b(?:e-?mail|address|mailbox|inbox)\b\s*)*(?:(?:\bis\b|:)\s*)?",
         mail!()
     )
@@ -45,23 +49,71 @@ rule!(
         r"\s*(?:通知我|告诉我|提醒我)?"
     )
 );
-rule!(WEBHOOK = concat!(r"(?i)", lead!(), tell!(), r"(?:\b(?:to|by|via|through|with|using|call|trigger|hit)\b\s*)*(?:\b(?:the|a|my)\b\s*)?\bweb\s?hook\b\s*(?:\b(?:at|to|url|on|address|is)\b\s*|:\s*)*(", url!(), ")"));
-rule!(WEBHOOK_AFTER = concat!(r"(?i)", lead!(), tell!(), r"(?:\b(?:to|by|via|at)\b\s*)*(?:\b(?:the|a|my)\b\s*)?(", url!(), r")\s*(?:\((?:as )?(?:a\s+)?webhook\)|\b(?:as\s+(?:a\s+)?)?webhook\b)"));
-rule!(POST_TO = concat!(r"(?i)", lead!(), r"\b(?:post|posts|posting|POST|push)\s+(?:\b(?:it|them|this|that|results?|updates?|events?|alerts?|the\s+\w+|a\s+message|changes?|each|every|notification)\b\s*)*(?:to|at)\s+(", url!(), ")"));
-rule!(WEBHOOK_HAN = concat!(r"(?i)(?:[，,、]?\s*(?:并且?|然后|再|就|请))*\s*(?:用|通过|以)?\s*(?:推送|发送?|通知|调用|触发|请求|post)?\s*(?:到|给|至)?\s*(?:(?:web\s?hook|钩子)\s*(?:地址)?\s*(?:到|给|至|是|为|:)*\s*(", url!(), r")|(", url!(), r")\s*(?:这个)?(?:web\s?hook|钩子))"));
-rule!(CALLBACK = concat!(r"(?i)", lead!(), r"(?:\b(?:with|using|and|set)\b\s*)*(?:\b(?:the|a|my)\b\s*)?(?:\bcallback(?:[_ ]url)?\b|回调(?:地址|网址)?)\s*(?:\b(?:at|to|is|url|address)\b\s*|[:是为到]\s*)*(", url!(), ")"));
-rule!(NTFY = r#"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|push|send|publish|post|it|me|us|a|an|notification|notifications)\b\s*)*(?:\b(?:by|via|through|with|using|to|on|over)\b\s*|[，,]?\s*(?:用|通过|推送|发送?|到|给|以))*\s*(?:\bmy\b\s*)?(?:\bthe\b\s*)?\bntfy\b(?:\.sh)?\s*(?:\b(?:topic|channel|the)\b\s*|主题|频道|的|上)*\s*(?:\b(?:called|named)\b\s*|[:/到]\s*)?(?:([\x{e100}-\x{e1ff}])|([\w-]{2,64}))?(?:\s+topic\b)?"#);
+rule!(
+    WEBHOOK = concat!(
+        r"(?i)",
+        lead!(),
+        tell!(),
+        r"(?:\b(?:to|by|via|through|with|using|call|trigger|hit)\b\s*)*(?:\b(?:the|a|my)\b\s*)?\bweb\s?hook\b\s*(?:\b(?:at|to|url|on|address|is)\b\s*|:\s*)*(",
+        url!(),
+        ")"
+    )
+);
+rule!(
+    WEBHOOK_AFTER = concat!(
+        r"(?i)",
+        lead!(),
+        tell!(),
+        r"(?:\b(?:to|by|via|at)\b\s*)*(?:\b(?:the|a|my)\b\s*)?(",
+        url!(),
+        r")\s*(?:\((?:as )?(?:a\s+)?webhook\)|\b(?:as\s+(?:a\s+)?)?webhook\b)"
+    )
+);
+rule!(
+    POST_TO = concat!(
+        r"(?i)",
+        lead!(),
+        r"\b(?:post|posts|posting|POST|push)\s+(?:\b(?:it|them|this|that|results?|updates?|events?|alerts?|the\s+\w+|a\s+message|changes?|each|every|notification)\b\s*)*(?:to|at)\s+(",
+        url!(),
+        ")"
+    )
+);
+rule!(
+    WEBHOOK_HAN = concat!(
+        r"(?i)(?:[，,、]?\s*(?:并且?|然后|再|就|请))*\s*(?:用|通过|以)?\s*(?:推送|发送?|通知|调用|触发|请求|post)?\s*(?:到|给|至)?\s*(?:(?:web\s?hook|钩子)\s*(?:地址)?\s*(?:到|给|至|是|为|:)*\s*(",
+        url!(),
+        r")|(",
+        url!(),
+        r")\s*(?:这个)?(?:web\s?hook|钩子))"
+    )
+);
+rule!(
+    CALLBACK = concat!(
+        r"(?i)",
+        lead!(),
+        r"(?:\b(?:with|using|and|set)\b\s*)*(?:\b(?:the|a|my)\b\s*)?(?:\bcallback(?:[_ ]url)?\b|回调(?:地址|网址)?)\s*(?:\b(?:at|to|is|url|address)\b\s*|[:是为到]\s*)*(",
+        url!(),
+        ")"
+    )
+);
+rule!(
+    NTFY = r#"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|push|send|publish|post|it|me|us|a|an|notification|notifications)\b\s*)*(?:\b(?:by|via|through|with|using|to|on|over)\b\s*|[，,]?\s*(?:用|通过|推送|发送?|到|给|以))*\s*(?:\bmy\b\s*)?(?:\bthe\b\s*)?\bntfy\b(?:\.sh)?\s*(?:\b(?:topic|channel|the)\b\s*|主题|频道|的|上)*\s*(?:\b(?:called|named)\b\s*|[:/到]\s*)?(?:([\x{e100}-\x{e1ff}])|([\w-]{2,64}))?(?:\s+topic\b)?"#
+);
 rule!(
     DESKTOP = r"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|send|show|pop up|display|give|me|us)\b\s*)*(?:(?:\b(?:by|via|through|with|using|as|on|to)\b)\s*)?(?:\b(?:a|an|the|my)\b\s*)?\bdesktop\b\s*(?:\b(?:notifications?|alerts?|messages?|popups?)\b)?|[，,]?(?:用|通过|以|弹出?|发|在)*(?:一个)?桌面上?(?:通知|提醒|弹窗|消息)*(?:我|告诉我)*"
 );
 rule!(
     SMS = r"(?i)(?:[,，;]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|inform|send|deliver|let)\b\s+(?:\b(?:me|us|it|them|the result|updates?|alerts?|notifications?)\b\s*)+)?(?:\b(?:by|via|through|with|per|using|as|over)\s+(?:an?\s+)?(?:sms|text(?:s|\s*messages?)?)\b(?:\s+(?:to\s+)?(?:my|the)\s+(?:phone|mobile|cell|number)(?:\s+number)?)?|\b(?:text|sms)\s+(?:me|us)\b(?:\s+(?:the\s+results?|it|about it|then|updates?))?|\bsend\s+(?:me\s+|us\s+)?(?:an?\s+)?(?:sms|text(?:\s+message)?)\b(?:\s+to\s+me)?|\btext\s+(?:it|them|the results?)\s+to\s+(?:me|my phone)\b|\bby phone\b)"
 );
-rule!(SMS_HAN = r"(?:[，,、]?\s*(?:并且?|然后|再|就|请|则|同时))*(?:用|通过|以|给我|向我)*(?:发送?|推送)?(?:一?条|个)?(?:手机)?(?:短信|SMS|sms)(?:给我|通知我|提醒我|告诉我|到我?手机|通知|提醒|我)*");
+rule!(
+    SMS_HAN = r"(?:[，,、]?\s*(?:并且?|然后|再|就|请|则|同时))*(?:用|通过|以|给我|向我)*(?:发送?|推送)?(?:一?条|个)?(?:手机)?(?:短信|SMS|sms)(?:给我|通知我|提醒我|告诉我|到我?手机|通知|提醒|我)*"
+);
 rule!(
     EMAIL = r"(?i)(?:[,，;]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|inform|send|deliver|let)\b\s+(?:\b(?:me|us|it|them|the result|updates?|alerts?|notifications?)\b\s*)+)?(?:\b(?:by|via|through|with|per|using|as|over)\s+(?:an?\s+)?e-?mail\b|\b(?:e-?mail|mail)\s+(?:me|us)\b(?:\s+(?:the\s+results?|it|about it|then|updates?))?|\bsend\s+(?:me\s+|us\s+)?(?:an?\s+)?e-?mail\b(?:\s+to\s+me)?|\be-?mail\s+(?:it|them)\s+to\s+me\b)"
 );
-rule!(EMAIL_HAN = r"(?i)(?:[，,、]?\s*(?:并且?|然后|再|就|请|则|同时))*(?:用|通过|以|给我|向我)*(?:发送?|推送)?(?:一?封|个|到)?(?:我的?)?(?:电子邮件|邮件|邮箱|电邮)(?:给我|通知我|提醒我|告诉我|通知|提醒|我)*");
+rule!(
+    EMAIL_HAN = r"(?i)(?:[，,、]?\s*(?:并且?|然后|再|就|请|则|同时))*(?:用|通过|以|给我|向我)*(?:发送?|推送)?(?:一?封|个|到)?(?:我的?)?(?:电子邮件|邮件|邮箱|电邮)(?:给我|通知我|提醒我|告诉我|通知|提醒|我)*"
+);
 rule!(
     NOBODY = r"(?i)[,，]?\s*(?:\b(?:and|but|with|without)\b\s*)*(?:\bno notifications?\b|\bwithout (?:any )?notif\w+\b|\b(?:don't|do not) notify me\b|\b(?:only|just)?\s*(?:to|in(?:to)?) (?:the|my) inbox(?: only)?\b|\bsilently\b|\bquietly\b)|[，,]?(?:不用|不要|无需|不必)(?:通知|提醒)(?:我)?|[，,]?(?:只|仅)?(?:放到?|发到|存到?|放进)收件箱"
 );
@@ -137,7 +189,8 @@ fn with_receiver(said: &mut Said) -> Option<Map<String, Value>> {
 }
 
 /// Words behind `ntfy` that are no topic.
-const NO_TOPICS: &[&str] = &["when", "if", "and", "every", "each", "at", "on", "whenever", "once", "topic", "as", "for", "me", "about", "to", "in"];
+const NO_TOPICS: &[&str] =
+    &["when", "if", "and", "every", "each", "at", "on", "whenever", "once", "topic", "as", "for", "me", "about", "to", "in"];
 
 /// A channel that is named alone: its receiver may be known to the config, or is asked for by the tool.
 fn by_words(said: &mut Said) -> Option<Map<String, Value>> {

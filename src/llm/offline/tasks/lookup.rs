@@ -265,15 +265,50 @@ const KINDS: &[(&str, &[&str])] = &[
 
 /// Words for a task that say nothing about which one.
 const EMPTY: &[&str] = &[
-    "the", "my", "a", "an", "task", "tasks", "job", "about", "for", "on", "of", "to", "that", "this", "one", "me", "background", "is", "at",
-    "news", "and", "please", "web", "page", "site", "named", "called", "from", "in", "when", "if", "daily", "every", "price", "updates", "with",
+    "the",
+    "my",
+    "a",
+    "an",
+    "task",
+    "tasks",
+    "job",
+    "about",
+    "for",
+    "on",
+    "of",
+    "to",
+    "that",
+    "this",
+    "one",
+    "me",
+    "background",
+    "is",
+    "at",
+    "news",
+    "and",
+    "please",
+    "web",
+    "page",
+    "site",
+    "named",
+    "called",
+    "from",
+    "in",
+    "when",
+    "if",
+    "daily",
+    "every",
+    "price",
+    "updates",
+    "with",
 ];
 
 /// The tasks that words fit: by id, by the exact description, by their words; the best ones only.
 fn fitting<'t>(tasks: &'t [Map<String, Value>], words: &str) -> Vec<&'t Map<String, Value>> {
     let all = words.strip_prefix(ALL);
     let wanted = all.unwrap_or(words).trim().to_lowercase();
-    let by = |fits: &dyn Fn(&Map<String, Value>) -> bool| -> Vec<&'t Map<String, Value>> { tasks.iter().filter(|task| fits(task)).collect() };
+    let by =
+        |fits: &dyn Fn(&Map<String, Value>) -> bool| -> Vec<&'t Map<String, Value>> { tasks.iter().filter(|task| fits(task)).collect() };
     if all.is_none() {
         let exact = by(&|task| text_of(task, "description").to_lowercase() == wanted);
         let by_id = by(&|task| wanted.len() >= 3 && id_of(task).to_lowercase().starts_with(&wanted));
@@ -282,7 +317,13 @@ fn fitting<'t>(tasks: &'t [Map<String, Value>], words: &str) -> Vec<&'t Map<Stri
         }
     }
     let (kinds, content) = taken_apart(&wanted);
-    let of_kind = |task: &Map<String, Value>| kinds.is_empty() || kinds.contains(&text_of(task, "task_type"));
+    // A schedule is a digest only where it gathers news.
+    let of_kind = |task: &Map<String, Value>| {
+        let kind = text_of(task, "task_type");
+        let plain = kind == "schedule" && kinds.first() == Some(&"news_digest");
+        let gathers = || task.get("config").is_some_and(|config| text_in(config, "action") == "news_digest");
+        kinds.is_empty() || (kinds.contains(&kind) && (!plain || gathers()))
+    };
     let scored: Vec<(usize, &Map<String, Value>)> = tasks.iter().map(|task| (score(task, &content), task)).collect();
     let best = scored.iter().filter(|(_, task)| of_kind(task)).map(|(score, _)| *score).max().unwrap_or(0);
     if content.is_empty() || all.is_some() {
@@ -410,9 +451,9 @@ pub(in super::super) fn told(stuck: &Stuck, lang: Lang) -> String {
             }
         }
         Stuck::Several(question) => super::question(question, lang),
-        Stuck::NoMoment => {
-            lang.pick("I could not work out that date. Say it like “2026-12-01 at 10:00”.", "无法确定这个日期，请写成“2026-12-01 10:00”。").to_owned()
-        }
+        Stuck::NoMoment => lang
+            .pick("I could not work out that date. Say it like “2026-12-01 at 10:00”.", "无法确定这个日期，请写成“2026-12-01 10:00”。")
+            .to_owned(),
         Stuck::NoChange { name } => match lang {
             Lang::En => format!("“{name}” has nothing of that kind to change. Nothing was changed."),
             Lang::Zh => format!("“{name}”没有这样的设置可改，未作更改。"),

@@ -70,7 +70,9 @@ rule!(
     DOMAIN = r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:com|org|net|edu|gov|io|dev|ai|app|co|cn|uk|de|fr|eu|us|jp|it|es|nl|ch|at|in|tv|me|info|news|blog|xyz|sh|gg|rs|so|to|tech)(?:\.[a-z]{2})?(?::\d{2,5})?(?:/[^\s\p{Han}，。；、）)]*)?"
 );
 rule!(REPO = r"(?i)\b([a-z0-9][\w.-]*/[\w.-]+)(?:'s)?\s+(?:(releases?|issues|tags|commits)\s*)?(?:page\s+)?(?:on|at|from|in)\s+github\b");
-rule!(REPO_HAN = r"(?i)github\s*(?:上的?|的|仓库|项目)*\s*([a-z0-9][\w.-]*/[\w.-]+)(?:\s*的?\s*(releases?|issues|tags|commits|发布|新版本))?");
+rule!(
+    REPO_HAN = r"(?i)github\s*(?:上的?|的|仓库|项目)*\s*([a-z0-9][\w.-]*/[\w.-]+)(?:\s*的?\s*(releases?|issues|tags|commits|发布|新版本))?"
+);
 rule!(SUBREDDIT = r"(?i)(?:^|[\s,，])(/?r/([a-z0-9_]{2,30}))\b");
 rule!(
     CALLED = r"(?i)(?:\b(?:text|sms|phone|number|mobile|cell|whatsapp)\b(?:\s+(?:me|us|it|them|message|messages|number|is|at|on|to|my|phone))*\s*:?\s*|(?:短信|手机号?|电话|号码)(?:通知|提醒|发送|发)*(?:到|给|至|是|为|：|:)*\s*)(\(?\d[\d\s().-]{5,20}\d)"
@@ -92,6 +94,11 @@ impl Said {
         }
         said.mask_sites();
         said
+    }
+
+    /// Another text with the same values.
+    pub(super) fn with(&self, text: String) -> Self {
+        Self { text, values: self.values.clone() }
     }
 
     /// The address, number or text of a masked value.
@@ -194,12 +201,16 @@ impl Said {
     }
 
     fn mask_domains(&mut self) {
-        let known: Vec<String> = sites::SITES.iter().flat_map(|(names, _)| names.split('|')).map(str::to_owned).collect();
         self.mask(&DOMAIN, Kind::Url, |domain| {
             let domain = domain.trim_end_matches([',', '.', ';', '!', '?']);
             // `dev.to` and `lobste.rs` are names of sites, `a.rs` alone is more likely a file.
             let short = domain.rsplit('.').next().is_some_and(|end| matches!(end, "rs" | "sh" | "so" | "to" | "me" | "at" | "in" | "it"));
-            let wanted = !short || known.iter().any(|name| name == domain) || domain.contains('/') || domain.starts_with("www.");
+            let lower = domain.to_lowercase();
+            let known = sites::SITES.iter().find(|(names, _)| names.split('|').any(|name| name == lower));
+            if let Some((_, url)) = known {
+                return Some((*url).to_owned());
+            }
+            let wanted = !short || domain.contains('/') || domain.starts_with("www.");
             wanted.then(|| format!("https://{domain}"))
         });
     }
@@ -271,7 +282,7 @@ fn plain(text: &str) -> String {
 }
 
 /// `8 a.m.`: its points end no sentence.
-pub(super) fn meridiem() -> Option<&'static Regex> {
+pub(in super::super) fn meridiem() -> Option<&'static Regex> {
     static RULE: std::sync::LazyLock<Option<Regex>> = std::sync::LazyLock::new(|| Regex::new(r"(?i)(\d\s*)([ap])\.\s?m\b\.?").ok());
     RULE.as_ref()
 }

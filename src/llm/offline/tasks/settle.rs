@@ -76,7 +76,8 @@ pub(super) fn settle(draft: &Draft) -> Result<Ready, Slot> {
     config.extend(draft.when.zone.as_ref().map(|zone| ("timezone".to_owned(), json!(zone))));
     config.extend(draft.channel.notification.clone().map(|notification| ("notification".to_owned(), Value::Object(notification))));
     let description = if draft.description.trim().is_empty() { kind.as_str().replace('_', " ") } else { draft.description.clone() };
-    let mut arguments = args(&[("task_type", json!(kind.as_str())), ("description", json!(description)), ("config", Value::Object(config))]);
+    let mut arguments =
+        args(&[("task_type", json!(kind.as_str())), ("description", json!(description)), ("config", Value::Object(config))]);
     arguments.extend(draft.channel.callback_url.as_ref().map(|url| ("callback_url".to_owned(), json!(url))));
     Ok(Ready { arguments, needs_now, zone: draft.when.zone.clone() })
 }
@@ -187,10 +188,8 @@ fn within_days(every: f64, days: &str) -> Option<String> {
 /// The question for what is missing.
 pub(super) fn question(slot: Slot, lang: Lang) -> &'static str {
     match slot {
-        Slot::Page => lang.pick(
-            "Which page shall I watch? Give its address or the name of a well-known site.",
-            "要监控哪个网页？请给出网址或网站名。",
-        ),
+        Slot::Page => lang
+            .pick("Which page shall I watch? Give its address or the name of a well-known site.", "要监控哪个网页？请给出网址或网站名。"),
         Slot::Sources => lang.pick(
             "Which sites shall the digest take its news from? Give names or addresses.",
             "摘要要汇总哪些网站的新闻？请给出网站名或网址。",
@@ -247,7 +246,8 @@ pub(super) fn answered(draft: &mut Draft, slot: Slot, text: &str) -> bool {
         Slot::Metric => {
             let named = sites::metric(text).map(str::to_owned);
             let fresh = super::threshold::read(&mut said, draft.threshold.clone());
-            draft.threshold.metric = if fresh.source.is_empty() { named.or(fresh.metric) } else { fresh.metric.or(Some("value".to_owned())) };
+            draft.threshold.metric =
+                if fresh.source.is_empty() { named.or(fresh.metric) } else { fresh.metric.or(Some("value".to_owned())) };
             draft.threshold.source.extend(fresh.source);
             draft.threshold.metric.is_some()
         }

@@ -178,10 +178,5 @@ pub(super) fn named(text: &str) -> Vec<(std::ops::Range<usize>, &'static str)> {
 /// What people call the page of an address, if it is a known site.
 pub(super) fn names_of(url: &str) -> Vec<&'static str> {
     let url = url.trim_end_matches('/');
-    SITES
-        .iter()
-        .filter(|(_, site)| *site == url)
-        .flat_map(|(names, _)| names.split('|'))
-        .map(|name| name.trim_start_matches('!'))
-        .collect()
+    SITES.iter().filter(|(_, site)| *site == url).flat_map(|(names, _)| names.split('|')).map(|name| name.trim_start_matches('!')).collect()
 }

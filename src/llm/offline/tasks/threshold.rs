@@ -25,15 +25,19 @@ macro_rules! amount {
     };
 }
 
-rule!(COOLDOWN = r"(?i)[,，]?\s*(?:\b(?:but\s+)?(?:at most|no more than|not more than)\s+(?:once\s+)?(?:every|per|an?|in)\s*(\d+(?:\.\d+)?)?\s*(minutes?|mins?|hours?|days?)\b|\b(?:with\s+(?:an?\s+)?)?cool\s?down\s+(?:of\s+)?(\d+(?:\.\d+)?)\s*(minutes?|mins?|hours?|days?)\b|最多\s*(?:每)?(\d+)?\s*个?(分钟|小时|天)(?:通知)?(?:一次)?)");
+rule!(
+    COOLDOWN = r"(?i)[,，]?\s*(?:\b(?:but\s+)?(?:at most|no more than|not more than)\s+(?:once\s+)?(?:every|per|an?|in)\s*(\d+(?:\.\d+)?)?\s*(minutes?|mins?|hours?|days?)\b|\b(?:with\s+(?:an?\s+)?)?cool\s?down\s+(?:of\s+)?(\d+(?:\.\d+)?)\s*(minutes?|mins?|hours?|days?)\b|最多\s*(?:每)?(\d+)?\s*个?(分钟|小时|天)(?:通知)?(?:一次)?)"
+);
 rule!(HYSTERESIS = r"(?i)[,，]?\s*(?:with\s+(?:an?\s+)?)?(?:hysteresis|回差|滞后)\s*(?:of|为|是)?\s*(\d[\d,]*(?:\.\d+)?)");
-rule!(OVER = r"(?i)\b(?:in|within|over|during)\s+(?:the\s+(?:last|past)\s+|an?\s+|one\s+)?(\d+(?:\.\d+)?)?\s*(minutes?|mins?|hours?|hrs?|days?|weeks?)\b|(\d+|一|半)?\s*个?(分钟|小时|天)(?:之)?内");
+rule!(
+    OVER = r"(?i)\b(?:in|within|over|during)\s+(?:the\s+(?:last|past)\s+|an?\s+|one\s+)?(\d+(?:\.\d+)?)?\s*(minutes?|mins?|hours?|hrs?|days?|weeks?)\b|(\d+|一|半)?\s*个?(分钟|小时|天)(?:之)?内"
+);
 rule!(
     MOVES = r"(?i)\b(?:(rises?|gains?|increases?|jumps?|goes up|climbs?|surges?|up)|(drops?|falls?|decreases?|loses?|goes down|declines?|sinks?|crashes|down)|(moves?|changes?|swings?|varies))\s+(?:by\s+)?(?:more than\s+|at least\s+|over\s+)?(\d+(?:\.\d+)?)\s*(?:%|percent\b)|(?:(上涨|涨幅|涨)|(下跌|跌幅|跌)|(波动|变化|涨跌))(?:超过|达到?|了|幅度)*\s*(\d+(?:\.\d+)?)\s*%"
 );
 rule!(
     ABOVE = concat!(
-        r"(?i)(?:\b(?:is|are|gets?|goes|go|climbs?|rises?|jumps?|moves?|stays|surges?|increases?|grows|shoots)\s+)?(?:\b(?:is\s+)?(?:above|over|beyond|exceed(?:s|ing)?|greater than|more than|higher than|larger than|bigger than|at least|past|tops?|surpass(?:es)?|hits?|reach(?:es)?|breaks?|up to|rises? to|climbs? to)\b|>=?|≥)\s*",
+        r"(?i)(?:\b(?:is|are|gets?|goes|go|climbs?|rises?|jumps?|moves?|stays|surges?|increases?|grows|shoots)\s+)?(?:\b(?:is\s+)?(?:above|over|beyond|exceed(?:s|ing)?|greater than|more than|higher than|larger than|bigger than|at least|past|tops|surpass(?:es)?|hits?|reach(?:es)?|breaks?|up to|rises? to|climbs? to)\b|>=?|≥)\s*",
         amount!()
     )
 );
@@ -43,22 +47,50 @@ rule!(
         amount!()
     )
 );
-rule!(CROSS = concat!(r"(?i)\b(?:cross(?:es)?|passes|goes through|moves through)\b\s*(?:either (?:way|direction)\s*)?(?:the\s+)?(?:mark\s+of\s+|threshold\s+of\s+)?", amount!()));
-rule!(HAN_ABOVE = concat!(r"(?:价格?)?(?:高于|超过|大于|涨到|涨破|涨过|突破|升到|升破|达到|升至|涨至|多于|高过|超出|到了|到达)\s*", amount!()));
+rule!(
+    CROSS = concat!(
+        r"(?i)\b(?:cross(?:es)?|passes|goes through|moves through)\b\s*(?:either (?:way|direction)\s*)?(?:the\s+)?(?:mark\s+of\s+|threshold\s+of\s+)?",
+        amount!()
+    )
+);
+rule!(
+    HAN_ABOVE =
+        concat!(r"(?:价格?)?(?:高于|超过|大于|涨到|涨破|涨过|突破|升到|升破|达到|升至|涨至|多于|高过|超出|到了|到达)\s*", amount!())
+);
 rule!(HAN_BELOW = concat!(r"(?:价格?)?(?:低于|跌破|跌到|小于|降到|降至|少于|不足|跌至|低过|跌落到|掉到|回落到|降低到|不到)\s*", amount!()));
 rule!(HAN_CROSS = concat!(r"(?:价格?)?(?:穿过|穿越|越过|触及)\s*", amount!()));
 rule!(HAN_AMOUNT = r"^[一二两三四五六七八九十]");
 
-rule!(POINTER = r"(?i)(?:\b(?:at|with|using|by|and|the|its)\s+)*\b(?:json[\s_-]?)?pointer\s*[:=]?\s*(?:is\s+)?(/[^\s，,;]*|[\x{e100}-\x{e1ff}])|(?:JSON|json)\s*(?:指针|路径)\s*[:是为]?\s*(/[^\s，,;\p{Han}]*)|\bat\s+(/[a-z0-9_/~-]+)");
-rule!(CSS = concat!(r"(?i)(?:\b(?:at|with|using|by|and|the)\s+)*(?:\bcss(?:[\s_-]?selector)?\b|\bselector\b|选择器)\s*[:=是为]?\s*(", quote!(), r"|[#.][\w-]+(?:\s*>\s*[\w.#-]+)*|[a-z][\w-]*(?:[.#][\w-]+)+)"));
-rule!(REGEX = concat!(r"(?i)(?:\b(?:at|with|using|by|and|the|matching)\s+)*(?:\bregex(?:p)?\b|\bregular expression\b|正则(?:表达式)?)\s*[:=是为]?\s*(", quote!(), r"|/[^/\s]+/)"));
+rule!(
+    POINTER = r"(?i)(?:\b(?:at|with|using|by|and|the|its)\s+)*\b(?:json[\s_-]?)?pointer\s*[:=]?\s*(?:is\s+)?(/[^\s，,;]*|[\x{e100}-\x{e1ff}])|(?:JSON|json)\s*(?:指针|路径)\s*[:是为]?\s*(/[^\s，,;\p{Han}]*)|\bat\s+(/[a-z0-9_/~-]+)"
+);
+rule!(
+    CSS = concat!(
+        r"(?i)(?:\b(?:at|with|using|by|and|the)\s+)*(?:\bcss(?:[\s_-]?selector)?\b|\bselector\b|选择器)\s*[:=是为]?\s*(",
+        quote!(),
+        r"|[#.][\w-]+(?:\s*>\s*[\w.#-]+)*|[a-z][\w-]*(?:[.#][\w-]+)+)"
+    )
+);
+rule!(
+    REGEX = concat!(
+        r"(?i)(?:\b(?:at|with|using|by|and|the|matching)\s+)*(?:\bregex(?:p)?\b|\bregular expression\b|正则(?:表达式)?)\s*[:=是为]?\s*(",
+        quote!(),
+        r"|/[^/\s]+/)"
+    )
+);
 
 rule!(
     SUBJECT = r"(?i)\b(?:when(?:ever)?|if|once|as soon as|should|in case|that)\s+(?:the\s+|my\s+|its\s+)?((?:[^\x{e800},;.]|\.\d)+?)\s*$"
 );
-rule!(SUBJECT_VERB = r"(?i)\b(?:watch|monitor|track|check|keep (?:an eye|tabs) on|observe|alert|alerts?\s+(?:for|on|me (?:on|about|for))|for|of)\s+(?:me\s+)?(?:the\s+|my\s+)?((?:[^\x{e800},;.]|\.\d)+?)\s*(?:[,;]|\band\b.*)?$");
-rule!(SUBJECT_HAN = r"(?:如果|若|一旦|要是|当|只要|等|监控|监测|盯着?|关注|跟踪|看着?|查|在|帮我|请)*(?:一下)?\s*([^\x{e800}，。；,;]+?)(?:的)?(?:一旦|如果)?\s*$");
-rule!(METRIC_NOISE = r"(?i)^(?:the|my|a|an|its|this|current|value|level|of|number|rate)\b\s*|\s*(?:\b(?:goes?|gets?|is|are|has|becomes?|ever|value|it|price is|currently|drops?|falls?|rises?|climbs?)|的|价格是|价位|数值|又|再次?|会|能|指数)$");
+rule!(
+    SUBJECT_VERB = r"(?i)\b(?:watch|monitor|track|check|keep (?:an eye|tabs) on|observe|alert|alerts?\s+(?:for|on|me (?:on|about|for))|for|of)\s+(?:me\s+)?(?:the\s+|my\s+)?((?:[^\x{e800},;.]|\.\d)+?)\s*(?:[,;]|\band\b.*)?$"
+);
+rule!(
+    SUBJECT_HAN = r"(?:如果|若|一旦|要是|当|只要|等|监控|监测|盯着?|关注|跟踪|看着?|查|在|帮我|请)*(?:一下)?\s*([^\x{e800}，。；,;]+?)(?:的)?(?:一旦|如果)?\s*$"
+);
+rule!(
+    METRIC_NOISE = r"(?i)^(?:the|my|a|an|its|this|current|value|level|of|number|rate)\b\s*|\s*(?:\b(?:goes?|gets?|is|are|has|becomes?|ever|value|it|price is|currently|drops?|falls?|rises?|climbs?)|的|价格是|价位|数值|又|再次?|会|能|指数)$"
+);
 rule!(PRICE_OF = r"(?i)^(?:price|prices|cost|rate|value|level)\s+(?:of|for)\s+(?:the\s+|a\s+|an\s+|one\s+)?(.+)$");
 
 fn scaled(captures: &regex::Captures<'_>) -> Option<f64> {
@@ -106,7 +138,8 @@ pub(super) fn is_said(said: &Said) -> bool {
 
 /// Reads the rest; `said` is free of times and receivers.
 pub(super) fn read(said: &mut Said, mut found: Threshold) -> Threshold {
-    let mask_text = |said: &Said, text: &str| text.chars().next().and_then(|mask| said.meaning(mask)).map_or_else(|| text.to_owned(), str::to_owned);
+    let mask_text =
+        |said: &Said, text: &str| text.chars().next().and_then(|mask| said.meaning(mask)).map_or_else(|| text.to_owned(), str::to_owned);
     if let Some(url) = said.masks(Kind::Url).first().and_then(|mask| said.meaning(*mask)) {
         found.source.insert("url".to_owned(), json!(url));
     }
@@ -121,7 +154,13 @@ pub(super) fn read(said: &mut Said, mut found: Threshold) -> Threshold {
     }
     let moves = MOVES.find(&said.text).map(|captures| {
         let has = |one: usize, other: usize| captures.get(one).or(captures.get(other)).is_some();
-        let direction = if has(1, 5) { "above" } else if has(2, 6) { "below" } else { "cross" };
+        let direction = if has(1, 5) {
+            "above"
+        } else if has(2, 6) {
+            "below"
+        } else {
+            "cross"
+        };
         let amount = captures.get(4).or(captures.get(8)).and_then(|amount| number(amount.as_str()));
         (direction, amount, captures.get(0).map(|whole| whole.range()))
     });
@@ -151,15 +190,17 @@ pub(super) fn read(said: &mut Said, mut found: Threshold) -> Threshold {
 fn metric(said: &Said, before: &str, source: &Map<String, Value>) -> Option<String> {
     let plain: String = before.chars().filter(|ch| !is_url(*ch)).collect();
     let plain = plain.replace(HOLE, ",");
-    let subject = [&SUBJECT, &SUBJECT_VERB, &SUBJECT_HAN]
-        .iter()
-        .find_map(|rule| rule.find(plain.trim_end()).and_then(|captures| captures.get(1)).map(|text| said.bare(text.as_str())));
-    let subject = subject.map(|subject| tidied(&subject)).filter(|subject| !subject.is_empty());
+    let plain = plain.trim_end_matches([' ', ',', '，']);
+    let subject = [&SUBJECT, &SUBJECT_VERB, &SUBJECT_HAN].iter().find_map(|rule| {
+        let text = rule.find(plain).and_then(|captures| captures.get(1))?;
+        Some(tidied(&said.bare(text.as_str()))).filter(|subject| !subject.is_empty())
+    });
     if let Some(known) = subject.as_deref().and_then(sites::metric).filter(|_| source.is_empty()) {
         return Some(known.to_owned());
     }
     let pointed = source.get("json_pointer").and_then(Value::as_str).and_then(|pointer| pointer.rsplit('/').find(|part| !part.is_empty()));
-    let named = subject.map(|subject| slug(&subject)).filter(|name| !matches!(name.as_str(), "" | "it" | "value" | "that" | "this" | "page"));
+    let named =
+        subject.map(|subject| slug(&subject)).filter(|name| !matches!(name.as_str(), "" | "it" | "value" | "that" | "this" | "page"));
     let selected = source.get("css").and_then(Value::as_str).map(slug);
     pointed
         .map(slug)

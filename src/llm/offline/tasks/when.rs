@@ -91,70 +91,146 @@ macro_rules! day {
     };
 }
 
-rule!(CRON_QUOTED = concat!(r"(?i)(?:\b(?:with|by|on|using|at|as)\s+)?(?:the\s+|a\s+)?(?:cron\w*(?:\s+(?:expression|schedule|job|line))?|定时表达式|按\s*cron(?:\s*表达式)?)\s*[:=是为]?\s*(", quote!(), ")"));
+rule!(
+    CRON_QUOTED = concat!(
+        r"(?i)(?:\b(?:with|by|on|using|at|as)\s+)?(?:the\s+|a\s+)?(?:cron\w*(?:\s+(?:expression|schedule|job|line))?|定时表达式|按\s*cron(?:\s*表达式)?)\s*[:=是为]?\s*(",
+        quote!(),
+        ")"
+    )
+);
 rule!(
     CRON_PLAIN = r"(?i)(?:(?:\b(?:with|by|on|using|at|as|per|according to)\s+|按照?\s*|用\s*)?(?:the\s+|a\s+)?(?:cron\w*(?:\s+(?:expression|schedule|job|line))?(?:\s*表达式)?)\s*[:=是为]?\s*)((?:(?:[\d*?][\w*/,#?-]*|(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[\w,-]*)\s+){4,5}(?:[\d*?][\w*/,#?-]*|(?:mon|tue|wed|thu|fri|sat|sun)[\w,-]*))"
 );
 rule!(CRON_NAME = r"(?i)(?:(?:cron\w*|定时)\s*[:：]?\s*)?(@(?:hourly|daily|midnight|weekly|monthly|yearly|annually))\b");
 rule!(CRON_BODY = r"^(?:@\w+|(?:\S+\s+){4,5}\S+)$");
-rule!(MONTHLY = r"(?i)\b(?:on\s+)?the\s+(\d{1,2})(?:st|nd|rd|th)?\s+(?:day\s+)?(?:of\s+)?(?:every|each)\s+month\b|\b(?:every|each)\s+month\s+on\s+the\s+(\d{1,2})(?:st|nd|rd|th)?\b|\bmonthly\s+on\s+the\s+(\d{1,2})(?:st|nd|rd|th)?\b|每个?月\s*(\d{1,2})\s*[日号]");
-rule!(FIRST_OF_MONTH = r"(?i)\b(?:on\s+)?the\s+first\s+(?:day\s+)?of\s+(?:every|each)\s+month\b|\b(?:every|each)\s+month\b|\bmonthly\b|每个?月(?:初|一[日号])?");
+rule!(
+    MONTHLY = r"(?i)\b(?:on\s+)?the\s+(\d{1,2})(?:st|nd|rd|th)?\s+(?:day\s+)?(?:of\s+)?(?:every|each)\s+month\b|\b(?:every|each)\s+month\s+on\s+the\s+(\d{1,2})(?:st|nd|rd|th)?\b|\bmonthly\s+on\s+the\s+(\d{1,2})(?:st|nd|rd|th)?\b|每个?月\s*(\d{1,2})\s*[日号]"
+);
+rule!(
+    FIRST_OF_MONTH = r"(?i)\b(?:on\s+)?the\s+first\s+(?:day\s+)?of\s+(?:every|each)\s+month\b|\b(?:every|each)\s+month\b|\bmonthly\b|每个?月(?:初|一[日号])?"
+);
 
 rule!(TIMES_PER = concat!(r"(?i)\b(once|twice|thrice|", num!(), r"\s+times)\s+(?:an?|per|each|every|in an?)\s+(minute|hour|day|week)\b"));
 rule!(ONCE_EVERY = concat!(r"(?i)\bonce\s+every\s+", num!(), r"\s*", unit!()));
-rule!(AND_HALF = concat!(r"(?i)\b(?:every|each)\s+(?:(?:an?\s+)?(hour) and a half|", num!(), r"\s+and\s+a\s+half\s+(hours?|days?|minutes?))\b"));
+rule!(
+    AND_HALF =
+        concat!(r"(?i)\b(?:every|each)\s+(?:(?:an?\s+)?(hour) and a half|", num!(), r"\s+and\s+a\s+half\s+(hours?|days?|minutes?))\b")
+);
 rule!(HALF_HOUR = r"(?i)\b(?:(?:every|each)\s+(?:half[- ](?:an\s+)?hour|half\s+hour)|half[- ]hourly|every\s+30\s*min\b)");
 rule!(QUARTER = r"(?i)\b(?:every|each)\s+quarter(?:\s+(?:of\s+)?(?:an\s+)?hour)?\b");
 rule!(HOURLY = r"(?i)\b(?:hourly|(?:every|each)\s+(?:single\s+)?hour|on the hour)\b|\bevery\s+minute\b");
 rule!(EVERY = concat!(r"(?i)\b(?:every|each|at intervals of|in intervals of)\s+", num!(), r"[\s-]*", unit!()));
 rule!(DASHED = concat!(r"(?i)\b(?:at|in|with|on|by)\s+(?:an?\s+)?(\d+)[\s-]*", r"(seconds?|minutes?|mins?|hours?)[\s-]+intervals?\b"));
-rule!(DAY_PART = r"(?i)\b(?:(?:every|each)(?:\s+single)?\s+(day|morning|afternoon|evening|night|noon|midnight|lunchtime)|(daily|nightly|everyday)|once a day|in the (mornings|evenings|afternoons)|(mornings|evenings))\b(?:\s+(?:in the\s+)?(morning|afternoon|evening|night))?");
+rule!(
+    DAY_PART = r"(?i)\b(?:(?:every|each)(?:\s+single)?\s+(day|morning|afternoon|evening|night|noon|midnight|lunchtime)|(daily|nightly|everyday)|once a day|in the (mornings|evenings|afternoons)|(mornings|evenings))\b(?:\s+(?:in the\s+)?(morning|afternoon|evening|night))?"
+);
 rule!(WEEKLY = r"(?i)\b(?:(?:every|each|once a|per)\s+week|weekly)\b|每个?(?:周|星期|礼拜)");
 
-rule!(DAY_RANGE = concat!(r"(?i)\b(?:on\s+|every\s+|each\s+|from\s+)*(", day!(), r")\s*(?:to|through|thru|until|till|–|-)\s*(", day!(), r")\b"));
+rule!(
+    DAY_RANGE =
+        concat!(r"(?i)\b(?:on\s+|every\s+|each\s+|from\s+)*(", day!(), r")\s*(?:to|through|thru|until|till|–|-)\s*(", day!(), r")\b")
+);
 rule!(WEEKDAYS = r"(?i)\b(?:(?:on|every|each)\s+)*(?:week\s?days?|work\s?days?|working\s+days?|business\s+days?)\b|每?个?(?:工作日|平日)");
 rule!(WEEKENDS = r"(?i)\b(?:(?:on|at|every|each|the)\s+)*weekends?\b|每?个?周末");
-rule!(DAY_LIST = concat!(r"(?i)\b(?:(every|each|on)\s+)(?:(?:next|this)\s+)?(", day!(), r"(?:\s*(?:,\s*and|,|and|&|/|or)\s*(?:on\s+|every\s+)?", day!(), r")*)\b"));
-rule!(DAY_PLURAL = r"(?i)\b((?:mondays|tuesdays|wednesdays|thursdays|fridays|saturdays|sundays)(?:\s*(?:,\s*and|,|and|&)\s*(?:mondays|tuesdays|wednesdays|thursdays|fridays|saturdays|sundays))*)\b");
+rule!(
+    DAY_LIST = concat!(
+        r"(?i)\b(?:(every|each|on)\s+)(?:(?:next|this)\s+)?(",
+        day!(),
+        r"(?:\s*(?:,\s*and|,|and|&|/|or)\s*(?:on\s+|every\s+)?",
+        day!(),
+        r")*)\b"
+    )
+);
+rule!(
+    DAY_PLURAL = r"(?i)\b((?:mondays|tuesdays|wednesdays|thursdays|fridays|saturdays|sundays)(?:\s*(?:,\s*and|,|and|&)\s*(?:mondays|tuesdays|wednesdays|thursdays|fridays|saturdays|sundays))*)\b"
+);
 rule!(DAY_ONCE = r"(?i)\b(next|this|coming)\s+(monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b");
 static DAY_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)mon|tue|wed|thu|fri|sat|sun").ok());
 
-rule!(TOMORROW = r"(?i)\b(the day after tomorrow|day after tomorrow|tomorrow|today|tonight|this (?:morning|afternoon|evening))\b(?:'s)?(?:\s+(morning|afternoon|evening|night|noon))?");
-rule!(IN_TIME = concat!(r"(?i)\b(?:in|after)\s+(?:about\s+)?(?:(an hour and a half|half an hour|a quarter of an hour|three quarters of an hour)|", num!(), r"\s*", unit!(), r")(?:\s+(?:time|from now))?"));
+rule!(
+    TOMORROW = r"(?i)\b(the day after tomorrow|day after tomorrow|tomorrow|today|tonight|this (?:morning|afternoon|evening))\b(?:'s)?(?:\s+(morning|afternoon|evening|night|noon))?"
+);
+rule!(
+    IN_TIME = concat!(
+        r"(?i)\b(?:in|after)\s+(?:about\s+)?(?:(an hour and a half|half an hour|a quarter of an hour|three quarters of an hour)|",
+        num!(),
+        r"\s*",
+        unit!(),
+        r")(?:\s+(?:time|from now))?"
+    )
+);
 rule!(FROM_NOW = concat!(r"(?i)\b", num!(), r"\s*", unit!(), r"\s+from now\b"));
 rule!(ISO_DATE = r"(?i)(?:\b(?:on|at)\s+)?\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:T|\b)");
-rule!(NAMED_DATE = r"(?i)(?:\bon\s+)?(?:the\s+)?\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?(january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?|(january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b)(?:,?\s*(\d{4})\b)?");
+rule!(
+    NAMED_DATE = r"(?i)(?:\bon\s+)?(?:the\s+)?\b(?:(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?(january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?|(january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b)(?:,?\s*(\d{4})\b)?"
+);
 
-rule!(AT_WORDS = r"(?i)\b(?:at\s+|by\s+|around\s+)?(?:(half past|quarter past|quarter to)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b|(?:\bat\s+)(noon|midday|midnight|lunchtime|lunch time)\b|(noon|midday|midnight)\b)(?:\s*([ap]m)\b)?");
+rule!(
+    AT_WORDS = r"(?i)\b(?:at\s+|by\s+|around\s+)?(?:(half past|quarter past|quarter to)\s+(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b|(?:\bat\s+)(noon|midday|midnight|lunchtime|lunch time)\b|(noon|midday|midnight)\b)(?:\s*([ap]m)\b)?"
+);
 rule!(AT_MERIDIEM = r"(?i)(?:\b(?:at|by|around|about|@)\s*)?\b(\d{1,2})(?:[:.](\d{2}))?\s*([ap]m)\b");
 rule!(AT_CLOCK = r"(?i)(?:(?:\bat|\bby|\baround|@)\s*)?\b(\d{1,2}):(\d{2})(?::\d{2})?\b(?:\s*(?:o'?clock|hrs|h|z)\b)?");
-rule!(AT_HOUR = r"(?i)(?:\bat|@)\s*(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?:\s+(thirty|fifteen|forty-five|\d\d))?\b(?:\s*o'?\s?clock\b)?");
+rule!(
+    AT_HOUR = r"(?i)(?:\bat|@)\s*(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?:\s+(thirty|fifteen|forty-five|\d\d))?\b(?:\s*o'?\s?clock\b)?"
+);
 rule!(OCLOCK = r"(?i)\b(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\s*o'?\s?clock\b");
-rule!(AND_HOUR = concat!(r"(?i)^\s*\x{e800}\s*(?:,\s*and|,|and|&|or)\s+(?:at\s+)?(\d{1,2})(?::(\d{2}))?\s*([ap]m)?\b(?:\s*o'?clock)?\s*(?:$|[,.;]|\x{e800}|\b(?:every|each|on|by|to|in|with|via|text|and)\b)"));
+rule!(
+    AND_HOUR = concat!(
+        r"(?i)^\s*\x{e800}\s*(?:,\s*and|,|and|&|or)\s+(?:at\s+)?(\d{1,2})(?::(\d{2}))?\s*([ap]m)?\b(?:\s*o'?clock)?\s*(?:$|[,.;]|\x{e800}|\b(?:every|each|on|by|to|in|with|via|text|and)\b)"
+    )
+);
 rule!(IN_THE = r"(?i)\b(?:in the\s+(morning|afternoon|evening|night)|at\s+(night))\b");
 
 rule!(HAN_HALF = r"(?:每(?:隔|过)?|隔)\s*(?:(半)\s*个?(小时|钟头|天)|(一刻钟))(?:\s*一[次下遍])?");
 rule!(HAN_AND_HALF = concat!(r"(?:每(?:隔|过)?|隔)\s*", han!(), r"?\s*个?半(小时|钟头)"));
 rule!(HAN_EVERY = concat!(r"(?:每(?:隔|过|间隔)?|隔|间隔)\s*", han!(), r"?\s*个?\s*(秒钟?|分钟|分|小时|钟头|天|日|周|星期)"));
 rule!(HAN_PER = concat!(r"(?:每个?|一|1)\s*(分钟|小时|天|日|周|星期)[^，。,\d一二两三四五六七八九十]{0,4}?", han!(), r"\s*[次遍回]"));
-rule!(HAN_ONCE_IN = concat!(r"(?:(半)|", han!(), r")\s*个?\s*(秒钟?|分钟|小时|钟头)\s*(?:自动)?(?:检查|查看|查|看|刷新|更新|监测|运行|执行|提醒|通知)?(?:我)?一[次下遍]"));
-rule!(HAN_DAILY = r"每[天日]?(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|晚间|夜晚|早|晚)|(?:每[天日]|天天|每一天)\s*(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|凌晨)?|(早上|早晨|晚上)都");
+rule!(
+    HAN_ONCE_IN = concat!(
+        r"(?:(半)|",
+        han!(),
+        r")\s*个?\s*(秒钟?|分钟|小时|钟头)\s*(?:自动)?(?:检查|查看|查|看|刷新|更新|监测|运行|执行|提醒|通知)?(?:我)?一[次下遍]"
+    )
+);
+rule!(
+    HAN_DAILY = r"每[天日]?(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|晚间|夜晚|早|晚)|(?:每[天日]|天天|每一天)\s*(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|凌晨)?|(早上|早晨|晚上)都"
+);
 rule!(HAN_DAY_RANGE = r"每?个?(?:周|星期|礼拜)([一二三四五六日天])\s*(?:到|至|-|~|—)\s*(?:周|星期|礼拜)?([一二三四五六日天])");
 rule!(HAN_DAYS = r"每个?(?:周|星期|礼拜)([一二三四五六日天](?:\s*[、,，和与及]?\s*(?:每?个?(?:周|星期|礼拜))?[一二三四五六日天])*)");
 rule!(HAN_DAY = r"(下个?|这个?|本)?(?:周|星期|礼拜)([一二三四五六日天](?:\s*[、和与及]\s*(?:周|星期|礼拜)[一二三四五六日天])*)");
-rule!(HAN_RELATIVE_DAY = r"(大后天|后天|明天|今天|今晚|明晚|明早|今早|今日|明日)(?:的)?\s*(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|凌晨)?");
-rule!(HAN_AFTER = concat!(r"(?:再?过\s*)?(?:(半)|", han!(), r")\s*个?(半)?\s*(秒钟?|分钟|刻钟|小时|钟头|天)(半)?\s*(?:之后|以后|后)|过\s*(?:(半)|", han!(), r")\s*个?\s*(分钟|小时|钟头)"));
+rule!(
+    HAN_RELATIVE_DAY =
+        r"(大后天|后天|明天|今天|今晚|明晚|明早|今早|今日|明日)(?:的)?\s*(早上|早晨|清晨|上午|中午|下午|傍晚|晚上|夜里|凌晨)?"
+);
+rule!(
+    HAN_AFTER = concat!(
+        r"(?:再?过\s*)?(?:(半)|",
+        han!(),
+        r")\s*个?(半)?\s*(秒钟?|分钟|刻钟|小时|钟头|天)(半)?\s*(?:之后|以后|后)|过\s*(?:(半)|",
+        han!(),
+        r")\s*个?\s*(分钟|小时|钟头)"
+    )
+);
 rule!(HAN_DATE = r"(?:在|于)?(?:(\d{4})\s*年\s*)?(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]?");
 rule!(
     HAN_TIME = r"(?:在|于|到)?(凌晨|清晨|早上|早晨|早|上午|中午|下午|傍晚|晚上|晚间|晚|夜里|夜间|半夜|深夜)?的?\s*(?:(\d{1,2})\s*[:：]\s*(\d{2})|(\d{1,2}|十[一二]?|[一二两三四五六七八九]|二十[一二三]?)\s*(?:点钟?|时整|时(半|[二三四五]?十[一二三四五六七八九]?分|\d{1,2}分))(?:\s*(整|半|一刻|三刻|(?:\d{1,2}|[二三四五]?十[一二三四五六七八九]?)分?))?)"
 );
-rule!(HAN_TIMES_MORE = r"^\s*\x{e800}\s*(?:和|与|、|以及|还有)\s*(凌晨|早上|上午|中午|下午|傍晚|晚上)?(\d{1,2}|十[一二]?|[一二两三四五六七八九])\s*(?:点钟?|[:：](\d{2}))(半)?");
+rule!(
+    HAN_TIMES_MORE = r"^\s*\x{e800}\s*(?:和|与|、|以及|还有)\s*(凌晨|早上|上午|中午|下午|傍晚|晚上)?(\d{1,2}|十[一二]?|[一二两三四五六七八九])\s*(?:点钟?|[:：](\d{2}))(半)?"
+);
 rule!(HAN_PART = r"(中午|正午|午夜|半夜)(?:时分|的时候)?");
 
 rule!(ZONE_HAN = r"(?:[，,（(]\s*)?(?:按照?|用|以)?([\p{Han}]{2,5}|[A-Za-z]+)\s*(?:当地)?(?:时间|时区)[)）]?");
-rule!(ZONE_AFTER = r"(?i)(?:\b(?:in|on|at)\s+)?(?:\b(?:the\s+)?)?((?:[A-Za-z]+/[A-Za-z_/]+)|[A-Za-z][A-Za-z.]+(?:\s[A-Za-z]+)?|UTC\s?[+-]\d{1,2})(?:'s)?\s+(?:local\s+)?(?:time(?:\s?zone)?)\b");
-rule!(ZONE_NAMED = r"(?i)[,(]?\s*\b(?:time\s?zone|tz|时区)\s*(?:is|of|=|:|为|是|用)?\s*((?:[A-Za-z]+/[A-Za-z_/]+)|[A-Za-z]+|UTC\s?[+-]\d{1,2})\)?");
-rule!(ZONE_BARE = r"(?:\b(?:in|on)\s+)?\b((?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)/[A-Za-z_/]+|UTC\s?[+-]\s?\d{1,2}|UTC|GMT|CET|CEST|EST|EDT|PST|PDT|MST|MDT|CST|CDT|JST|BST|IST|KST)\b");
+rule!(
+    ZONE_AFTER = r"(?i)(?:\b(?:in|on|at)\s+)?(?:\b(?:the\s+)?)?((?:[A-Za-z]+/[A-Za-z_/]+)|[A-Za-z][A-Za-z.]+(?:\s[A-Za-z]+)?|UTC\s?[+-]\d{1,2})(?:'s)?\s+(?:local\s+)?(?:time(?:\s?zone)?)\b"
+);
+rule!(
+    ZONE_NAMED =
+        r"(?i)[,(]?\s*\b(?:time\s?zone|tz|时区)\s*(?:is|of|=|:|为|是|用)?\s*((?:[A-Za-z]+/[A-Za-z_/]+)|[A-Za-z]+|UTC\s?[+-]\d{1,2})\)?"
+);
+rule!(
+    ZONE_BARE = r"(?:\b(?:in|on)\s+)?\b((?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)/[A-Za-z_/]+|UTC\s?[+-]\s?\d{1,2}|UTC|GMT|CET|CEST|EST|EDT|PST|PDT|MST|MDT|CST|CDT|JST|BST|IST|KST)\b"
+);
 
 /// Reads all of it and cuts it out.
 pub(super) fn take(said: &mut Said) -> When {
@@ -178,7 +254,8 @@ fn cron(said: &mut Said, when: &mut When) {
     }
     let quoted = |said: &Said, mask: char| said.meaning(mask).filter(|text| CRON_BODY.find(text.trim()).is_some()).map(str::to_owned);
     if let Some(captures) = CRON_QUOTED.find(&said.text)
-        && let (Some(whole), Some(mask)) = (captures.get(0).map(|whole| whole.range()), captures.get(1).and_then(|mask| mask.as_str().chars().next()))
+        && let (Some(whole), Some(mask)) =
+            (captures.get(0).map(|whole| whole.range()), captures.get(1).and_then(|mask| mask.as_str().chars().next()))
         && let Some(cron) = quoted(said, mask)
     {
         when.cron = Some(cron);
@@ -186,7 +263,8 @@ fn cron(said: &mut Said, when: &mut When) {
         return;
     }
     // A quoted piece of five fields with a star is nothing else.
-    let bare = said.masks(Kind::Quoted).into_iter().find_map(|mask| quoted(said, mask).filter(|text| text.contains('*')).map(|cron| (mask, cron)));
+    let bare =
+        said.masks(Kind::Quoted).into_iter().find_map(|mask| quoted(said, mask).filter(|text| text.contains('*')).map(|cron| (mask, cron)));
     if let Some((mask, cron)) = bare
         && let Some(at) = said.text.find(mask)
     {

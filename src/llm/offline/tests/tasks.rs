@@ -11,7 +11,8 @@ use crate::llm::ToolSpec;
 
 /// The tools of the server `tasks`.
 pub(super) fn tools() -> Vec<ToolSpec> {
-    let one = json!({"type": "object", "properties": {"task_id": {"type": "string"}, "user_id": {"type": "string"}}, "required": ["task_id"]});
+    let one =
+        json!({"type": "object", "properties": {"task_id": {"type": "string"}, "user_id": {"type": "string"}}, "required": ["task_id"]});
     let none = json!({"type": "object", "properties": {"user_id": {"type": "string"}}});
     let create = json!({"type": "object", "properties": {
         "task_type": {"type": "string", "enum": ["web_monitor", "schedule", "news_digest", "threshold_watch"]},
