@@ -60,6 +60,8 @@ pub struct Start {
     pub cwd: std::path::PathBuf,
     /// Nobody is there to answer questions for consent.
     pub unattended: bool,
+    /// Whether this process runs background tasks, if no other does: those that end at once do not.
+    pub awake: bool,
 }
 
 /// The running program.
@@ -151,6 +153,7 @@ impl App {
             engine: engine.clone(),
             channels: Arc::clone(&channels),
             shared: false,
+            awake: start.awake,
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();

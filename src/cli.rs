@@ -1,6 +1,7 @@
 //! The command line: parse, load, run, exit code.
 
 pub mod args;
+mod awake;
 mod config;
 mod events;
 mod exec;
@@ -104,7 +105,7 @@ impl Base {
 
     fn start(&self, unattended: bool) -> Result<app::Start, Stop> {
         let (paths, environment, cwd) = (self.paths.clone(), self.environment.clone(), self.cwd.clone());
-        Ok(app::Start { loaded: self.load()?, paths, environment, cwd, unattended })
+        Ok(app::Start { loaded: self.load()?, paths, environment, cwd, unattended, awake: false })
     }
 
     /// Flags count for a session that is resumed too, over what it was left with.
@@ -139,6 +140,9 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Sessions(args)) => block_on(sessions::run(&base, args)),
         Some(Command::Tasks(args)) => block_on(tasks::run(&base, args)),
         Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
+        Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
+        Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
+        Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),
         Some(Command::Config(command)) => config::run(&base, &command),
         Some(Command::Doctor(args)) => block_on(doctor(&base, args.json)),
         Some(Command::Completions { shell }) => {

@@ -137,7 +137,8 @@ impl Outbox {
 
     /// Deals with notices to one receiver.
     pub(super) async fn handle(&self, group: Vec<ClaimedNotice>) {
-        let (interrupted, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|claimed| claimed.interrupted && !claimed.notice.channel.is_idempotent());
+        let (interrupted, group): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|claimed| claimed.interrupted && !claimed.notice.channel.is_idempotent());
         for claimed in interrupted {
             let error = "the program ended while it was being sent; it may have arrived".to_owned();
             self.write(&claimed, Moved { error: Some(error), ..Moved::to(DeliveryStatus::Unknown) }).await;
@@ -164,7 +165,8 @@ impl Outbox {
     /// Why a notice may not go now.
     fn held_back(&self, notice: &Notice) -> Option<Moved> {
         let now = self.deps.clock.now();
-        let wait = |until: Instant, why: &str| Moved { next_at: Some(until), error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Queued) };
+        let wait =
+            |until: Instant, why: &str| Moved { next_at: Some(until), error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Queued) };
         if notice.channel != ChannelKind::Callback
             && let Some(until) = self.quiet.hold_until(now, notice.priority)
         {
@@ -241,7 +243,9 @@ impl Outbox {
                 Err(error) if error.is_fenced() => {
                     return tracing::info!(notice = %notice.notice_id, "a notice is somebody else's by now");
                 }
-                Err(Error::Closed) => return tracing::warn!(notice = %notice.notice_id, "the log was closed before a delivery was written down"),
+                Err(Error::Closed) => {
+                    return tracing::warn!(notice = %notice.notice_id, "the log was closed before a delivery was written down");
+                }
                 Err(error) => {
                     tracing::warn!(notice = %notice.notice_id, error = error.report(), "a delivery could not be written down yet");
                     tokio::time::sleep(COMMIT_RETRY).await;
@@ -260,7 +264,9 @@ fn fence(claimed: &ClaimedNotice) -> Fence {
 fn groups(claimed: Vec<ClaimedNotice>) -> Vec<Vec<ClaimedNotice>> {
     let mut groups: Vec<Vec<ClaimedNotice>> = Vec::new();
     for one in claimed {
-        let same = |group: &&mut Vec<ClaimedNotice>| group.first().is_some_and(|first| first.notice.channel == one.notice.channel && first.notice.to == one.notice.to);
+        let same = |group: &&mut Vec<ClaimedNotice>| {
+            group.first().is_some_and(|first| first.notice.channel == one.notice.channel && first.notice.to == one.notice.to)
+        };
         match groups.iter_mut().find(same) {
             Some(group) => group.push(one),
             None => groups.push(vec![one]),

@@ -12,6 +12,7 @@ mod feed;
 mod guard;
 mod html;
 mod json;
+mod links;
 mod noise;
 mod rules;
 mod xpath;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::clock::Instant;
-use crate::domain::text;
+use crate::domain::text::clean_line;
 
 pub use compare::{compare, settle};
 pub use rules::{RuleError, Rules, find_keywords};
@@ -125,6 +126,10 @@ pub struct Reading {
 }
 
 impl Reading {
+    fn new(media: Media, title: Option<String>, feeds: Vec<String>, links: Vec<Link>) -> Self {
+        Self { media, title, lines: Vec::new(), items: None, feeds, links, rest: Vec::new(), hash: [0; 32] }
+    }
+
     /// The text, one block a line.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -271,5 +276,93 @@ pub fn read(body: &[u8], content_type: Option<&str>, url: &str, rules: &Rules) -
         Media::Json => json::read(&page.text, url, rules),
         Media::Feed => feed::read(&page.text, url, rules),
         Media::Text => plain(&page.text, rules),
+    }
+}
+
+/// Plain text: a block a line.
+fn plain(text: &str, rules: &Rules) -> Result<Reading, Fault> {
+    match rules.part {
+        rules::Part::Whole => {}
+        rules::Part::Css(..) => return Err(Fault::Unfit { field: "selector", needs: "HTML", found: "plain text" }),
+        rules::Part::XPath(_) => return Err(Fault::Unfit { field: "xpath", needs: "HTML", found: "plain text" }),
+        rules::Part::Pointer(_) => return Err(Fault::Unfit { field: "json_pointer", needs: "JSON", found: "plain text" }),
+    }
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let reading = finish(Reading::new(Media::Text, None, Vec::new(), Vec::new()), lines, rules);
+    if reading.lines.is_empty() { Err(Fault::Empty("it holds blanks only")) } else { Ok(reading) }
+}
+
+/// Puts `lines` into `reading`: clean, split where they are long, bounded, with the hash over what counts.
+fn finish(mut reading: Reading, lines: Vec<String>, rules: &Rules) -> Reading {
+    let mut bytes = 0;
+    let mut beyond = Vec::new();
+    for line in lines {
+        let line = clean_line(&line);
+        let mut left = line.as_str();
+        while !left.is_empty() {
+            let (piece, rest) = split_long(left);
+            left = rest;
+            if bytes + piece.len() <= TEXT_BYTES_MAX {
+                bytes += piece.len();
+                reading.lines.push(piece.to_owned());
+            } else if beyond.len() < REST_MAX {
+                bytes = TEXT_BYTES_MAX;
+                beyond.push(noise::key(&rules.without_ignored(piece)));
+            }
+        }
+    }
+    reading.rest = beyond.iter().map(|key| hashed(key)).collect();
+    let whole = compare::whole_numbers(&reading, rules);
+    let mut keys: Vec<String> = reading.lines.iter().map(|line| key_of(line, rules, whole)).filter(|key| !key.is_empty()).collect();
+    keys.sort_unstable();
+    let mut digest = Sha256::new();
+    for key in &keys {
+        digest.update(key.as_bytes());
+        digest.update(b"\n");
+    }
+    reading.hash = digest.finalize().into();
+    reading
+}
+
+/// The first [`LINE_CHARS_MAX`] characters of `line`, cut at a blank where there is one, and what follows.
+fn split_long(line: &str) -> (&str, &str) {
+    let Some((end, _)) = line.char_indices().nth(LINE_CHARS_MAX) else { return (line, "") };
+    let cut = line[..end].rfind([' ', '。', '、', '，']).filter(|cut| *cut > end / 2).map_or(end, |cut| line.ceil_char_boundary(cut + 1));
+    (line[..cut].trim(), line[cut..].trim())
+}
+
+/// What `line` says under `rules`. With `whole` its counters count.
+fn key_of(line: &str, rules: &Rules, whole: bool) -> String {
+    let line = rules.without_ignored(line);
+    if whole { noise::fold(&line).to_lowercase() } else { noise::key(&line) }
+}
+
+/// A short hash of a line beyond the text that is kept.
+fn hashed(key: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(key).into();
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(head)
+}
+
+/// Hashes as hexadecimal text.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(de::Error::custom("a hash has 64 hexadecimal digits"));
+        }
+        for (at, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).map_err(de::Error::custom)?;
+        }
+        Ok(hash)
     }
 }

@@ -73,6 +73,8 @@ pub struct Parts<'a> {
     pub channels: Arc<Channels>,
     /// Whether several machines share the store.
     pub shared: bool,
+    /// Whether anything runs in this process.
+    pub awake: bool,
 }
 
 /// The running loops.
@@ -88,7 +90,7 @@ impl Loops {
     /// # Errors
     /// When the settings of notices make no sense.
     pub fn start(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, channels, shared } = parts;
+        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, channels, shared, awake } = parts;
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let options = settings.tasks.clone();
         let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared));
@@ -131,6 +133,9 @@ impl Loops {
             notify: settings.notify.clone(),
         })?;
         let mut running = Vec::new();
+        if !awake {
+            return Ok(Self { stop, lead, running });
+        }
         if options.enabled {
             running.push(tokio::spawn(scheduler.run(stop.clone())));
         }

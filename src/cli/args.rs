@@ -62,6 +62,13 @@ pub enum Command {
     Tasks(tasks::TasksArgs),
     /// What the background tasks told and asked
     Inbox(tasks::InboxArgs),
+    /// Keep the background tasks running without a screen
+    Serve(ServeArgs),
+    /// Raise a task's event through the whole path, marked as simulated: all four, or one
+    Simulate(SimulateArgs),
+    /// Notices: try a channel out
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// The configuration: make, show, find, check it
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -84,6 +91,42 @@ pub struct JsonFlag {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// No screen: run until ctrl+c or SIGTERM
+    #[arg(long, required = true)]
+    pub headless: bool,
+    /// Print events as they happen
+    #[arg(long)]
+    pub events: bool,
+}
+
+/// `simulate`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SimulateArgs {
+    /// `web_content_change`, `scheduled_trigger`, `daily_news_digest` or `threshold_reached`; all where absent
+    pub event_type: Option<String>,
+    /// Print one event a line as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `notify`.
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a notice to try a channel out; the configured ones where none is named
+    Test {
+        /// `sms`, `email`, `webhook`, `ntfy`, `desktop` or `terminal`
+        channel: Option<String>,
+        /// To whom, where the config names nobody
+        to: Option<String>,
+        /// Print one event a line as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `exec`.

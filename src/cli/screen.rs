@@ -24,6 +24,7 @@ pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
         return Err(Stop::Usage(format!("the terminal surface needs a terminal; {hint}")));
     }
     let mut start = base.start(false)?;
+    start.awake = true;
     if touring {
         tour::prepare(&mut start)?;
     }

@@ -15,6 +15,7 @@ mod request;
 mod slots;
 mod summary;
 mod talk;
+mod tasks;
 mod toolset;
 mod words;
 

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn wrong_addresses_are_told_without_the_password() {
-        check("mail.x.org", Err("is no address of a mail server"));
+        check("mail.x.org", Err("must begin with `smtps://`"));
         check("smtps://u:hunter2@", Err("is no address of a mail server"));
         check("http://u:hunter2@mail.x.org", Err("must begin with `smtps://`"));
         check("smtp://u:hunter2@mail.x.org", Err("unprotected"));

@@ -27,8 +27,8 @@ async fn without_credentials_channels_are_simulated_and_check_all_the_same() {
     assert!(sms.simulated());
     let receipt = sms.send(notice(ChannelKind::Sms, "+1234567890")).await.unwrap();
     assert!(receipt.simulated && receipt.detail.contains("+1•••7890") && receipt.detail.contains("TWILIO_AUTH_TOKEN"), "{receipt:?}");
-    let error = sms.send(notice(ChannelKind::Sms, "12345")).await.unwrap_err();
-    assert!(matches!(&error, SendError::Rejected { reason } if reason.contains("country code") && !reason.contains("12345")), "{error}");
+    let error = sms.send(notice(ChannelKind::Sms, "98765")).await.unwrap_err();
+    assert!(matches!(&error, SendError::Rejected { reason } if reason.contains("country code") && !reason.contains("98765")), "{error}");
     let mail = channels.get(ChannelKind::Email);
     assert!(mail.send(notice(ChannelKind::Email, "anna@example.org")).await.unwrap().simulated);
     assert!(mail.send(notice(ChannelKind::Email, "nobody")).await.is_err());

@@ -2,6 +2,8 @@
 
 mod file;
 mod log;
+mod samples;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::domain::clock::{Instant, ManualClock};
 use crate::store::suite::store_suite;
+use crate::store::suite::tasks::task_suite;
 use crate::store::{EventLog, Options, SqliteStore};
 
 store_suite!(in_memory, {
@@ -20,6 +23,17 @@ store_suite!(in_memory, {
 store_suite!(on_file, {
     let (store, folder) = super::on_file();
     let store: std::sync::Arc<dyn crate::store::EventStore> = std::sync::Arc::new(store);
+    (store, folder)
+});
+
+task_suite!(tasks_in_memory, {
+    let store: crate::store::suite::tasks::Store = std::sync::Arc::new(crate::store::SqliteStore::open_in_memory().unwrap());
+    (store, ())
+});
+
+task_suite!(tasks_on_file, {
+    let (store, folder) = super::on_file();
+    let store: crate::store::suite::tasks::Store = std::sync::Arc::new(store);
     (store, folder)
 });
 

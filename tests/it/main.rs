@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod corpus;
 mod crash;
 mod exec;
 mod keys;

@@ -45,6 +45,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
     ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
+    ("tokio_postgres", &["store"]),
+    ("tokio_postgres_rustls", &["store"]),
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),

@@ -3,6 +3,7 @@
 //! A source that fails is named in the digest and does not sink it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
@@ -116,7 +117,7 @@ pub(super) async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item
 
 pub(super) async fn read(probes: &Probes, url: &str, accept: Accept) -> Result<Reading, Fault> {
     let fetched = probes.fetcher.get(Request { accept, ..Request::new(url) }).await?;
-    let rules = Rules::new(&plain(url)).map_err(|error| Fault::new(error.to_string()))?;
+    let rules = Arc::new(Rules::new(&plain(url)).map_err(|error| Fault::new(error.to_string()))?);
     web::read(&fetched, &rules).await.map_err(|fault| Fault { message: format!("{url}: {}", fault.message), ..fault })
 }
 

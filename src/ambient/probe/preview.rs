@@ -1,5 +1,7 @@
 //! Tries a task out before it is made: what it would see now, and how often it would have told of what is known.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -37,7 +39,7 @@ impl Previewer for Probes {
 
 impl Probes {
     async fn try_web(&self, task: &TaskId, config: &WebMonitor) -> Result<Preview, Fault> {
-        let rules = Rules::new(config).map_err(|error| Fault::new(error.to_string()))?;
+        let rules = Arc::new(Rules::new(config).map_err(|error| Fault::new(error.to_string()))?);
         let mut preview = Preview::default();
         for url in &config.urls {
             let accept = if config.json_pointer.is_some() { Accept::Json } else { Accept::Page };

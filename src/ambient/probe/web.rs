@@ -1,6 +1,7 @@
 //! `web_monitor`: looks at each URL, gate by gate, and fires for what changed in meaning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ struct Seen {
 }
 
 pub(super) async fn look(probes: &Probes, look: &Look, config: &WebMonitor) -> Result<Finding, Fault> {
-    let rules = Rules::new(config).map_err(|error| Fault::new(error.to_string()))?;
+    let rules = Arc::new(Rules::new(config).map_err(|error| Fault::new(error.to_string()))?);
     let mut state: State = serde_json::from_value(look.state.clone()).unwrap_or_default();
     let pages = config.urls.iter().map(|url| {
         let known = state.pages.get(url).cloned().unwrap_or_default();
@@ -122,7 +123,7 @@ fn note(gate: &str) -> &'static str {
     }
 }
 
-async fn one(probes: &Probes, look: &Look, config: &WebMonitor, rules: &Rules, url: &str, known: Page) -> Seen {
+async fn one(probes: &Probes, look: &Look, config: &WebMonitor, rules: &Arc<Rules>, url: &str, known: Page) -> Seen {
     let mut seen = Seen { url: url.to_owned(), page: known.clone(), keep: Vec::new(), result: Ok(Err("304")) };
     seen.result = match inspect(probes, look, config, rules, &mut seen, known).await {
         Ok(found) => {
@@ -144,7 +145,7 @@ async fn inspect(
     probes: &Probes,
     look: &Look,
     config: &WebMonitor,
-    rules: &Rules,
+    rules: &Arc<Rules>,
     seen: &mut Seen,
     known: Page,
 ) -> Result<Result<Found, &'static str>, Fault> {
@@ -199,7 +200,7 @@ async fn inspect(
 }
 
 /// A page as its server sends it, or as a browser makes it.
-async fn fetch(probes: &Probes, config: &WebMonitor, url: &str, validators: Validators, fresh: bool) -> Result<std::sync::Arc<Fetched>, Fault> {
+async fn fetch(probes: &Probes, config: &WebMonitor, url: &str, validators: Validators, fresh: bool) -> Result<Arc<Fetched>, Fault> {
     let accept = if config.json_pointer.is_some() { Accept::Json } else { Accept::Page };
     let mut request = Request { honour_robots: !config.ignore_robots, fresh, accept, ..Request::new(url) };
     if config.render {
@@ -212,8 +213,8 @@ async fn fetch(probes: &Probes, config: &WebMonitor, url: &str, validators: Vali
 }
 
 /// Reads a page off the async threads.
-pub(super) async fn read(fetched: &Fetched, rules: &Rules) -> Result<Reading, Fault> {
-    let (body, content_type, url, rules) = (fetched.body.clone(), fetched.content_type.clone(), fetched.url.clone(), rules.clone());
+pub(super) async fn read(fetched: &Fetched, rules: &Arc<Rules>) -> Result<Reading, Fault> {
+    let (body, content_type, url, rules) = (fetched.body.clone(), fetched.content_type.clone(), fetched.url.clone(), Arc::clone(rules));
     let read = tokio::task::spawn_blocking(move || page::read(&body, content_type.as_deref(), &url, &rules)).await;
     match read {
         Ok(read) => read.map_err(|fault| Fault::new(fault.to_string())),

@@ -9,6 +9,7 @@ use super::fill;
 use super::reply;
 use super::request::{Context, Meaning, Open, Planned, Purpose, Request, language, settled, understand};
 use super::talk::{Lang, cancels};
+use super::tasks;
 use super::toolset::{Toolset, folded};
 use crate::domain::message::{Message, Role, ToolCall};
 
@@ -58,7 +59,7 @@ pub(super) fn plan(messages: &[Message], tools: &Toolset<'_>) -> Plan {
     let mut since = 0;
     if let Some((at, instead)) = told_instead(&batches) {
         // What the user wants instead takes the place of all that was still to come.
-        let context = Context { tools, last_path: last_path(messages) };
+        let context = Context { tools, last_path: last_path(messages), last_task: last_task(messages) };
         let turn = Turn { text: instead, request: understand(instead, &context), lang: language(instead), cancelled: false };
         groups.truncate(at + 1);
         groups.extend(turn.request.groups.iter().cloned());
@@ -69,13 +70,23 @@ pub(super) fn plan(messages: &[Message], tools: &Toolset<'_>) -> Plan {
         let readme = groups
             .get(at)
             .is_some_and(|group| group.iter().any(|planned| planned.purpose == Purpose::Readme && planned.tool == done.call.name));
-        reply::is_failure(done.result) && !readme
+        (reply::is_failure(done.result) || reply::is_refused(done)) && !readme
     };
+    let stuck = tasks::resolve(&mut groups, &batches);
     let stopped = batches.iter().enumerate().skip(since).any(|(at, batch)| batch.iter().any(|done| failed(at, done)));
     match groups.get(batches.len()) {
         // After a failure nothing that was to follow it is tried.
         Some(next) if !stopped => Plan::Call(next.clone()),
-        left => Plan::Say(answer(&turns, &groups, &batches, left.is_some(), tools)),
+        left => {
+            let open = tasks::left_open(&batches);
+            let mut words = answer(&turns, &groups, &batches, left.is_some(), tools);
+            let lang = turns.last().map_or(Lang::En, |turn| turn.lang);
+            let more = stuck.map(|stuck| reply::stuck(&stuck, lang)).or_else(|| open.map(|open| tasks::question(&open, lang)));
+            if let Some(more) = more {
+                words = if words.is_empty() { more } else { format!("{words}\n\n{more}") };
+            }
+            Plan::Say(words)
+        }
     }
 }
 
@@ -144,7 +155,7 @@ fn follow_up(groups: &mut Vec<Vec<Planned>>, batches: &[Vec<Done<'_>>], tools: &
 /// What the user's message at `at` means, an open question before it taken into account.
 fn read_turn<'a>(messages: &'a [Message], at: usize, tools: &Toolset<'_>, questions: usize) -> Turn<'a> {
     let text = messages[at].content.as_str();
-    let context = Context { tools, last_path: last_path(&messages[..at]) };
+    let context = Context { tools, last_path: last_path(&messages[..at]), last_task: last_task(&messages[..at]) };
     if questions > 0
         && let Some((open, lang)) = open_question(messages, at, tools, questions)
         && let Some((request, cancelled)) = answered(&open, text, &context)
@@ -161,8 +172,12 @@ fn open_question(messages: &[Message], at: usize, tools: &Toolset<'_>, questions
     if !messages[asked].tool_calls.is_empty() {
         return None;
     }
-    let turn = read_turn(messages, before, tools, questions - 1);
-    let open = turn.request.ask?;
+    let mut turn = read_turn(messages, before, tools, questions - 1);
+    let done = batches(&messages[before..asked]);
+    let open = match tasks::unresolved(&mut turn.request, &done) {
+        Some(question) => Open::Task(Box::new(question)),
+        None => turn.request.ask?,
+    };
     let question = reply::question(&open, tools, turn.lang);
     // Another model may have answered, or other tools been there: then it is no question of ours.
     messages[asked].content.trim_end().ends_with(question.trim_end()).then_some((open, turn.lang))
@@ -195,7 +210,7 @@ fn answered(open: &Open, text: &str, context: &Context<'_>) -> Option<(Request, 
                     match settled(&view, vec![arguments]) {
                         Meaning::Calls(calls) => request.groups.push(calls),
                         Meaning::Ask(open) => request.ask = Some(open),
-                        Meaning::Say(_) => {}
+                        Meaning::Steps(_) | Meaning::Say(_) => {}
                     }
                 }
                 None if call.tool.as_str() == super::toolset::HANDOFF && name == "task" => {
@@ -210,11 +225,30 @@ fn answered(open: &Open, text: &str, context: &Context<'_>) -> Option<(Request, 
             }
             Some((request, false))
         }
+        Open::Task(question) => {
+            if !matches!(**question, tasks::Question::Slot { .. }) && is_new_request(text, context) {
+                return None;
+            }
+            let mut request = Request::default();
+            match tasks::answered(question, text, tools)? {
+                Meaning::Calls(calls) => request.groups.push(calls),
+                Meaning::Steps(steps) => request.groups.extend(steps),
+                Meaning::Ask(open) => {
+                    // Not an answer, but perhaps a request of its own.
+                    if open == Open::Task(question.clone()) && is_new_request(text, context) {
+                        return None;
+                    }
+                    request.ask = Some(open);
+                }
+                Meaning::Say(_) => {}
+            }
+            Some((request, false))
+        }
         Open::Choice { options, said } => {
             let chosen = choice(options, text)?;
             let only: Vec<_> = tools.0.iter().filter(|view| view.spec.name == options[chosen]).copied().collect();
             let narrowed = Toolset(only);
-            let context = Context { tools: &narrowed, last_path: context.last_path.clone() };
+            let context = Context { tools: &narrowed, last_path: context.last_path.clone(), last_task: context.last_task.clone() };
             // The tool is named outright, so that even few words of it will do.
             let request = understand(said, &context);
             let named = if request.groups.is_empty() && request.ask.is_none() {
@@ -277,6 +311,15 @@ fn is_new_request(text: &str, context: &Context<'_>) -> bool {
 fn last_path(messages: &[Message]) -> Option<String> {
     let mut calls = messages.iter().rev().flat_map(|message| message.tool_calls.iter().rev());
     calls.find_map(|call| call.arguments.get("path").and_then(Value::as_str)).map(str::to_owned)
+}
+
+/// The background task that a result named last.
+fn last_task(messages: &[Message]) -> Option<String> {
+    let calls = messages.iter().rev().flat_map(|message| message.tool_calls.iter().rev()).filter(|call| tasks::is_ours(call.name.as_str()));
+    calls.into_iter().find_map(|call| {
+        let result = messages.iter().find(|message| message.tool_call_id.as_ref() == Some(&call.id))?;
+        tasks::id_of(&result.content).or_else(|| call.arguments.get("task_id").and_then(Value::as_str).map(str::to_owned))
+    })
 }
 
 /// The words at the end: what was done, said, not understood, and asked.

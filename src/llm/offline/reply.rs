@@ -2,6 +2,7 @@
 
 mod folder;
 mod known;
+mod tasks;
 
 use std::fmt::Write as _;
 
@@ -35,6 +36,16 @@ const FAILURE: &str = "error:";
 /// Whether a result tells of a failure.
 pub(super) fn is_failure(result: &str) -> bool {
     result.trim_start().get(..FAILURE.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAILURE))
+}
+
+/// Whether a tool for tasks told of a failure in its own form.
+pub(super) fn is_refused(done: &Done<'_>) -> bool {
+    super::tasks::is_ours(done.call.name.as_str()) && super::tasks::is_error(done.result)
+}
+
+/// What to say where a call for a task could not be made.
+pub(super) fn stuck(stuck: &super::tasks::Stuck, lang: Lang) -> String {
+    super::tasks::told(stuck, lang)
 }
 
 /// Whether a call was stopped by the user or by the end of the program.
@@ -72,6 +83,10 @@ pub(super) fn results(groups: &[Vec<Planned>], batches: &[Vec<Done<'_>>], said: 
     let readme = all.iter().find(|(planned, _)| planned.is_some_and(|planned| planned.purpose == Purpose::Readme)).map(|(_, done)| *done);
     for (planned, done) in &all {
         let purpose = planned.map_or(Purpose::Show, |planned| planned.purpose);
+        if is_refused(done) {
+            pieces.push(tasks::refused(done, lang));
+            continue;
+        }
         if is_failure(done.result) {
             // A folder can be described without the text of its README.
             if purpose != Purpose::Readme {
@@ -80,14 +95,14 @@ pub(super) fn results(groups: &[Vec<Planned>], batches: &[Vec<Done<'_>>], said: 
             continue;
         }
         match purpose {
-            Purpose::Show => pieces.push(known::result(done, said, lang).unwrap_or_else(|| plain(done, lang))),
+            Purpose::Show | Purpose::Resolve => pieces.push(known::result(done, said, lang).unwrap_or_else(|| plain(done, lang))),
             Purpose::About { list } => {
                 if list {
                     pieces.push(known::result(done, said, lang).unwrap_or_else(|| plain(done, lang)));
                 }
                 pieces.push(folder::about(done, readme.filter(|readme| !is_failure(readme.result)), lang));
             }
-            Purpose::Readme => {}
+            Purpose::Readme | Purpose::Hidden => {}
         }
     }
     pieces
@@ -247,6 +262,7 @@ const HINT_CHARS_MAX: usize = 160;
 /// The question for what is missing.
 pub(super) fn question(open: &Open, tools: &Toolset<'_>, lang: Lang) -> String {
     match open {
+        Open::Task(question) => super::tasks::question(question, lang),
         Open::Choice { options, .. } => {
             let list: Vec<String> =
                 options.iter().take(9).enumerate().map(|(at, name)| format!("{}. `{}`", at + 1, clean_line(name.as_str()))).collect();

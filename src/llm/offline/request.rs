@@ -13,6 +13,7 @@ use super::generic::{self, Candidate};
 use super::intents;
 use super::slots::rule;
 use super::talk::{self, Lang, Talk, targets};
+use super::tasks;
 use super::toolset::{Pick, Toolset, View, folded};
 use super::words::{Part, trim_edges};
 use crate::domain::ids::ToolName;
@@ -37,6 +38,10 @@ pub(super) enum Purpose {
     },
     /// The text that describes a folder.
     Readme,
+    /// Its result is needed by a call that waits for it, and not shown.
+    Hidden,
+    /// It waits for a result: words stand in the place of a value.
+    Resolve,
 }
 
 /// A question to the user and what waits for its answer.
@@ -46,12 +51,16 @@ pub(super) enum Open {
     Argument { call: Planned, name: String },
     /// More than one tool fits.
     Choice { options: Vec<ToolName>, said: String },
+    /// Something about a background task.
+    Task(Box<tasks::Question>),
 }
 
 /// What one piece of a message means.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
     Calls(Vec<Planned>),
+    /// Calls that wait for one another.
+    Steps(Vec<Vec<Planned>>),
     Ask(Open),
     Say(Talk),
 }
@@ -73,6 +82,8 @@ pub(super) struct Context<'a> {
     pub(super) tools: &'a Toolset<'a>,
     /// The file that was spoken of last.
     pub(super) last_path: Option<String>,
+    /// The background task that was spoken of last, by its id.
+    pub(super) last_task: Option<String>,
 }
 
 rule!(
@@ -90,7 +101,12 @@ rule!(
 
 /// Understands a message.
 pub(super) fn understand(text: &str, context: &Context<'_>) -> Request {
-    let text = task_words(text);
+    let mut text = task_words(text);
+    if tasks::offered(context.tools)
+        && let Some(rule) = tasks::meridiem()
+    {
+        text = rule.replace_all(&text, "${1}${2}m").into_owned();
+    }
     let whole = Part::new(&text);
     let mut request = Request::default();
     let mut reader = Reader { context, last_path: context.last_path.clone(), cache: HashMap::new() };
@@ -98,7 +114,7 @@ pub(super) fn understand(text: &str, context: &Context<'_>) -> Request {
         request.add(meaning, false);
         return request;
     }
-    for (sentence, then) in sentences(&whole) {
+    for (sentence, then) in tasks_joined(sentences(&whole), context) {
         reader.sentence(&sentence, then, &mut request);
     }
     // A greeting before a request needs no answer of its own.
@@ -127,6 +143,11 @@ impl Request {
             Meaning::Say(talk) => self.says.push(talk),
             Meaning::Ask(open) => self.ask = self.ask.take().or(Some(open)),
             Meaning::Calls(calls) => self.add_calls(calls, then),
+            Meaning::Steps(steps) => {
+                for (at, calls) in steps.into_iter().enumerate() {
+                    self.add_calls(calls, then || at > 0);
+                }
+            }
         }
     }
 
@@ -155,6 +176,8 @@ impl Request {
 fn merged(one: Purpose, other: Purpose) -> Purpose {
     match (one, other) {
         (Purpose::About { .. }, Purpose::Show) | (Purpose::Show, Purpose::About { .. }) => Purpose::About { list: true },
+        // What is needed for another call is shown where it was asked for too.
+        (Purpose::Hidden, shown) => shown,
         (one, _) => one,
     }
 }
@@ -215,6 +238,32 @@ fn sentences(part: &Part) -> Vec<(String, bool)> {
     found
 }
 
+/// Sentences that only say when a new task runs, or whom it tells, belong to the sentence that asks for it.
+fn tasks_joined(sentences: Vec<(String, bool)>, context: &Context<'_>) -> Vec<(String, bool)> {
+    let mut joined: Vec<(String, bool)> = Vec::new();
+    for (sentence, then) in sentences {
+        let before = joined.last_mut().filter(|(before, _)| tasks::is_creation(before, context.tools, None) && tasks::adds_to(&sentence));
+        match before {
+            Some((before, _)) => {
+                let start = before.trim_end_matches(['.', '。', '!', '！', ' ']).to_owned();
+                *before = format!("{start}, {sentence}");
+            }
+            None => joined.push((sentence, then)),
+        }
+    }
+    joined
+}
+
+/// Where a sentence that asks for a new task goes on with another request: `... and remind me ...`, `..., then list my tasks`.
+fn next_request(sentence: &str, joints: &[(usize, usize, bool)], context: &Context<'_>) -> Option<(usize, usize, bool)> {
+    joints.iter().copied().find(|(start, end, then)| {
+        let (Some(before), Some(rest)) = (sentence.get(..*start), sentence.get(*end..)) else { return false };
+        let whole = |text: &str| matches!(tasks::read(text, context.tools, None), Some(Meaning::Calls(_) | Meaning::Steps(_)));
+        let other = tasks::is_creation(rest, context.tools, None) || (*then && !tasks::adds_to(rest));
+        other && whole(before) && whole(rest)
+    })
+}
+
 struct Reader<'c, 'a> {
     context: &'c Context<'a>,
     last_path: Option<String>,
@@ -231,6 +280,20 @@ impl Reader<'_, '_> {
             .filter(|(start, _, _)| *start > 0)
             .take(JOINTS_MAX)
             .collect();
+        // The words that join the pieces of a new task are its own.
+        let last_task = self.context.last_task.as_deref();
+        if tasks::is_creation(&part.raw, self.context.tools, last_task) {
+            let next = next_request(&part.raw, &joints, self.context);
+            let end = next.map_or(part.raw.len(), |(start, _, _)| start);
+            if let Some(meaning) = part.raw.get(..end).and_then(|text| tasks::read(text, self.context.tools, last_task)) {
+                request.add(meaning, then);
+            }
+            if let Some((_, start, then)) = next {
+                let rest = part.raw.get(start..).unwrap_or_default().to_owned();
+                self.sentence(&rest, then, request);
+            }
+            return;
+        }
         let starts: Vec<(usize, bool)> = std::iter::once((0, then)).chain(joints.iter().map(|(_, end, then)| (*end, *then))).collect();
         let ends: Vec<usize> = joints.iter().map(|(start, _, _)| *start).chain(std::iter::once(part.raw.len())).collect();
         let (pieces, read) = self.best(&part.raw, &starts, &ends);
@@ -288,7 +351,8 @@ impl Reader<'_, '_> {
         if let Some(known) = self.cache.get(&key) {
             return known.clone();
         }
-        let meaning = recognise(text, self.context.tools, self.last_path.as_deref());
+        let meaning = tasks::read(text, self.context.tools, self.context.last_task.as_deref())
+            .or_else(|| recognise(text, self.context.tools, self.last_path.as_deref()));
         self.cache.insert(key, meaning.clone());
         meaning
     }

@@ -1,6 +1,7 @@
 //! What the assistant understands, does, asks and says: tables of utterances, then whole conversations.
 
 mod conversations;
+mod tasks;
 mod utterances;
 
 use std::sync::Arc;
@@ -84,6 +85,7 @@ fn tools() -> Vec<ToolSpec> {
             &json!({"type": "object", "properties": {"location": {"type": "string"}, "days": {"type": "integer"}}, "required": ["location"]}),
         ),
     ]);
+    tools.extend(tasks::tools());
     tools
 }
 
@@ -91,7 +93,7 @@ fn tools() -> Vec<ToolSpec> {
 fn shown(request: &Request) -> String {
     let call = |call: &super::request::Planned| {
         let name = call.tool.as_str();
-        let name = name.strip_prefix("files__").or_else(|| name.strip_prefix("system__")).unwrap_or(name);
+        let name = name.strip_prefix("files__").or_else(|| name.strip_prefix("system__")).or_else(|| name.strip_prefix("tasks__")).unwrap_or(name);
         format!("{name} {}", serde_json::to_string(&call.arguments).unwrap())
     };
     let groups: Vec<String> = request.groups.iter().map(|group| group.iter().map(call).collect::<Vec<_>>().join(" & ")).collect();
@@ -99,6 +101,9 @@ fn shown(request: &Request) -> String {
     pieces.extend(request.says.iter().map(|talk| format!("say {talk:?}")));
     match &request.ask {
         Some(Open::Argument { call: asked, name }) => pieces.push(format!("ask {name} for {}", call(asked))),
+        Some(Open::Task(question)) => {
+            pieces.push(format!("ask: {}", super::tasks::question(question, super::talk::Lang::En).lines().last().unwrap_or_default()));
+        }
         Some(Open::Choice { options, .. }) => {
             pieces.push(format!("choose {}", options.iter().map(ToolName::as_str).collect::<Vec<_>>().join(" ")));
         }
@@ -111,7 +116,7 @@ fn shown(request: &Request) -> String {
 fn understood(text: &str) -> String {
     let specs = tools();
     let tools = Toolset::new(&specs);
-    shown(&understand(text, &Context { tools: &tools, last_path: None }))
+    shown(&understand(text, &Context { tools: &tools, last_path: None, last_task: None }))
 }
 
 /// Reports all rows that differ at once: a changed rule shows its whole effect.

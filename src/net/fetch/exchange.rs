@@ -195,7 +195,7 @@ fn cut(url: &Url, received: usize, error: reqwest::Error) -> Error {
 }
 
 /// The first `T` among `error`'s causes, the ones that `io::Error` keeps inside included.
-fn find<'a, T: StdError + 'static>(error: &'a reqwest::Error) -> Option<&'a T> {
+fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(cause) = next {
         if let Some(found) = cause.downcast_ref::<T>() {

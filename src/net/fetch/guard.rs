@@ -128,7 +128,7 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         (169, 254, _) => Kind::LinkLocal,
         (224..=239, ..) | (255, 255, 255) => Kind::Group,
         // 0/8 reaches this machine on Linux; 100.64/10 is a carrier's private range; 198.18/15 is for benchmarks.
-        (0 | 10 | 127, ..) | (192, 168, _) | (172, 16..=31, _) | (100, 64..=127, _) | (192, 0, 0) | (198, 18..=19, _) | (240.., ..) => {
+        (0 | 10 | 127 | 240.., ..) | (192, 168, _) | (172, 16..=31, _) | (100, 64..=127, _) | (192, 0, 0) | (198, 18..=19, _) => {
             Kind::Private
         }
         _ => Kind::Public,
@@ -150,17 +150,13 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
     }
 }
 
-/// The IPv4 address inside `address`: mapped, compatible, NAT64 (64:ff9b::/96) or 6to4 (2002::/16).
+/// The IPv4 address inside `address`: mapped, compatible, NAT64 (`64:ff9b::/96`) or 6to4 (`2002::/16`).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let join = |high: u16, low: u16| {
-        let [[w, x], [y, z]] = [high.to_be_bytes(), low.to_be_bytes()];
-        Ipv4Addr::new(w, x, y, z)
-    };
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => Some(join(g, h)),
-        (0, 0, 0, 0, 0, 0) if g != 0 => Some(join(g, h)),
-        (0x2002, ..) => Some(join(b, c)),
+    let join = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => join(high, low),
+        [0, 0, 0, 0, 0, 0, high @ 1..=0xffff, low] => join(high, low),
+        [0x2002, high, low, ..] => join(high, low),
         _ => None,
     }
 }

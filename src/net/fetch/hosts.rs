@@ -59,7 +59,7 @@ struct State {
 pub(super) struct Slot {
     host: Arc<Host>,
     gap: Duration,
-    _slot: OwnedMutexGuard<()>,
+    _turn: OwnedMutexGuard<()>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -85,12 +85,12 @@ impl Hosts {
         if waiting.before > self.queue_max {
             return Err(Error::Busy { host: name.to_owned(), waiting: self.queue_max });
         }
-        let slot = host.slot.clone().lock_owned().await;
+        let turn = host.slot.clone().lock_owned().await;
         drop(waiting);
         self.wait_for(&host, name).await?;
         // It fails only when closed, and it never is.
         let permit = self.permits.clone().acquire_owned().await.ok();
-        Ok(Slot { host, gap: self.gap, _slot: slot, _permit: permit })
+        Ok(Slot { host, gap: self.gap, _turn: turn, _permit: permit })
     }
 
     /// Waits until rest and gap are over; the slot is held by the caller, so nobody overtakes.

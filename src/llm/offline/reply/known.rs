@@ -8,6 +8,7 @@ use super::{ROWS_MAX, fenced};
 use crate::domain::text::{clean, clean_line};
 use crate::llm::offline::plan::Done;
 use crate::llm::offline::talk::Lang;
+use crate::llm::offline::tasks as offline_tasks;
 use crate::llm::offline::toolset::{Toolset, folded};
 use crate::llm::offline::words::Part;
 use crate::tools::local::zones;
@@ -47,6 +48,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("current_time", "what time is it in Tokyo?", "现在东京几点？"),
     ("calculate", "what is 12% of 80?", "80 的 12% 是多少？"),
     ("system_info", "how much memory is free?", "内存还有多少？"),
+    ("create_background_task", "watch Hacker News for Rust every 30 minutes", "每天9点提醒我喝水"),
+    ("list_background_tasks", "list my tasks", "列出我的任务"),
 ];
 
 pub(super) fn examples(tools: &Toolset<'_>, lang: Lang) -> Vec<&'static str> {
@@ -58,6 +61,9 @@ pub(super) fn examples(tools: &Toolset<'_>, lang: Lang) -> Vec<&'static str> {
 /// The result of a tool that is known by its name; `None` for all others, and where its text is not as expected.
 pub(super) fn result(done: &Done<'_>, said: &str, lang: Lang) -> Option<String> {
     let (server, short) = done.call.name.as_str().split_once("__")?;
+    if offline_tasks::is_ours(done.call.name.as_str()) {
+        return super::tasks::result(done, lang);
+    }
     let text = clean(done.result.trim_end()).into_owned();
     let argument = |name: &str| done.call.arguments.get(name).and_then(Value::as_str).map(clean_line);
     match (server, short) {

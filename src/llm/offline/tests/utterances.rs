@@ -352,7 +352,6 @@ fn what_is_no_request_calls_nothing() {
         ("the echo of the cave was loud", "unknown: the echo of the cave was loud"),
         ("translate this into German", "unknown: translate this into German"),
         ("append a line to notes.txt", "unknown: append a line to notes.txt"),
-        ("remind me at 5", "unknown: remind me at 5"),
         ("2024-01-02", "unknown: 2024-01-02"),
         ("写一首关于秋天的诗", "unknown: 写一首关于秋天的诗"),
         ("给我讲个笑话", "unknown: 给我讲个笑话"),

@@ -47,13 +47,13 @@ async fn packed_bodies_are_unpacked_and_the_charset_is_kept() {
     .await;
     let fetcher = fetcher(Options::default());
     for path in ["/gzip", "/br", "/deflate", "/plain"] {
-        let fetched = fetcher.get(page(site.at(path))).await.unwrap();
-        assert_eq!(fetched.body, TEXT, "{path}");
-        assert_eq!(fetched.content_type.as_deref(), Some("text/html; charset=Shift_JIS"), "{path}");
+        let got = fetcher.get(page(site.at(path))).await.unwrap();
+        assert_eq!(got.body, TEXT, "{path}");
+        assert_eq!(got.content_type.as_deref(), Some("text/html; charset=Shift_JIS"), "{path}");
     }
     let bytes = Site::plain(|_| reply(200, &[], vec![0x93, 0xfa, 0x96, 0x7b])).await;
-    let fetched = fetcher.get(page(bytes.at("/"))).await.unwrap();
-    assert_eq!(&fetched.body[..], &[0x93, 0xfa, 0x96, 0x7b], "bytes are handed on as they came");
+    let got = fetcher.get(page(bytes.at("/"))).await.unwrap();
+    assert_eq!(&got.body[..], &[0x93, 0xfa, 0x96, 0x7b], "bytes are handed on as they came");
 }
 
 #[tokio::test]

@@ -33,11 +33,11 @@ async fn hops() -> Site {
 #[tokio::test]
 async fn redirects_are_followed_to_the_end() {
     let site = hops().await;
-    let fetched = fetcher(Options::default()).get(page(site.at("/a"))).await.unwrap();
-    assert_eq!(fetched.body, "arrived");
-    assert_eq!(fetched.url, site.at("/c?x=1"));
-    assert_eq!(fetched.redirects, [site.at("/a"), site.at("/b")]);
-    assert_eq!(fetched.validators.etag.as_deref(), Some("\"c\""));
+    let got = fetcher(Options::default()).get(page(site.at("/a"))).await.unwrap();
+    assert_eq!(got.body, "arrived");
+    assert_eq!(got.url, site.at("/c?x=1"));
+    assert_eq!(got.redirects, [site.at("/a"), site.at("/b")]);
+    assert_eq!(got.validators.etag.as_deref(), Some("\"c\""));
 }
 
 #[tokio::test]
@@ -45,8 +45,8 @@ async fn redirects_cross_hosts() {
     let target = Site::plain(|_| reply(200, &[], "over here")).await;
     let location = target.at("/new");
     let site = Site::plain(move |_| to(&location)).await;
-    let fetched = fetcher(Options::default()).get(page(site.at("/old"))).await.unwrap();
-    assert_eq!((fetched.url.clone(), &fetched.body[..]), (target.at("/new"), &b"over here"[..]));
+    let got = fetcher(Options::default()).get(page(site.at("/old"))).await.unwrap();
+    assert_eq!((got.url.clone(), &got.body[..]), (target.at("/new"), &b"over here"[..]));
 }
 
 #[tokio::test]

@@ -1,0 +1,145 @@
+//! Commands that run the background half without a screen: `serve --headless`, `simulate`, `notify test`.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::tz::TimeZone;
+
+use crate::app::App;
+use crate::cli::args::{NotifyCommand, ServeArgs, SimulateArgs};
+use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::cli::{Base, line};
+use crate::domain::command::{Command, InboxCommand, TaskCommand};
+use crate::domain::event::{ErrorEvent, Event, EventBody, TaskEvent};
+use crate::domain::ids::Seq;
+use crate::domain::notice::DeliveryStatus;
+use crate::domain::query::EventFilter;
+use crate::domain::task::{TaskFact, TaskKind};
+
+/// The longest that `simulate` and `notify test` wait for the end of what they began.
+const WAIT_MAX: Duration = Duration::from_secs(90);
+
+/// Keeps the tasks running until it is told to stop.
+pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
+    let _ = args.headless;
+    let mut start = base.start(true)?;
+    start.awake = true;
+    let app = App::start(start).await?;
+    let status = app.queries().ambient_status().await?;
+    output::note(format_args!("awake: {} tasks, {} of them active; ctrl+c stops", status.total_tasks, status.active_tasks));
+    let follow = args.events.then(|| app.log().clone());
+    let printing = tokio::spawn(async move {
+        let Some(log) = follow else { return };
+        let Ok(head) = log.head().await else { return };
+        let mut feed = log.follow(EventFilter::default(), head);
+        while let Some(event) = feed.next().await {
+            if output::line(line::line(&event, &TimeZone::system())).is_err() {
+                return;
+            }
+        }
+    });
+    let signal = stopped().await;
+    printing.abort();
+    app.shutdown().await;
+    signal.map(|()| Exit::Done).map_err(Stop::from)
+}
+
+/// Waits for Ctrl+C or a polite end from outside.
+async fn stopped() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = term.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// Raises events through the whole path, and shows it.
+pub(super) async fn simulate(base: &Base, args: &SimulateArgs) -> Outcome {
+    let kind = args.event_type.as_deref().map(kind_named).transpose().map_err(Stop::Usage)?;
+    let wanted = kind.map_or(TaskKind::ALL.len(), |_| 1);
+    let mut judged = 0;
+    watched(base, Command::Task(TaskCommand::Simulate(kind)), args.json, |event| match &event.body {
+        EventBody::TaskEvent(TaskEvent { task_id, fact: TaskFact::FiringJudged(_), .. }) if task_id.as_str().starts_with("simulated-") => {
+            judged += 1;
+            (judged == wanted).then_some(Exit::Done)
+        }
+        _ => None,
+    })
+    .await
+}
+
+/// The kind by its own name, or by that of its event.
+///
+/// # Errors
+/// When there is none; the names that there are.
+pub(super) fn kind_named(name: &str) -> Result<TaskKind, String> {
+    TaskKind::ALL.into_iter().find(|kind| kind.as_str() == name || kind.event_type() == name).ok_or_else(|| {
+        let known: Vec<_> = TaskKind::ALL.iter().map(|kind| kind.event_type()).collect();
+        format!("no event `{name}`: there are {}", known.join(", "))
+    })
+}
+
+/// Tries channels out.
+pub(super) async fn notify(base: &Base, command: NotifyCommand) -> Outcome {
+    let NotifyCommand::Test { channel, to, json } = command;
+    let (mut open, mut failed) = (0_i32, false);
+    let asked = Command::Inbox(InboxCommand::TestNotice { channel, to });
+    watched(base, asked, json, |event| {
+        let EventBody::Notification(notice) = &event.body else { return None };
+        match notice.status {
+            DeliveryStatus::Queued if notice.attempt == 0 => open += 1,
+            DeliveryStatus::Queued | DeliveryStatus::Sending => {}
+            DeliveryStatus::Sent | DeliveryStatus::Suppressed => open -= 1,
+            DeliveryStatus::Failed | DeliveryStatus::Unknown => (open, failed) = (open - 1, true),
+        }
+        (open <= 0 && notice.status != DeliveryStatus::Queued).then_some(if failed { Exit::Failed } else { Exit::Done })
+    })
+    .await
+}
+
+/// Sends `command` and prints what happens until `end` says so.
+async fn watched(base: &Base, command: Command, json: bool, mut end: impl FnMut(&Event) -> Option<Exit>) -> Outcome {
+    let mut start = base.start(true)?;
+    start.awake = true;
+    let app = App::start(start).await?;
+    let head = app.log().head().await.unwrap_or(Seq(0));
+    let mut feed = app.log().follow_all(EventFilter::default(), head);
+    app.commands().send(command)?;
+    let zone = TimeZone::system();
+    let shown = |event: &Event| match &event.body {
+        EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => true,
+        EventBody::Error(ErrorEvent { source, .. }) => source == "app",
+        _ => false,
+    };
+    let work = async {
+        while let Some(event) = feed.next().await {
+            if !shown(&event) {
+                continue;
+            }
+            if json {
+                output::line(serde_json::to_string(&*event)?)?;
+            } else {
+                output::line(line::line(&event, &zone))?;
+            }
+            if matches!(event.body, EventBody::Error(_)) {
+                return Ok(Exit::Failed);
+            }
+            if let Some(exit) = end(&event) {
+                return Ok(exit);
+            }
+        }
+        Ok(Exit::Failed)
+    };
+    let outcome = tokio::time::timeout(WAIT_MAX, work).await;
+    app.shutdown().await;
+    outcome.unwrap_or_else(|_| {
+        output::note(format_args!("no end within {} s: `wakeful tasks status` shows what waits", WAIT_MAX.as_secs()));
+        Ok(Exit::Failed)
+    })
+}
