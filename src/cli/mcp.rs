@@ -125,7 +125,7 @@ async fn list(base: &Base, json: bool, with_tools: bool) -> Outcome {
 }
 
 /// The server that `target` means: a configured one, a URL, a command.
-fn find(start: &crate::app::Start, target: &[String]) -> Result<ServerOptions, Stop> {
+fn find(start: &app::Start, target: &[String]) -> Result<ServerOptions, Stop> {
     if let [name] = target
         && let Some(known) = start.loaded.settings.mcp_servers.iter().find(|server| server.name == *name)
     {

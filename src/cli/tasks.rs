@@ -246,7 +246,7 @@ impl Surface {
     async fn history(&self, task: &str, limit: usize) -> Result<(), Stop> {
         let (_, events) = self.service.history(task, &self.user, limit).await.map_err(stop)?;
         if self.json {
-            return output::json(&events.iter().map(std::convert::AsRef::as_ref).collect::<Vec<&Event>>());
+            return output::json(&events.iter().map(Arc::as_ref).collect::<Vec<&Event>>());
         }
         let zone = self.service.zone();
         for event in &events {

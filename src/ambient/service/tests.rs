@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::domain::clock::ManualClock;
+use crate::domain::clock::{Clock as _, ManualClock};
 use crate::domain::event::EventBody;
 use crate::domain::task::TaskStatus;
 use crate::store::tasks::{Claim, Claimed};
@@ -65,8 +65,6 @@ impl Bench {
         self.log.tasks().claim_tasks(claim).await.unwrap()
     }
 }
-
-use crate::domain::clock::Clock as _;
 
 #[tokio::test]
 async fn a_task_is_made_with_its_event_and_its_place_in_the_due_index() {

@@ -58,28 +58,59 @@ fn read(text: &str) -> Result<Value, Stop> {
     Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
+/// A flag that does not go with the type.
+fn wrong(flag: &str, kind: TaskKind, instead: &str) -> Stop {
+    Stop::Usage(format!("{flag} does not go with {}: {instead}", kind.as_str()))
+}
+
 fn flags(parts: &Parts, task_type: &str, zone: &TimeZone) -> Result<Map<String, Value>, Stop> {
-    let kind = TaskKind::ALL.into_iter().find(|kind| kind.as_str() == task_type);
+    // An unknown type is refused by the check, with the names of all types.
+    let Some(kind) = TaskKind::ALL.into_iter().find(|kind| kind.as_str() == task_type) else { return Ok(Map::new()) };
+    let mut out = looked_at(parts, kind)?;
+    out.extend(due(parts, kind, zone)?);
+    out.extend(number(parts, kind)?);
+    out.extend(notification(parts).map(|notification| ("notification".to_owned(), notification)));
+    out.extend(parts.timezone.as_ref().map(|zone| ("timezone".to_owned(), zone.as_str().into())));
+    Ok(out)
+}
+
+/// The pages, the words, the part of the page.
+fn looked_at(parts: &Parts, kind: TaskKind) -> Result<Map<String, Value>, Stop> {
+    let mut out = Map::new();
+    if !parts.urls.is_empty() {
+        match kind {
+            TaskKind::WebMonitor => out.insert("urls".to_owned(), json!(parts.urls)),
+            TaskKind::NewsDigest | TaskKind::Schedule => out.insert("news_urls".to_owned(), json!(parts.urls)),
+            TaskKind::ThresholdWatch => None,
+        };
+    }
+    if !parts.keywords.is_empty() {
+        match kind {
+            TaskKind::WebMonitor => out.insert("keywords".to_owned(), json!(parts.keywords)),
+            TaskKind::NewsDigest => out.insert("categories".to_owned(), json!(parts.keywords)),
+            TaskKind::Schedule | TaskKind::ThresholdWatch => return Err(wrong("--keyword", kind, "it looks at no text")),
+        };
+    }
+    let watched = [("--pointer", "json_pointer", &parts.pointer), ("--selector", "selector", &parts.selector)];
+    for (flag, name, value) in watched {
+        match (value, kind) {
+            // Of a threshold they are parts of its source.
+            (None, _) | (_, TaskKind::ThresholdWatch) => {}
+            (Some(value), TaskKind::WebMonitor) => {
+                out.insert(name.to_owned(), value.as_str().into());
+            }
+            (Some(_), TaskKind::Schedule | TaskKind::NewsDigest) => return Err(wrong(flag, kind, "it watches no part of a page")),
+        }
+    }
+    Ok(out)
+}
+
+/// When it is due, and what a schedule does then.
+fn due(parts: &Parts, kind: TaskKind, zone: &TimeZone) -> Result<Map<String, Value>, Stop> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| {
         out.insert(name.to_owned(), value);
     };
-    let Some(kind) = kind else { return Ok(out) };
-    let wrong = |flag: &str, instead: &str| Stop::Usage(format!("{flag} does not go with {task_type}: {instead}"));
-    if !parts.urls.is_empty() {
-        match kind {
-            TaskKind::WebMonitor => put("urls", json!(parts.urls)),
-            TaskKind::NewsDigest | TaskKind::Schedule => put("news_urls", json!(parts.urls)),
-            TaskKind::ThresholdWatch => {}
-        }
-    }
-    if !parts.keywords.is_empty() {
-        match kind {
-            TaskKind::WebMonitor => put("keywords", json!(parts.keywords)),
-            TaskKind::NewsDigest => put("categories", json!(parts.keywords)),
-            TaskKind::Schedule | TaskKind::ThresholdWatch => return Err(wrong("--keyword", "it looks at no text")),
-        }
-    }
     if let Some(every) = &parts.every {
         let minutes = minutes(duration("--every", every)?);
         match kind {
@@ -88,25 +119,18 @@ fn flags(parts: &Parts, task_type: &str, zone: &TimeZone) -> Result<Map<String, 
                 put("type", "interval".into());
                 put("minutes", minutes);
             }
-            TaskKind::NewsDigest => return Err(wrong("--every", "a digest comes once a day, give its time with --at")),
+            TaskKind::NewsDigest => return Err(wrong("--every", kind, "a digest comes once a day, give its time with --at")),
         }
     }
     if let Some(at) = &parts.at {
         let (hour, minute) = time_of_day(at)?;
         match kind {
-            TaskKind::Schedule => {
-                put("type", if parts.days.is_empty() { "daily" } else { "weekly" }.into());
-                put("hour", hour.into());
-                put("minute", minute.into());
-            }
-            TaskKind::NewsDigest => {
-                put("hour", hour.into());
-                if minute > 0 {
-                    put("minute", minute.into());
-                }
-            }
-            TaskKind::WebMonitor | TaskKind::ThresholdWatch => return Err(wrong("--at", "give how often with --every")),
+            TaskKind::Schedule => put("type", "daily".into()),
+            TaskKind::NewsDigest => {}
+            TaskKind::WebMonitor | TaskKind::ThresholdWatch => return Err(wrong("--at", kind, "give how often with --every")),
         }
+        put("hour", hour.into());
+        put("minute", minute.into());
     }
     let schedule_only = [
         ("--day", !parts.days.is_empty()),
@@ -115,7 +139,7 @@ fn flags(parts: &Parts, task_type: &str, zone: &TimeZone) -> Result<Map<String, 
         ("--do", parts.prompt.is_some()),
     ];
     if let Some((flag, _)) = schedule_only.iter().find(|(_, given)| *given && kind != TaskKind::Schedule) {
-        return Err(wrong(flag, "only a schedule takes it"));
+        return Err(wrong(flag, kind, "only a schedule takes it"));
     }
     if !parts.days.is_empty() {
         put("type", "weekly".into());
@@ -132,46 +156,33 @@ fn flags(parts: &Parts, task_type: &str, zone: &TimeZone) -> Result<Map<String, 
     if let Some(prompt) = &parts.prompt {
         put("action", prompt.as_str().into());
     }
+    Ok(out)
+}
+
+/// The number that is watched, its threshold and its source.
+fn number(parts: &Parts, kind: TaskKind) -> Result<Map<String, Value>, Stop> {
+    let mut out = Map::new();
     if kind != TaskKind::ThresholdWatch {
-        let threshold_only =
-            [("--metric", parts.metric.is_some()), ("--above", parts.above.is_some()), ("--below", parts.below.is_some())];
-        if let Some((flag, _)) = threshold_only.iter().find(|(_, given)| *given) {
-            return Err(wrong(flag, "only a threshold_watch takes it"));
-        }
+        let only = [("--metric", parts.metric.is_some()), ("--above", parts.above.is_some()), ("--below", parts.below.is_some())];
+        return match only.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(wrong(flag, kind, "only a threshold_watch takes it")),
+            None => Ok(out),
+        };
     }
-    if let Some(metric) = &parts.metric {
-        put("metric", metric.as_str().into());
+    if parts.urls.len() > 1 {
+        return Err(wrong("a second --url", kind, "a number comes from one place"));
     }
+    out.extend(parts.metric.as_ref().map(|metric| ("metric".to_owned(), metric.as_str().into())));
     if let Some((threshold, direction)) = parts.above.map(|at| (at, "above")).or(parts.below.map(|at| (at, "below"))) {
-        put("threshold", threshold.into());
-        put("direction", direction.into());
+        out.insert("threshold".to_owned(), threshold.into());
+        out.insert("direction".to_owned(), direction.into());
     }
-    if kind == TaskKind::ThresholdWatch {
-        let mut source = Map::new();
-        source.extend(parts.urls.first().map(|url| ("url".to_owned(), url.as_str().into())));
-        source.extend(parts.pointer.as_ref().map(|pointer| ("json_pointer".to_owned(), pointer.as_str().into())));
-        source.extend(parts.selector.as_ref().map(|css| ("css".to_owned(), css.as_str().into())));
-        if parts.urls.len() > 1 {
-            return Err(wrong("a second --url", "a number comes from one place"));
-        }
-        if !source.is_empty() {
-            put("source", Value::Object(source));
-        }
-    } else {
-        let watched = [("--pointer", "json_pointer", &parts.pointer), ("--selector", "selector", &parts.selector)];
-        for (flag, name, value) in watched {
-            match (value, kind) {
-                (None, _) => {}
-                (Some(value), TaskKind::WebMonitor) => put(name, value.as_str().into()),
-                (Some(_), _) => return Err(wrong(flag, "it watches no part of a page")),
-            }
-        }
-    }
-    if let Some(notification) = notification(parts) {
-        put("notification", notification);
-    }
-    if let Some(zone) = &parts.timezone {
-        put("timezone", zone.as_str().into());
+    let mut source = Map::new();
+    source.extend(parts.urls.first().map(|url| ("url".to_owned(), url.as_str().into())));
+    source.extend(parts.pointer.as_ref().map(|pointer| ("json_pointer".to_owned(), pointer.as_str().into())));
+    source.extend(parts.selector.as_ref().map(|css| ("css".to_owned(), css.as_str().into())));
+    if !source.is_empty() {
+        out.insert("source".to_owned(), Value::Object(source));
     }
     Ok(out)
 }
@@ -250,7 +261,7 @@ mod tests {
             json!({"urls": ["https://techcrunch.com"], "keywords": ["AI"], "check_interval_minutes": 30, "notification": told});
         check("web_monitor", &monitor, &expected);
         let digest = Parts { urls: texts(&["https://a.example"]), at: some("08:00"), ..Parts::default() };
-        check("news_digest", &digest, &json!({"news_urls": ["https://a.example"], "hour": 8}));
+        check("news_digest", &digest, &json!({"news_urls": ["https://a.example"], "hour": 8, "minute": 0}));
         let weekly = Parts { at: some("9:30"), days: texts(&["Monday"]), ..Parts::default() };
         check("schedule", &weekly, &json!({"type": "weekly", "hour": 9, "minute": 30, "days": ["monday"]}));
         let once = Parts { once: some("2030-01-31 09:00"), timezone: some("Asia/Tokyo"), ..Parts::default() };
