@@ -133,12 +133,12 @@ impl World<'_> {
         match want {
             // Spread over a minute, but before the next occurrence; no wait at all is in order.
             Want::Hold => {
-                let hold = self.work.extra_at.unwrap();
-                assert!(hold >= now && hold.since(now) < Duration::from_mins(1), "{hold} for {now}");
+                let begins = self.work.extra_at.unwrap();
+                assert!(begins >= now && begins.since(now) < Duration::from_mins(1), "{begins} for {now}");
                 if let Some(ticket) = ticket {
-                    assert_eq!((hold, self.model.choose(now, true)), (now, Want::Run(self.index(ticket.due))));
+                    assert_eq!((begins, self.model.choose(now, true)), (now, Want::Run(self.index(ticket.due))));
                 } else {
-                    assert!(self.plan.next_after(now).is_none_or(|next| hold < next));
+                    assert!(self.plan.next_after(now).is_none_or(|next| begins < next));
                 }
             }
             Want::Nothing => assert_eq!(ticket, None, "at {now}"),
