@@ -45,11 +45,13 @@ fn drop_of(old: &Reading, new: &Reading) -> Option<String> {
         return Some(format!("it was {} and is {} now", name(old.media), name(new.media)));
     }
     if let (Some(before), Some(after)) = (&old.items, &new.items) {
-        return (before.len() >= 3 && after.len() * 4 < before.len()).then(|| format!("{} of {} items are gone", before.len() - after.len(), before.len()));
+        return (before.len() >= 3 && after.len() * 4 < before.len())
+            .then(|| format!("{} of {} items are gone", before.len() - after.len(), before.len()));
     }
     let size = |reading: &Reading| reading.lines.iter().map(String::len).sum::<usize>();
     let (before, after) = (size(old), size(new));
-    (before >= DROP_BYTES_MIN && after * 100 < before * DROP_PERCENT).then(|| format!("{} % of the text is gone", 100 - after * 100 / before))
+    (before >= DROP_BYTES_MIN && after * 100 < before * DROP_PERCENT)
+        .then(|| format!("{} % of the text is gone", 100 - after * 100 / before))
 }
 
 fn name(media: Media) -> &'static str {
@@ -124,7 +126,15 @@ fn pages(old: &Reading, new: &Reading, rules: &Rules) -> Change {
         lines.truncate(LINES_MAX);
         lines
     };
-    let found = Found { title: new.title.clone(), diff, added: bounded(added), removed: bounded(removed), keywords_found, content, items: Vec::new() };
+    let found = Found {
+        title: new.title.clone(),
+        diff,
+        added: bounded(added),
+        removed: bounded(removed),
+        keywords_found,
+        content,
+        items: Vec::new(),
+    };
     Change::Changed(Box::new(found))
 }
 
@@ -165,11 +175,17 @@ fn mark(lines: &mut [Line<'_>], other: &HashMap<String, usize>, rest: &[u64]) {
     }
 }
 
-/// Whether the same text was only broken into lines in another way.
+/// Whether the same text was only broken into lines in another way. Signs that part words do not count; those within a
+/// number do.
 fn rewrapped(before: &[Line<'_>], after: &[Line<'_>]) -> bool {
+    let parts = |ch: char| ch.is_whitespace() || matches!(ch, '|' | ',' | '.' | ':' | ';' | '(' | ')' | '"' | '\'' | '!' | '/');
     let joined = |lines: &[Line<'_>]| {
-        let text = lines.iter().filter(|line| line.changed).flat_map(|line| line.key.chars());
-        text.filter(|ch| !ch.is_whitespace() && *ch != '|').collect::<String>()
+        let mut text = String::new();
+        for line in lines.iter().filter(|line| line.changed) {
+            let words = line.key.split(|ch: char| ch.is_whitespace() || ch == '|');
+            words.for_each(|word| text.push_str(word.trim_matches(parts)));
+        }
+        text
     };
     joined(before) == joined(after)
 }

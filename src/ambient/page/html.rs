@@ -29,9 +29,48 @@ const PARTS_MAX: usize = 500;
 
 /// Elements that stand in a line of text.
 const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "center", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "ins", "kbd", "label",
-    "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-    "relative-time", "time-ago", "local-time",
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "center",
+    "cite",
+    "code",
+    "data",
+    "del",
+    "dfn",
+    "em",
+    "font",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "label",
+    "mark",
+    "nobr",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "time",
+    "tt",
+    "u",
+    "var",
+    "wbr",
+    "relative-time",
+    "time-ago",
+    "local-time",
 ];
 
 /// Reads a page.
@@ -80,8 +119,20 @@ pub(super) fn lines_of(markup: &str, url: &str, rules: &Rules) -> Vec<String> {
 /// What says that a page only stands in for the real one.
 fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
     const SIGNS: &[&str] = &[
-        "just a moment...", "attention required", "access denied", "checking your browser", "verify you are human", "are you a robot", "are you human",
-        "enable javascript", "javascript is required", "javascript is disabled", "security check", "ddos protection", "unusual traffic", "captcha",
+        "just a moment...",
+        "attention required",
+        "access denied",
+        "checking your browser",
+        "verify you are human",
+        "are you a robot",
+        "are you human",
+        "enable javascript",
+        "javascript is required",
+        "javascript is disabled",
+        "security check",
+        "ddos protection",
+        "unusual traffic",
+        "captcha",
     ];
     if lines.iter().map(String::len).sum::<usize>() > 800 {
         return None;
@@ -117,7 +168,10 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(document: &'a Document, url: &'a str, rules: &Rules) -> Self {
-        let ignored = rules.ignore_selectors.iter().flat_map(|matcher| document.select_matcher(matcher).nodes().iter().map(|node| node.id).collect::<Vec<_>>());
+        let ignored = rules
+            .ignore_selectors
+            .iter()
+            .flat_map(|matcher| document.select_matcher(matcher).nodes().iter().map(|node| node.id).collect::<Vec<_>>());
         let ignored = ignored.collect();
         let sizes = measure(document);
         let total = document.body().and_then(|body| sizes.get(&body.id).copied()).unwrap_or_default().text;
@@ -136,7 +190,8 @@ impl<'a> Walk<'a> {
         for link in self.document.select("link[rel][href][type]").nodes().iter().take(200) {
             let kind = link.attr_or("type", "").to_ascii_lowercase();
             let alternate = link.attr_or("rel", "").to_ascii_lowercase().split_whitespace().any(|rel| rel == "alternate" || rel == "feed");
-            let feed = ["application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"].contains(&kind.as_str());
+            let feed =
+                ["application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"].contains(&kind.as_str());
             if let Some(url) = links::absolute(self.url, &link.attr_or("href", "")).filter(|_| alternate && feed)
                 && !feeds.contains(&url)
                 && feeds.len() < 20
@@ -200,7 +255,8 @@ impl<'a> Walk<'a> {
             return true;
         }
         let attributes: Vec<_> = node.attrs();
-        let attributes: Vec<(&str, &str)> = attributes.iter().map(|attribute| (attribute.name.local.as_ref(), attribute.value.as_ref())).collect();
+        let attributes: Vec<(&str, &str)> =
+            attributes.iter().map(|attribute| (attribute.name.local.as_ref(), attribute.value.as_ref())).collect();
         let element = Element { name, attributes: &attributes, in_main };
         if self.plain {
             return chrome::is_mute(&element);
@@ -234,7 +290,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let in_main = in_main || matches!(name, "main" | "article") || node.attr("role").is_some_and(|role| role.as_ref() == "main");
-        self.begun |= matches!(name, "main" | "article" | "h1" | "h2" | "h3");
+        self.begun |= matches!(name, "main" | "article" | "h1" | "h2" | "h3" | "th");
         match name {
             "br" => self.flush(out),
             "hr" => self.flush(out),
@@ -259,7 +315,9 @@ impl<'a> Walk<'a> {
         }
         let first = node.children_it(false).find(|child| (child.is_text() && !child.text().trim().is_empty()) || child.is_element());
         let Some(first) = first else { return false };
-        let heading = first.is_text() || is_heading(&first.node_name().unwrap_or_default()) || matches!(first.node_name().unwrap_or_default().as_ref(), "strong" | "b" | "summary" | "p" | "span" | "div");
+        let heading = first.is_text()
+            || is_heading(&first.node_name().unwrap_or_default())
+            || matches!(first.node_name().unwrap_or_default().as_ref(), "strong" | "b" | "summary" | "p" | "span" | "div");
         let short = self.sizes.get(&first.id).is_none_or(|size| size.text <= 200);
         heading && short && node.children_it(false).nth(1).is_some() && chrome::is_aside_heading(&first.text())
     }
@@ -299,14 +357,17 @@ impl<'a> Walk<'a> {
             return;
         }
         let Some(url) = node.attr("href").and_then(|href| links::absolute(self.url, &href)) else { return };
-        let text = if out.len() == blocks { self.inline.get(from..).unwrap_or_default().trim().to_owned() } else { out[blocks..].join(" ") };
+        let text =
+            if out.len() == blocks { self.inline.get(from..).unwrap_or_default().trim().to_owned() } else { out[blocks..].join(" ") };
         if out.len() == blocks && !text.is_empty() && (links::is_file(&url) || is_generic(&text)) {
             self.inline.push(' ');
             self.inline.push_str(&noise::link_mark(&url));
         }
         if self.links.len() < LINKS_MAX && !text.is_empty() {
-            let in_heading = |node: &NodeRef<'_>| node.ancestors_it(Some(3)).any(|above| is_heading(&above.node_name().unwrap_or_default()));
-            let heading = in_heading(node) || node.element_children().iter().any(|child| is_heading(&child.node_name().unwrap_or_default()));
+            let in_heading =
+                |node: &NodeRef<'_>| node.ancestors_it(Some(3)).any(|above| is_heading(&above.node_name().unwrap_or_default()));
+            let heading =
+                in_heading(node) || node.element_children().iter().any(|child| is_heading(&child.node_name().unwrap_or_default()));
             let text = crate::domain::text::clean_line(&text);
             let text = crate::domain::text::ellipsis(&text, 300).into_owned();
             self.links.push(Link { text, url: links::clean(&url), heading });
@@ -329,7 +390,9 @@ impl<'a> Walk<'a> {
         if !(2..=CARD_PARTS_MAX).contains(&parts.len()) || parts.iter().map(String::len).sum::<usize>() > CARD_CHARS_MAX * 2 {
             return;
         }
-        if parts.iter().map(|part| part.chars().count()).sum::<usize>() > CARD_CHARS_MAX || self.sizes.get(&node.id).is_some_and(|size| size.has_h1) {
+        if parts.iter().map(|part| part.chars().count()).sum::<usize>() > CARD_CHARS_MAX
+            || self.sizes.get(&node.id).is_some_and(|size| size.has_h1)
+        {
             return;
         }
         let mut kinds = HashSet::new();
@@ -342,7 +405,9 @@ impl<'a> Walk<'a> {
                 return;
             }
             let class = child.class().unwrap_or_default();
-            if !INLINE.contains(&name.as_ref()) && !kinds.insert((name.to_string(), class.split_whitespace().next().unwrap_or_default().to_owned())) {
+            if !INLINE.contains(&name.as_ref())
+                && !kinds.insert((name.to_string(), class.split_whitespace().next().unwrap_or_default().to_owned()))
+            {
                 return;
             }
         }
@@ -407,7 +472,12 @@ impl<'a> Walk<'a> {
     }
 
     fn choice(&mut self, node: &NodeRef<'_>, out: &mut Vec<String>) {
-        let options: Vec<String> = node.descendants_it().filter(|inner| inner.has_name("option")).take(OPTIONS_MAX + 1).map(|option| option.text().trim().to_owned()).collect();
+        let options: Vec<String> = node
+            .descendants_it()
+            .filter(|inner| inner.has_name("option"))
+            .take(OPTIONS_MAX + 1)
+            .map(|option| option.text().trim().to_owned())
+            .collect();
         if options.len() <= OPTIONS_MAX {
             self.flush(out);
             self.inline.push_str(&options.join(" / "));
@@ -428,7 +498,12 @@ fn measure(document: &Document) -> HashMap<NodeId, Size> {
     for node in nodes.iter().rev() {
         let mut size = sizes.get(&node.id).copied().unwrap_or_default();
         if node.is_text() {
-            let in_mute = node.parent().is_some_and(|parent| matches!(parent.node_name().unwrap_or_default().as_ref(), "script" | "style" | "noscript" | "template" | "textarea" | "title"));
+            let in_mute = node.parent().is_some_and(|parent| {
+                matches!(
+                    parent.node_name().unwrap_or_default().as_ref(),
+                    "script" | "style" | "noscript" | "template" | "textarea" | "title"
+                )
+            });
             size.text = if in_mute { 0 } else { node.text().trim().len() };
         } else if node.is_element() {
             let name = node.node_name().unwrap_or_default();
@@ -461,7 +536,23 @@ fn is_heading(name: &str) -> bool {
 
 /// Whether the text of a link says nothing, so that its address is what counts.
 fn is_generic(text: &str) -> bool {
-    const GENERIC: &[&str] = &["download", "here", "link", "pdf", "file", "installer", "get it", "herunterladen", "hier", "下载", "点击下载", "ダウンロード", "こちら", "télécharger", "descargar"];
+    const GENERIC: &[&str] = &[
+        "download",
+        "here",
+        "link",
+        "pdf",
+        "file",
+        "installer",
+        "get it",
+        "herunterladen",
+        "hier",
+        "下载",
+        "点击下载",
+        "ダウンロード",
+        "こちら",
+        "télécharger",
+        "descargar",
+    ];
     GENERIC.contains(&text.to_lowercase().as_str())
 }
 

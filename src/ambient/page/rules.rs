@@ -182,7 +182,10 @@ fn expression(pattern: &str) -> Result<Regex, RuleError> {
 
 fn bounded(field: &'static str, rules: &[String]) -> Result<(), RuleError> {
     if rules.len() > RULES_MAX {
-        return Err(RuleError { field, message: format!("{} entries are more than the {RULES_MAX} that are read; split the task", rules.len()) });
+        return Err(RuleError {
+            field,
+            message: format!("{} entries are more than the {RULES_MAX} that are read; split the task", rules.len()),
+        });
     }
     match rules.iter().find(|rule| rule.len() > RULE_BYTES_MAX) {
         Some(rule) => {
