@@ -333,10 +333,9 @@ fn words(token: &str) -> Vec<String> {
     let mut word = String::new();
     let mut lower_before = false;
     for ch in token.chars().take(80) {
-        if !ch.is_alphabetic() || (ch.is_uppercase() && lower_before) {
-            if !word.is_empty() {
-                words.push(std::mem::take(&mut word));
-            }
+        let parts = !ch.is_alphabetic() || (ch.is_uppercase() && lower_before);
+        if parts && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
         }
         if ch.is_alphabetic() {
             word.extend(ch.to_lowercase());

@@ -1,6 +1,7 @@
 //! Whether a page changed in meaning since it was last read.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 use super::diff::{Line, unified};
 use super::feed::{self, News};
@@ -90,11 +91,12 @@ fn feeds(news: &[News<'_>], new: &Reading, rules: &Rules) -> Change {
     for news in kept.into_iter().take(LINES_MAX) {
         if let Some(before) = news.before {
             found.removed.push(row(before));
-            diff.push_str(&format!("-{}\n", ellipsis(&row(before), 400)));
+            let _ = writeln!(diff, "-{}", ellipsis(&row(before), 400));
         }
-        diff.push_str(&format!("+{}\n", ellipsis(&row(news.item), 400)));
+        // Writing to a string cannot fail.
+        let _ = writeln!(diff, "+{}", ellipsis(&row(news.item), 400));
         let link = news.item.link.as_ref().map(|link| format!("\n{link}")).unwrap_or_default();
-        content.push_str(&format!("{}{link}\n", ellipsis(&row(news.item), 600)));
+        let _ = writeln!(content, "{}{link}", ellipsis(&row(news.item), 600));
         found.added.push(row(news.item));
         found.items.push(news.item.clone());
     }

@@ -126,7 +126,7 @@ pub(super) fn news<'a>(old: &'a [Item], new: &'a [Item], rules: &Rules) -> Vec<N
 }
 
 /// Items by a trait that no two of them share.
-fn unique<'a>(items: &'a [Item], by: impl Fn(&Item) -> Option<String>) -> HashMap<String, &'a Item> {
+fn unique(items: &[Item], by: impl Fn(&Item) -> Option<String>) -> HashMap<String, &Item> {
     let mut found: HashMap<String, Option<&Item>> = HashMap::new();
     for item in items {
         if let Some(name) = by(item) {

@@ -3,6 +3,8 @@
 //! Cells of a table row and the parts of a small card (name, price, stock) make one line, so that a value stays with what
 //! it belongs to. A link that is the content (a file, a bare `Download`) keeps its address.
 
+mod tree;
+
 use std::collections::{HashMap, HashSet};
 
 use dom_query::{Document, NodeId, NodeRef};
@@ -10,6 +12,7 @@ use dom_query::{Document, NodeId, NodeRef};
 use super::chrome::{self, Element, Verdict};
 use super::rules::{Part, Rules};
 use super::{Fault, LINKS_MAX, Link, Media, Reading, finish, guard, links, noise};
+use tree::{Size, heading_level, icon, is_generic, is_heading, measure, paired};
 
 /// The longest card that becomes one line, in characters, and the most parts it may have.
 const CARD_CHARS_MAX: usize = 240;
@@ -102,9 +105,8 @@ pub(super) fn read(markup: &str, url: &str, rules: &Rules) -> Result<Reading, Fa
     if lines.is_empty() {
         return Err(Fault::Empty("no text is left of it; where scripts draw it, `render = true` may help"));
     }
-    let feeds = walk.feeds();
-    let links = std::mem::take(&mut walk.links);
-    Ok(finish(Reading::new(Media::Html, title, feeds, links), lines, rules))
+    let reading = Reading::new(Media::Html, title, walk.feeds(), std::mem::take(&mut walk.links));
+    Ok(finish(reading, lines, rules))
 }
 
 /// The text of a piece of markup, one block a line: for the summaries of feeds.
@@ -142,13 +144,6 @@ fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
         SIGNS.iter().find(|sign| text.contains(*sign)).map(|sign| (*sign).to_owned())
     };
     title.and_then(says).or_else(|| lines.iter().take(6).find_map(|line| says(line)))
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Size {
-    text: usize,
-    linked: usize,
-    has_h1: bool,
 }
 
 struct Walk<'a> {
@@ -292,8 +287,7 @@ impl<'a> Walk<'a> {
         let in_main = in_main || matches!(name, "main" | "article") || node.attr("role").is_some_and(|role| role.as_ref() == "main");
         self.begun |= matches!(name, "main" | "article" | "h1" | "h2" | "h3" | "th");
         match name {
-            "br" => self.flush(out),
-            "hr" => self.flush(out),
+            "br" | "hr" => self.flush(out),
             "pre" => self.preformatted(node, out),
             "tr" => self.row(node, out, in_main),
             "dl" => self.definitions(node, out, in_main),
@@ -327,7 +321,7 @@ impl<'a> Walk<'a> {
         let mut skipping: Option<u8> = None;
         let mut after_element = false;
         for child in node.children_it(false) {
-            let name = if child.is_element() { child.node_name().unwrap_or_default() } else { Default::default() };
+            let name = child.node_name().filter(|_| child.is_element()).unwrap_or_default();
             if let Some(level) = heading_level(&name) {
                 if skipping.is_some_and(|from| level <= from) {
                     skipping = None;
@@ -489,107 +483,4 @@ impl<'a> Walk<'a> {
         self.flush(out);
         out.extend(node.text().lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()));
     }
-}
-
-/// How much each element holds. One pass over the tree, children before parents.
-fn measure(document: &Document) -> HashMap<NodeId, Size> {
-    let mut sizes: HashMap<NodeId, Size> = HashMap::new();
-    let nodes: Vec<NodeRef<'_>> = document.root().descendants_it().collect();
-    for node in nodes.iter().rev() {
-        let mut size = sizes.get(&node.id).copied().unwrap_or_default();
-        if node.is_text() {
-            let in_mute = node.parent().is_some_and(|parent| {
-                matches!(
-                    parent.node_name().unwrap_or_default().as_ref(),
-                    "script" | "style" | "noscript" | "template" | "textarea" | "title"
-                )
-            });
-            size.text = if in_mute { 0 } else { node.text().trim().len() };
-        } else if node.is_element() {
-            let name = node.node_name().unwrap_or_default();
-            size.has_h1 |= name.as_ref() == "h1";
-            if name.as_ref() == "a" {
-                size.linked = size.text;
-            }
-        }
-        sizes.insert(node.id, size);
-        if let Some(parent) = node.parent() {
-            let above = sizes.entry(parent.id).or_default();
-            above.text += size.text;
-            above.linked += size.linked;
-            above.has_h1 |= size.has_h1;
-        }
-    }
-    sizes
-}
-
-fn heading_level(name: &str) -> Option<u8> {
-    match name.as_bytes() {
-        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
-        _ => None,
-    }
-}
-
-fn is_heading(name: &str) -> bool {
-    heading_level(name).is_some()
-}
-
-/// Whether the text of a link says nothing, so that its address is what counts.
-fn is_generic(text: &str) -> bool {
-    const GENERIC: &[&str] = &[
-        "download",
-        "here",
-        "link",
-        "pdf",
-        "file",
-        "installer",
-        "get it",
-        "herunterladen",
-        "hier",
-        "下载",
-        "点击下载",
-        "ダウンロード",
-        "こちら",
-        "télécharger",
-        "descargar",
-    ];
-    GENERIC.contains(&text.to_lowercase().as_str())
-}
-
-/// What the pictures of a cell without text say.
-fn icon(cell: &NodeRef<'_>) -> String {
-    for inner in cell.descendants_it().filter(NodeRef::is_element).take(20) {
-        for attribute in ["alt", "aria-label", "title"] {
-            if let Some(text) = inner.attr(attribute).filter(|text| !text.trim().is_empty() && text.len() < 100) {
-                return text.trim().to_owned();
-            }
-        }
-    }
-    String::new()
-}
-
-/// Puts the number of a counter to its name where they are lines of their own.
-fn paired(lines: Vec<String>) -> Vec<String> {
-    let mut out: Vec<String> = Vec::with_capacity(lines.len());
-    let mut free_label = false;
-    let mut number_waits = false;
-    for line in lines {
-        let label = noise::is_counter_label(&line);
-        let number = noise::is_number(&line);
-        match out.last_mut() {
-            Some(last) if number && free_label => {
-                *last = format!("{last}: {line}");
-                (free_label, number_waits) = (false, false);
-            }
-            Some(last) if label && number_waits => {
-                *last = format!("{last} {line}");
-                (free_label, number_waits) = (false, false);
-            }
-            _ => {
-                out.push(line);
-                (free_label, number_waits) = (label, number);
-            }
-        }
-    }
-    out
 }

@@ -188,7 +188,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// serde_json bounds the depth, so that this does not run deep.
+/// `serde_json` bounds the depth, so that this does not run deep.
 fn flatten(value: &Value, path: &str, in_list: bool, lines: &mut Vec<String>) {
     if lines.len() >= VALUES_MAX {
         return;

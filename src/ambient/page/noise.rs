@@ -192,10 +192,10 @@ fn push_tight(out: &mut String, segment: &str) {
 
 /// Whether `line` is a date or a time and nothing else.
 pub(super) fn is_stamp(line: &str) -> bool {
-    let line = fold(line).to_lowercase();
     // A bare number or `7.50` could be one, but is more likely a value.
     static SURE: LazyLock<Option<Regex>> =
         LazyLock::new(|| compile(r"[0-9]:[0-9]{2}|[a-z]{3}.*[0-9]|[0-9].*[a-z]{3}|[0-9][年月日]|\b(?:19|20)[0-9]{2}\b"));
+    let line = fold(line).to_lowercase();
     line.len() < 80 && [&STAMP, &SURE].into_iter().all(|pattern| pattern.as_ref().is_some_and(|pattern| pattern.is_match(line.trim())))
 }
 

@@ -1,5 +1,7 @@
 //! Tests of reading and comparing pages.
 
+#![expect(clippy::format_collect, reason = "pages of tests are short")]
+
 use proptest::prelude::*;
 use serde_json::json;
 
