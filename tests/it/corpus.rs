@@ -76,9 +76,9 @@ fn pair(file: &Path, held: bool) -> Pair {
         other => panic!("{name}: unknown label `{other}`"),
     };
     let text = fs::read_to_string(file).unwrap();
-    let (head, pages) = text.split_once("--- before\n").unwrap();
+    let (about, pages) = text.split_once("--- before\n").unwrap();
     let (before, after) = pages.split_once("--- after\n").unwrap();
-    let field = |key: &str| head.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
+    let field = |key: &str| about.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
     let shape = name.split('-').next().unwrap().to_owned();
     let name = name.to_owned();
     Pair {
