@@ -1,13 +1,16 @@
 //! The durable event log: what is in it has happened, what was answered for survives a crash at any instant.
 //!
 //! [`EventLog`] is what the program holds: it stamps events, appends them and publishes what is on disk, in the order
-//! of the log. Below it an [`EventStore`] keeps the events; [`SqliteStore`] is the embedded one. One suite of tests
+//! of the log. Below it an [`EventStore`] keeps the events: `SqliteStore` is the embedded one, `PgStore` the one that
+//! several machines share. One suite of tests
 //! runs over every store. Old shapes of events are brought up to date when they are read, see [`upcast`].
 
 mod error;
 mod follow;
 mod log;
 mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod projection;
 mod rules;
 mod sqlite;
@@ -25,7 +28,9 @@ use futures::stream::BoxStream;
 
 pub use error::{Cause, Error};
 pub use log::EventLog;
-pub use options::Options;
+pub use options::{Options, StoreUrl};
+#[cfg(feature = "postgres")]
+pub use postgres::{PgClock, PgOptions, PgStore};
 pub use sqlite::SqliteStore;
 
 use crate::domain::clock::Instant;

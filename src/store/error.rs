@@ -153,6 +153,79 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The address of the database is no address.
+    #[error("`[store] url` {reason}")]
+    Address {
+        /// What is wrong with it and how it should look; holds nothing of the URL itself.
+        reason: String,
+    },
+    /// The database does not answer.
+    #[error("the database `{place}` does not answer: check that it runs and that `[store] url` is right")]
+    Away {
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The database does not let us in.
+    #[error("the database `{place}` refused: check user, password and rights in `[store] url`")]
+    Refused {
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The connection cannot be encrypted as the URL wants it, or the server cannot prove who it is.
+    #[error("the connection to the database `{place}` is not as safe as wanted: check `sslmode` and `sslrootcert` in `[store] url`")]
+    Unsafe {
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The schema holds something else.
+    #[error(
+        "the schema `{schema}` of `{place}` holds no event log of wakeful: name another one in `[store] url` with `?options=-csearch_path%3DNAME`"
+    )]
+    ForeignSchema {
+        /// Where, without the password.
+        place: String,
+        /// Which schema.
+        schema: String,
+    },
+    /// A newer version of the program made the tables.
+    #[error("the event log in `{place}` has schema version {found}, newer than {newest} that this version knows: update wakeful")]
+    NewerSchema {
+        /// Where, without the password.
+        place: String,
+        /// The version of the tables.
+        found: u32,
+        /// The newest version that this program knows.
+        newest: u32,
+    },
+    /// The database went away in the middle of a commit and did not come back in time.
+    #[error("the database `{place}` went away while it committed: whether the events were written is not known, look before you try again")]
+    InDoubt {
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The database could not do it.
+    #[error("could not {doing} the event log in `{place}`")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// It was closed.
     #[error("the event log is closed")]
     Closed,
@@ -171,7 +244,7 @@ impl Error {
 
     /// Whether the same may go well a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. })
+        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. } | Self::Away { .. })
     }
 
     /// This error with all its causes, in one line.

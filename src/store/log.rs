@@ -15,6 +15,8 @@ use crate::domain::query::{Answer, EventFilter, EventReader, QueryError, Session
 use crate::store::follow::{Follow, Live};
 use crate::store::tasks::TaskStore;
 use crate::store::{Batch, Error, EventStore, Options, SqliteStore, Stamped, Terms};
+#[cfg(feature = "postgres")]
+use crate::store::{PgOptions, PgStore};
 
 /// Events that an in-memory log keeps for readers that lag.
 const MEMORY_BUS_CAPACITY: usize = 4_096;
@@ -36,6 +38,28 @@ impl EventLog {
     pub fn open(path: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let store = SqliteStore::open(path, options)?;
         Ok(Self::new(Arc::new(store), EventBus::new(options.bus_capacity), clock))
+    }
+
+    /// Opens the log where `options` want it: in the database of `options.url`, else in the file `path`. A database is
+    /// asked from tasks on the present runtime, which must outlive the log.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); when the database does not answer, refuses, holds something else or was made by
+    /// a newer version; when this build knows no databases.
+    pub async fn connect(options: &Options, path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        match &options.url {
+            None => Self::open(path, options, clock),
+            #[cfg(feature = "postgres")]
+            Some(url) => {
+                let store = PgStore::connect(url, &PgOptions::from(options)).await?;
+                Ok(Self::new(Arc::new(store), EventBus::new(options.bus_capacity), clock))
+            }
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(Error::Unsupported {
+                what: "`[store] url`",
+                instead: "this build keeps its log in a file only: build it with the feature `postgres`, or remove the key".to_owned(),
+            }),
+        }
     }
 
     /// A log that ends with the program. It works on the caller's thread, so that tests on a paused clock stay exact.
