@@ -357,7 +357,7 @@ pub(in crate::store) async fn two_who_change_a_task_agree_by_its_version(store: 
     };
     let outcomes = futures::future::join_all((0..5).map(|number| store.append(change(number)))).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    assert!(outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).all(Error::is_conflict));
+    assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(Error::is_conflict));
     let winner = i64::try_from(outcomes.iter().position(Result::is_ok).unwrap()).unwrap();
     let row = store.tasks(TaskFilter::default()).await.unwrap().remove(0);
     assert_eq!((row.version, row.work.unwrap().next_due), (2, Some(at(winner))));

@@ -87,7 +87,8 @@ impl Queues {
                     }
                 }
                 Op::PutNotice { notice, .. } => {
-                    if !connection.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1")?.exists([notice.notice_id.as_str()])? {
+                    let sql = "SELECT 1 FROM outbox WHERE id = ?1";
+                    if !connection.prepare_cached(sql)?.exists([notice.notice_id.as_str()])? {
                         notices.insert(notice.notice_id.as_str());
                     }
                 }
@@ -114,12 +115,11 @@ fn waiting(connection: &Connection, known: &mut Option<usize>, table: &str, new:
     if new == 0 {
         return Ok(0);
     }
-    let before = match *known {
-        Some(before) => before,
-        None => {
-            let sql = format!("SELECT count(*) FROM {table} WHERE free_ms IS NOT NULL");
-            connection.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|found| usize::try_from(found).unwrap_or(0))?
-        }
+    let before = if let Some(before) = *known {
+        before
+    } else {
+        let sql = format!("SELECT count(*) FROM {table} WHERE free_ms IS NOT NULL");
+        connection.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|found| usize::try_from(found).unwrap_or(0))?
     };
     *known = Some(before);
     Ok(before + new)
