@@ -293,6 +293,14 @@ pub(super) fn read(text: &str, known: bool) -> Option<Deed> {
     })
 }
 
+// `send me a digest` wants a new one.
+rule!(
+    NEW = concat!(
+        r"(?i)",
+        polite!(),
+        r"(?:send|give|get|make|create|set up|add|schedule|set)\s+(?:me\s+|us\s+)?(?:an?|the top|some|another|new)\b"
+    )
+);
 rule!(
     ID = r"(?i)(?:\b(?:task|id|number|no)\b|任务|编号|#)\s*[#:：]?\s*`?([0-9a-f]{3,8}(?:-[0-9a-f]{1,12})*|[0-9a-f]{9,36})\b`?|^`?([0-9a-f]{3,8}(?:-[0-9a-f]{1,12})+|[0-9a-f]{3,36})`?$"
 );
