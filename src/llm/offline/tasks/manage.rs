@@ -336,7 +336,8 @@ fn target(said: &Said, words: &str, known: bool, loosely: bool, stops: bool) -> 
     let mut rest = text.to_owned();
     while let Some(range) = NOISE.find(&rest).and_then(|captures| captures.get(0)).map(|noise| noise.range()) {
         rest.replace_range(range, "");
-        rest = rest.trim().to_owned();
+        rest.truncate(rest.trim_end().len());
+        rest.drain(..rest.len() - rest.trim_start().len());
     }
     if rest.is_empty() {
         return thing.then_some(Target::Missing);
