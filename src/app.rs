@@ -110,7 +110,7 @@ impl App {
 
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
-        let tasks = ambient::service(&log, &settings, feedback_url, &nudges);
+        let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
         let (channels, told) = Channels::new(&settings.notify, net.clone(), Arc::clone(&clock), &variable)?;
@@ -153,7 +153,7 @@ impl App {
             engine: engine.clone(),
             channels: Arc::clone(&channels),
             shared: false,
-            awake: start.awake,
+            awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
@@ -163,7 +163,20 @@ impl App {
             let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
             recorder.emit(NewEvent::system(body));
         }
-        Ok(Self { log, feed: Mutex::new(Some(feed)), pool, engine, loops, channels, tasks, queries, commands, router, stop, _logging: logging })
+        Ok(Self {
+            log,
+            feed: Mutex::new(Some(feed)),
+            pool,
+            engine,
+            loops,
+            channels,
+            tasks,
+            queries,
+            commands,
+            router,
+            stop,
+            _logging: logging,
+        })
     }
 
     /// Everything that happens: for the first who asks from the start of this run, for later ones from now on.

@@ -164,6 +164,9 @@ impl Outbox {
 
     /// Why a notice may not go now.
     fn held_back(&self, notice: &Notice) -> Option<Moved> {
+        if notice.simulated {
+            return None;
+        }
         let now = self.deps.clock.now();
         let wait =
             |until: Instant, why: &str| Moved { next_at: Some(until), error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Queued) };
@@ -183,6 +186,10 @@ impl Outbox {
 
     async fn deliver(&self, claimed: ClaimedNotice) {
         let notice = &claimed.notice;
+        if notice.simulated {
+            let shown = Moved { simulated: true, receipt: Some("simulated: shown only".to_owned()), ..Moved::to(DeliveryStatus::Sent) };
+            return self.write(&claimed, shown).await;
+        }
         let channel = self.deps.channels.get(notice.channel);
         let sending = channel.send(notice.clone());
         let kept = self.keep(&notice.notice_id, claimed.epoch);
@@ -279,6 +286,6 @@ fn groups(claimed: Vec<ClaimedNotice>) -> Vec<Vec<ClaimedNotice>> {
 fn combinable(group: &[ClaimedNotice]) -> bool {
     group.iter().all(|claimed| {
         let program = matches!(claimed.notice.channel, ChannelKind::Callback | ChannelKind::Webhook);
-        claimed.attempt == 1 && !claimed.interrupted && claimed.notice.priority < 5 && !program
+        claimed.attempt == 1 && !claimed.interrupted && !claimed.notice.simulated && claimed.notice.priority < 5 && !program
     })
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
-use crate::app::{self, App};
 use crate::app::queries::mcp_http;
+use crate::app::{self, App};
 use crate::cli::Base;
 use crate::cli::args::McpCommand;
 use crate::cli::output::{self, Exit, Outcome, Stop};

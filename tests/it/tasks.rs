@@ -216,7 +216,8 @@ fn our_own_mcp_endpoint_lends_the_task_tools() {
     let made = client.call("create_background_task", &arguments);
     assert_eq!((&made["status"], &made["action"]), (&json!("success"), &json!("create_background_task")));
     assert_eq!(made["data"]["config"], json!({"type": "daily", "hour": 9, "minute": 0}));
-    let refused = client.call("create_background_task", &json!({"task_type": "schedule", "description": "x", "config": {"type": "daily", "hour": 99}}));
+    let refused = client
+        .call("create_background_task", &json!({"task_type": "schedule", "description": "x", "config": {"type": "daily", "hour": 99}}));
     assert_eq!((&refused["status"], &refused["data"]["field"]), (&json!("error"), &json!("config.hour")));
     assert_eq!(client.call("list_background_tasks", &json!({}))["data"]["total"], 1);
     drop(client);
