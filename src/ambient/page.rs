@@ -347,11 +347,20 @@ fn hashed(key: &str) -> u64 {
 
 /// Hashes as hexadecimal text.
 mod hex {
+    use std::fmt;
+
     use serde::{Deserialize, Deserializer, Serializer, de};
 
     pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&text)
+        serializer.collect_str(&Digits(hash))
+    }
+
+    struct Digits<'a>(&'a [u8; 32]);
+
+    impl fmt::Display for Digits<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        }
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {

@@ -177,6 +177,15 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The connection cannot be encrypted as the URL wants it, or the server cannot prove who it is.
+    #[error("the connection to the database `{place}` is not as safe as wanted: check `sslmode` and `sslrootcert` in `[store] url`")]
+    Unsafe {
+        /// Where, without the password.
+        place: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// The schema holds something else.
     #[error(
         "the schema `{schema}` of `{place}` holds no event log of wakeful: name another one in `[store] url` with `?options=-csearch_path%3DNAME`"

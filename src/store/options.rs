@@ -76,6 +76,12 @@ impl StoreUrl {
     pub fn masked(&self) -> String {
         masked(&self.0).unwrap_or_else(|| MASK.to_owned())
     }
+
+    /// Whether it can be told which part is the password.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_clear(&self) -> bool {
+        masked(&self.0).is_some()
+    }
 }
 
 impl fmt::Debug for StoreUrl {

@@ -31,15 +31,17 @@ macro_rules! store_suite {
             $crate::store::suite::store_suite!(@all tests $make);
         }
     };
-    (list) => { $crate::store::suite::store_suite!(@all list ()) };
+    (list) => {
+        $crate::store::suite::store_suite!(@all list ())
+    };
     (@all $what:ident $make:expr) => {
-            $crate::store::suite::store_suite!(@$what $make;
-                positions_and_versions_have_no_gaps what_is_read_is_what_was_appended an_expectation_that_fails_appends_nothing
-                an_expectation_that_holds_appends filters_choose_what_a_plain_loop_would_choose
-                a_session_has_the_events_of_its_ancestors_up_to_the_forks forks_in_a_circle_end the_list_of_sessions_is_a_fold
-                sessions_are_found_by_title_and_text the_listener_hears_of_commits_before_the_answer
-                heads_tell_of_each_growth an_empty_batch_is_nothing rebuilding_changes_nothing nothing_works_after_the_shutdown
-            );
+        $crate::store::suite::store_suite! { @$what $make;
+            positions_and_versions_have_no_gaps what_is_read_is_what_was_appended an_expectation_that_fails_appends_nothing
+            an_expectation_that_holds_appends filters_choose_what_a_plain_loop_would_choose
+            a_session_has_the_events_of_its_ancestors_up_to_the_forks forks_in_a_circle_end the_list_of_sessions_is_a_fold
+            sessions_are_found_by_title_and_text the_listener_hears_of_commits_before_the_answer
+            heads_tell_of_each_growth an_empty_batch_is_nothing rebuilding_changes_nothing nothing_works_after_the_shutdown
+        }
     };
     (@list $make:expr; $($name:ident)+) => {
         vec![$({

@@ -76,12 +76,21 @@ fn pair(file: &Path, held: bool) -> Pair {
         other => panic!("{name}: unknown label `{other}`"),
     };
     let text = fs::read_to_string(file).unwrap();
-    let (head, pages) = text.split_once("--- before\n").unwrap();
+    let (about, pages) = text.split_once("--- before\n").unwrap();
     let (before, after) = pages.split_once("--- after\n").unwrap();
-    let field = |key: &str| head.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
+    let field = |key: &str| about.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim().to_owned();
     let shape = name.split('-').next().unwrap().to_owned();
     let name = name.to_owned();
-    Pair { name, shape, meaning, held, content_type: field("type:"), url: field("url:"), before: before.to_owned(), after: after.to_owned() }
+    Pair {
+        name,
+        shape,
+        meaning,
+        held,
+        content_type: field("type:"),
+        url: field("url:"),
+        before: before.to_owned(),
+        after: after.to_owned(),
+    }
 }
 
 fn rules() -> Rules {
@@ -116,7 +125,12 @@ fn meaning_and_noise_are_told_apart() {
         let fired = matches!(change, Change::Changed(_));
         if fired != pair.meaning || only.as_ref().is_some_and(|only| only != "open") {
             let diff = if let Change::Changed(found) = &change { found.diff.clone() } else { format!("{change:?}") };
-            println!("{}{} ({}):\n{diff}", pair.name, if fired == pair.meaning { "" } else { " IS WRONG" }, if pair.meaning { "meaning" } else { "noise" });
+            println!(
+                "{}{} ({}):\n{diff}",
+                pair.name,
+                if fired == pair.meaning { "" } else { " IS WRONG" },
+                if pair.meaning { "meaning" } else { "noise" }
+            );
         }
         for score in [&mut all, shapes.entry(pair.shape.clone()).or_default()].into_iter().chain(pair.held.then_some(&mut held)) {
             score.add(pair.meaning, fired);

@@ -20,6 +20,8 @@ mod openai;
 mod openai_fake;
 mod peers;
 mod pictures;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod pty;
 mod readme;
 mod store;

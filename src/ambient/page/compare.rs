@@ -1,6 +1,7 @@
 //! Whether a page changed in meaning since it was last read.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 use super::diff::{Line, unified};
 use super::feed::{self, News};
@@ -45,11 +46,13 @@ fn drop_of(old: &Reading, new: &Reading) -> Option<String> {
         return Some(format!("it was {} and is {} now", name(old.media), name(new.media)));
     }
     if let (Some(before), Some(after)) = (&old.items, &new.items) {
-        return (before.len() >= 3 && after.len() * 4 < before.len()).then(|| format!("{} of {} items are gone", before.len() - after.len(), before.len()));
+        return (before.len() >= 3 && after.len() * 4 < before.len())
+            .then(|| format!("{} of {} items are gone", before.len() - after.len(), before.len()));
     }
     let size = |reading: &Reading| reading.lines.iter().map(String::len).sum::<usize>();
     let (before, after) = (size(old), size(new));
-    (before >= DROP_BYTES_MIN && after * 100 < before * DROP_PERCENT).then(|| format!("{} % of the text is gone", 100 - after * 100 / before))
+    (before >= DROP_BYTES_MIN && after * 100 < before * DROP_PERCENT)
+        .then(|| format!("{} % of the text is gone", 100 - after * 100 / before))
 }
 
 fn name(media: Media) -> &'static str {
@@ -88,11 +91,12 @@ fn feeds(news: &[News<'_>], new: &Reading, rules: &Rules) -> Change {
     for news in kept.into_iter().take(LINES_MAX) {
         if let Some(before) = news.before {
             found.removed.push(row(before));
-            diff.push_str(&format!("-{}\n", ellipsis(&row(before), 400)));
+            let _ = writeln!(diff, "-{}", ellipsis(&row(before), 400));
         }
-        diff.push_str(&format!("+{}\n", ellipsis(&row(news.item), 400)));
+        // Writing to a string cannot fail.
+        let _ = writeln!(diff, "+{}", ellipsis(&row(news.item), 400));
         let link = news.item.link.as_ref().map(|link| format!("\n{link}")).unwrap_or_default();
-        content.push_str(&format!("{}{link}\n", ellipsis(&row(news.item), 600)));
+        let _ = writeln!(content, "{}{link}", ellipsis(&row(news.item), 600));
         found.added.push(row(news.item));
         found.items.push(news.item.clone());
     }
@@ -124,7 +128,15 @@ fn pages(old: &Reading, new: &Reading, rules: &Rules) -> Change {
         lines.truncate(LINES_MAX);
         lines
     };
-    let found = Found { title: new.title.clone(), diff, added: bounded(added), removed: bounded(removed), keywords_found, content, items: Vec::new() };
+    let found = Found {
+        title: new.title.clone(),
+        diff,
+        added: bounded(added),
+        removed: bounded(removed),
+        keywords_found,
+        content,
+        items: Vec::new(),
+    };
     Change::Changed(Box::new(found))
 }
 
@@ -165,11 +177,17 @@ fn mark(lines: &mut [Line<'_>], other: &HashMap<String, usize>, rest: &[u64]) {
     }
 }
 
-/// Whether the same text was only broken into lines in another way.
+/// Whether the same text was only broken into lines in another way. Signs that part words do not count; those within a
+/// number do.
 fn rewrapped(before: &[Line<'_>], after: &[Line<'_>]) -> bool {
+    let parts = |ch: char| ch.is_whitespace() || matches!(ch, '|' | ',' | '.' | ':' | ';' | '(' | ')' | '"' | '\'' | '!' | '/');
     let joined = |lines: &[Line<'_>]| {
-        let text = lines.iter().filter(|line| line.changed).flat_map(|line| line.key.chars());
-        text.filter(|ch| !ch.is_whitespace() && *ch != '|').collect::<String>()
+        let mut text = String::new();
+        for line in lines.iter().filter(|line| line.changed) {
+            let words = line.key.split(|ch: char| ch.is_whitespace() || ch == '|');
+            words.for_each(|word| text.push_str(word.trim_matches(parts)));
+        }
+        text
     };
     joined(before) == joined(after)
 }

@@ -158,11 +158,12 @@ fn sense(ch: char, encoding: &'static Encoding) -> i64 {
     match ch {
         '\u{fffd}' => -40,
         '\u{80}'..='\u{9f}' => -20,
-        'à'..='ÿ' | 'ß' | 'Ä' | 'Ö' | 'Ü' | 'É' | '€' | '\u{a0}' | '©' | '°' | '«' | '»' | '“' | '”' | '’' | '–' | '£' => 3,
+        'à'..='ÿ' | 'ß' | 'Ä' | 'Ö' | 'Ü' | 'É' | '€' | '\u{a0}' | '©' | '°' | '«' | '»' | '“' | '”' | '’' | '–' | '£' => {
+            3
+        }
         'а'..='я' | 'А'..='Я' if cyrillic => 2,
         '\u{3040}'..='\u{30ff}' => 6,
-        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' => 4,
-        '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff5e}' => 4,
+        '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff5e}' => 4,
         '\u{ff61}'..='\u{ff9f}' => -2,
         '\u{e000}'..='\u{f8ff}' => -10,
         _ => -1,
@@ -174,7 +175,9 @@ fn media_of(text: &str, mime: &str) -> Media {
     let start: String = head.chars().take(2_048).collect::<String>().to_ascii_lowercase();
     let json = mime.ends_with("json") || (start.starts_with(['{', '[']) && !mime.contains("html"));
     if json {
-        let feed = mime == "application/feed+json" || start.contains("https://jsonfeed.org/version/") || start.contains(r"https:\/\/jsonfeed.org\/version\/");
+        let feed = mime == "application/feed+json"
+            || start.contains("https://jsonfeed.org/version/")
+            || start.contains(r"https:\/\/jsonfeed.org\/version\/");
         let is_json = mime.ends_with("json") || serde_json::from_str::<serde::de::IgnoredAny>(head).is_ok();
         return match (is_json, feed) {
             (true, true) => Media::Feed,

@@ -21,12 +21,17 @@ pub(super) fn read(text: &str, url: &str, rules: &Rules) -> Result<Reading, Faul
         Part::Whole => {}
         Part::Pointer(_) if text.trim_start().starts_with('{') => return super::json::read(text, url, rules),
         Part::Pointer(_) => return Err(Fault::Unfit { field: "json_pointer", needs: "JSON", found: "a feed in XML" }),
-        Part::Css(..) => return Err(Fault::Unfit { field: "selector", needs: "HTML", found: "a feed: its items are watched without a selector" }),
-        Part::XPath(_) => return Err(Fault::Unfit { field: "xpath", needs: "HTML", found: "a feed: its items are watched without an XPath" }),
+        Part::Css(..) => {
+            return Err(Fault::Unfit { field: "selector", needs: "HTML", found: "a feed: its items are watched without a selector" });
+        }
+        Part::XPath(_) => {
+            return Err(Fault::Unfit { field: "xpath", needs: "HTML", found: "a feed: its items are watched without an XPath" });
+        }
     }
     let parser = feed_rs::parser::Builder::new().base_uri(Some(url)).id_generator(|_, _, _| String::new()).build();
     let feed = parser.parse(text.trim_start().as_bytes()).map_err(|error| Fault::NotFeed(clean_line(&error.to_string())))?;
-    let items: Vec<Item> = feed.entries.into_iter().take(ITEMS_MAX).map(|entry| item(entry, url, rules)).filter(|item| !item.id.is_empty()).collect();
+    let items: Vec<Item> =
+        feed.entries.into_iter().take(ITEMS_MAX).map(|entry| item(entry, url, rules)).filter(|item| !item.id.is_empty()).collect();
     let title = feed.title.map(|title| clean_line(&title.content)).filter(|title| !title.is_empty());
     let mut reading = Reading::new(Media::Feed, title, Vec::new(), Vec::new());
     let mut keys: Vec<String> = items.iter().map(|item| format!("{}\n{}", item.id, said(item, rules))).collect();
@@ -44,7 +49,8 @@ fn item(entry: feed_rs::model::Entry, url: &str, rules: &Rules) -> Item {
     let title = entry.title.map(|title| plain(&title.content)).unwrap_or_default();
     let alternate = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate")).or(entry.links.first());
     let link = alternate.and_then(|link| links::absolute(url, &link.href)).map(|link| links::clean(&link));
-    let summary = entry.summary.map(|summary| summary.content).or_else(|| entry.content.and_then(|content| content.body)).unwrap_or_default();
+    let summary =
+        entry.summary.map(|summary| summary.content).or_else(|| entry.content.and_then(|content| content.body)).unwrap_or_default();
     let summary = plain(&summary);
     let title = clean_line(&title);
     let title = if title.is_empty() { ellipsis(&clean_line(&summary), 120).into_owned() } else { ellipsis(&title, 500).into_owned() };
@@ -56,7 +62,13 @@ fn item(entry: feed_rs::model::Entry, url: &str, rules: &Rules) -> Item {
         (id, _) => ellipsis(&clean_line(id), 500).into_owned(),
     };
     let published = entry.published.or(entry.updated).map(|time| Instant::from_millis(time.timestamp_millis()));
-    let categories = entry.categories.into_iter().map(|category| clean_line(&category.label.unwrap_or(category.term))).filter(|name| !name.is_empty()).take(20).collect();
+    let categories = entry
+        .categories
+        .into_iter()
+        .map(|category| clean_line(&category.label.unwrap_or(category.term)))
+        .filter(|name| !name.is_empty())
+        .take(20)
+        .collect();
     Item { id, title, link, summary: ellipsis(&clean_line(&summary), SUMMARY_CHARS_MAX).into_owned(), published, categories }
 }
 
@@ -70,7 +82,9 @@ fn short(text: &str) -> [u8; 8] {
 /// What an item says, without its noise.
 fn said(item: &Item, rules: &Rules) -> String {
     // Runs of punctuation differ with the markup around them.
-    let letters = |text: &str| noise::key(&rules.without_ignored(text)).chars().filter(|ch| !matches!(ch, '"' | '\'' | '.' | ',' | '|' | ' ')).collect::<String>();
+    let letters = |text: &str| {
+        noise::key(&rules.without_ignored(text)).chars().filter(|ch| !matches!(ch, '"' | '\'' | '.' | ',' | '|' | ' ')).collect::<String>()
+    };
     format!("{}\n{}", letters(&item.title), letters(&item.summary))
 }
 
@@ -100,7 +114,9 @@ pub(super) fn news<'a>(old: &'a [Item], new: &'a [Item], rules: &Rules) -> Vec<N
         let fresh = match before {
             Some(before) => said(before, rules) != said(item, rules),
             // With nothing before, everything is new; else what is older than all that was there came back.
-            None => oldest.zip(item.published).is_none_or(|(oldest, published)| published >= oldest) && !said(item, rules).trim().is_empty(),
+            None => {
+                oldest.zip(item.published).is_none_or(|(oldest, published)| published >= oldest) && !said(item, rules).trim().is_empty()
+            }
         };
         if fresh && told.insert(item.id.as_str()) {
             news.push(News { item, before });
@@ -110,7 +126,7 @@ pub(super) fn news<'a>(old: &'a [Item], new: &'a [Item], rules: &Rules) -> Vec<N
 }
 
 /// Items by a trait that no two of them share.
-fn unique<'a>(items: &'a [Item], by: impl Fn(&Item) -> Option<String>) -> HashMap<String, &'a Item> {
+fn unique(items: &[Item], by: impl Fn(&Item) -> Option<String>) -> HashMap<String, &Item> {
     let mut found: HashMap<String, Option<&Item>> = HashMap::new();
     for item in items {
         if let Some(name) = by(item) {

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const DEPTH_MAX: usize = 256;
 
 /// Formatting elements that may be open at the same time: an unclosed one is opened anew in every block after it.
-const FORMATTING_MAX: usize = 24;
+const FORMATTING_MAX: usize = 8;
 
 /// The longest tag, in bytes, and the most blanks and equal signs in it.
 const TAG_BYTES_MAX: usize = 256 * 1024;
@@ -19,7 +19,7 @@ const TAG_BYTES_MAX: usize = 256 * 1024;
 const ATTRIBUTES_MAX: usize = 400;
 
 /// The most tags of a document; the rest is cut off.
-const TAGS_MAX: usize = 400_000;
+const TAGS_MAX: usize = 200_000;
 
 const VOID: &[&str] = &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
@@ -68,6 +68,7 @@ fn walk(markup: &str, mut out: Option<&mut String>) -> bool {
     while let Some(tag) = next_tag(markup, at) {
         tags += 1;
         if tags > TAGS_MAX {
+            // What is written so far is the copy.
             return false;
         }
         let keep = if tag.end {
@@ -135,9 +136,13 @@ fn next_tag(markup: &str, mut at: usize) -> Option<Tag<'_>> {
             at = from + 1;
             continue;
         }
-        let length = bytes[name_at..].iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>')).unwrap_or(bytes.len() - name_at);
+        let length = bytes[name_at..]
+            .iter()
+            .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'))
+            .unwrap_or(bytes.len() - name_at);
         let name = &markup[name_at..name_at + length];
-        let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
+        let name =
+            if name.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
         let (to, attributes) = end_of_tag(bytes, name_at + length);
         let sane = attributes <= ATTRIBUTES_MAX && to - from <= TAG_BYTES_MAX && length <= 64;
         return Some(Tag { name, end, from, to, sane });

@@ -3,6 +3,8 @@
 //! Cells of a table row and the parts of a small card (name, price, stock) make one line, so that a value stays with what
 //! it belongs to. A link that is the content (a file, a bare `Download`) keeps its address.
 
+mod tree;
+
 use std::collections::{HashMap, HashSet};
 
 use dom_query::{Document, NodeId, NodeRef};
@@ -10,6 +12,7 @@ use dom_query::{Document, NodeId, NodeRef};
 use super::chrome::{self, Element, Verdict};
 use super::rules::{Part, Rules};
 use super::{Fault, LINKS_MAX, Link, Media, Reading, finish, guard, links, noise};
+use tree::{Size, heading_level, icon, is_generic, is_heading, measure, paired};
 
 /// The longest card that becomes one line, in characters, and the most parts it may have.
 const CARD_CHARS_MAX: usize = 240;
@@ -29,9 +32,48 @@ const PARTS_MAX: usize = 500;
 
 /// Elements that stand in a line of text.
 const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "center", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "ins", "kbd", "label",
-    "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
-    "relative-time", "time-ago", "local-time",
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "center",
+    "cite",
+    "code",
+    "data",
+    "del",
+    "dfn",
+    "em",
+    "font",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "label",
+    "mark",
+    "nobr",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "time",
+    "tt",
+    "u",
+    "var",
+    "wbr",
+    "relative-time",
+    "time-ago",
+    "local-time",
 ];
 
 /// Reads a page.
@@ -63,9 +105,8 @@ pub(super) fn read(markup: &str, url: &str, rules: &Rules) -> Result<Reading, Fa
     if lines.is_empty() {
         return Err(Fault::Empty("no text is left of it; where scripts draw it, `render = true` may help"));
     }
-    let feeds = walk.feeds();
-    let links = std::mem::take(&mut walk.links);
-    Ok(finish(Reading::new(Media::Html, title, feeds, links), lines, rules))
+    let reading = Reading::new(Media::Html, title, walk.feeds(), std::mem::take(&mut walk.links));
+    Ok(finish(reading, lines, rules))
 }
 
 /// The text of a piece of markup, one block a line: for the summaries of feeds.
@@ -80,8 +121,20 @@ pub(super) fn lines_of(markup: &str, url: &str, rules: &Rules) -> Vec<String> {
 /// What says that a page only stands in for the real one.
 fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
     const SIGNS: &[&str] = &[
-        "just a moment...", "attention required", "access denied", "checking your browser", "verify you are human", "are you a robot", "are you human",
-        "enable javascript", "javascript is required", "javascript is disabled", "security check", "ddos protection", "unusual traffic", "captcha",
+        "just a moment...",
+        "attention required",
+        "access denied",
+        "checking your browser",
+        "verify you are human",
+        "are you a robot",
+        "are you human",
+        "enable javascript",
+        "javascript is required",
+        "javascript is disabled",
+        "security check",
+        "ddos protection",
+        "unusual traffic",
+        "captcha",
     ];
     if lines.iter().map(String::len).sum::<usize>() > 800 {
         return None;
@@ -91,13 +144,6 @@ fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
         SIGNS.iter().find(|sign| text.contains(*sign)).map(|sign| (*sign).to_owned())
     };
     title.and_then(says).or_else(|| lines.iter().take(6).find_map(|line| says(line)))
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Size {
-    text: usize,
-    linked: usize,
-    has_h1: bool,
 }
 
 struct Walk<'a> {
@@ -117,7 +163,10 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(document: &'a Document, url: &'a str, rules: &Rules) -> Self {
-        let ignored = rules.ignore_selectors.iter().flat_map(|matcher| document.select_matcher(matcher).nodes().iter().map(|node| node.id).collect::<Vec<_>>());
+        let ignored = rules
+            .ignore_selectors
+            .iter()
+            .flat_map(|matcher| document.select_matcher(matcher).nodes().iter().map(|node| node.id).collect::<Vec<_>>());
         let ignored = ignored.collect();
         let sizes = measure(document);
         let total = document.body().and_then(|body| sizes.get(&body.id).copied()).unwrap_or_default().text;
@@ -136,7 +185,8 @@ impl<'a> Walk<'a> {
         for link in self.document.select("link[rel][href][type]").nodes().iter().take(200) {
             let kind = link.attr_or("type", "").to_ascii_lowercase();
             let alternate = link.attr_or("rel", "").to_ascii_lowercase().split_whitespace().any(|rel| rel == "alternate" || rel == "feed");
-            let feed = ["application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"].contains(&kind.as_str());
+            let feed =
+                ["application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"].contains(&kind.as_str());
             if let Some(url) = links::absolute(self.url, &link.attr_or("href", "")).filter(|_| alternate && feed)
                 && !feeds.contains(&url)
                 && feeds.len() < 20
@@ -200,7 +250,8 @@ impl<'a> Walk<'a> {
             return true;
         }
         let attributes: Vec<_> = node.attrs();
-        let attributes: Vec<(&str, &str)> = attributes.iter().map(|attribute| (attribute.name.local.as_ref(), attribute.value.as_ref())).collect();
+        let attributes: Vec<(&str, &str)> =
+            attributes.iter().map(|attribute| (attribute.name.local.as_ref(), attribute.value.as_ref())).collect();
         let element = Element { name, attributes: &attributes, in_main };
         if self.plain {
             return chrome::is_mute(&element);
@@ -234,10 +285,9 @@ impl<'a> Walk<'a> {
             return;
         }
         let in_main = in_main || matches!(name, "main" | "article") || node.attr("role").is_some_and(|role| role.as_ref() == "main");
-        self.begun |= matches!(name, "main" | "article" | "h1" | "h2" | "h3");
+        self.begun |= matches!(name, "main" | "article" | "h1" | "h2" | "h3" | "th");
         match name {
-            "br" => self.flush(out),
-            "hr" => self.flush(out),
+            "br" | "hr" => self.flush(out),
             "pre" => self.preformatted(node, out),
             "tr" => self.row(node, out, in_main),
             "dl" => self.definitions(node, out, in_main),
@@ -259,7 +309,9 @@ impl<'a> Walk<'a> {
         }
         let first = node.children_it(false).find(|child| (child.is_text() && !child.text().trim().is_empty()) || child.is_element());
         let Some(first) = first else { return false };
-        let heading = first.is_text() || is_heading(&first.node_name().unwrap_or_default()) || matches!(first.node_name().unwrap_or_default().as_ref(), "strong" | "b" | "summary" | "p" | "span" | "div");
+        let heading = first.is_text()
+            || is_heading(&first.node_name().unwrap_or_default())
+            || matches!(first.node_name().unwrap_or_default().as_ref(), "strong" | "b" | "summary" | "p" | "span" | "div");
         let short = self.sizes.get(&first.id).is_none_or(|size| size.text <= 200);
         heading && short && node.children_it(false).nth(1).is_some() && chrome::is_aside_heading(&first.text())
     }
@@ -269,7 +321,7 @@ impl<'a> Walk<'a> {
         let mut skipping: Option<u8> = None;
         let mut after_element = false;
         for child in node.children_it(false) {
-            let name = if child.is_element() { child.node_name().unwrap_or_default() } else { Default::default() };
+            let name = child.node_name().filter(|_| child.is_element()).unwrap_or_default();
             if let Some(level) = heading_level(&name) {
                 if skipping.is_some_and(|from| level <= from) {
                     skipping = None;
@@ -299,14 +351,17 @@ impl<'a> Walk<'a> {
             return;
         }
         let Some(url) = node.attr("href").and_then(|href| links::absolute(self.url, &href)) else { return };
-        let text = if out.len() == blocks { self.inline.get(from..).unwrap_or_default().trim().to_owned() } else { out[blocks..].join(" ") };
+        let text =
+            if out.len() == blocks { self.inline.get(from..).unwrap_or_default().trim().to_owned() } else { out[blocks..].join(" ") };
         if out.len() == blocks && !text.is_empty() && (links::is_file(&url) || is_generic(&text)) {
             self.inline.push(' ');
             self.inline.push_str(&noise::link_mark(&url));
         }
         if self.links.len() < LINKS_MAX && !text.is_empty() {
-            let in_heading = |node: &NodeRef<'_>| node.ancestors_it(Some(3)).any(|above| is_heading(&above.node_name().unwrap_or_default()));
-            let heading = in_heading(node) || node.element_children().iter().any(|child| is_heading(&child.node_name().unwrap_or_default()));
+            let in_heading =
+                |node: &NodeRef<'_>| node.ancestors_it(Some(3)).any(|above| is_heading(&above.node_name().unwrap_or_default()));
+            let heading =
+                in_heading(node) || node.element_children().iter().any(|child| is_heading(&child.node_name().unwrap_or_default()));
             let text = crate::domain::text::clean_line(&text);
             let text = crate::domain::text::ellipsis(&text, 300).into_owned();
             self.links.push(Link { text, url: links::clean(&url), heading });
@@ -329,7 +384,9 @@ impl<'a> Walk<'a> {
         if !(2..=CARD_PARTS_MAX).contains(&parts.len()) || parts.iter().map(String::len).sum::<usize>() > CARD_CHARS_MAX * 2 {
             return;
         }
-        if parts.iter().map(|part| part.chars().count()).sum::<usize>() > CARD_CHARS_MAX || self.sizes.get(&node.id).is_some_and(|size| size.has_h1) {
+        if parts.iter().map(|part| part.chars().count()).sum::<usize>() > CARD_CHARS_MAX
+            || self.sizes.get(&node.id).is_some_and(|size| size.has_h1)
+        {
             return;
         }
         let mut kinds = HashSet::new();
@@ -342,7 +399,9 @@ impl<'a> Walk<'a> {
                 return;
             }
             let class = child.class().unwrap_or_default();
-            if !INLINE.contains(&name.as_ref()) && !kinds.insert((name.to_string(), class.split_whitespace().next().unwrap_or_default().to_owned())) {
+            if !INLINE.contains(&name.as_ref())
+                && !kinds.insert((name.to_string(), class.split_whitespace().next().unwrap_or_default().to_owned()))
+            {
                 return;
             }
         }
@@ -407,7 +466,12 @@ impl<'a> Walk<'a> {
     }
 
     fn choice(&mut self, node: &NodeRef<'_>, out: &mut Vec<String>) {
-        let options: Vec<String> = node.descendants_it().filter(|inner| inner.has_name("option")).take(OPTIONS_MAX + 1).map(|option| option.text().trim().to_owned()).collect();
+        let options: Vec<String> = node
+            .descendants_it()
+            .filter(|inner| inner.has_name("option"))
+            .take(OPTIONS_MAX + 1)
+            .map(|option| option.text().trim().to_owned())
+            .collect();
         if options.len() <= OPTIONS_MAX {
             self.flush(out);
             self.inline.push_str(&options.join(" / "));
@@ -419,86 +483,4 @@ impl<'a> Walk<'a> {
         self.flush(out);
         out.extend(node.text().lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()));
     }
-}
-
-/// How much each element holds. One pass over the tree, children before parents.
-fn measure(document: &Document) -> HashMap<NodeId, Size> {
-    let mut sizes: HashMap<NodeId, Size> = HashMap::new();
-    let nodes: Vec<NodeRef<'_>> = document.root().descendants_it().collect();
-    for node in nodes.iter().rev() {
-        let mut size = sizes.get(&node.id).copied().unwrap_or_default();
-        if node.is_text() {
-            let in_mute = node.parent().is_some_and(|parent| matches!(parent.node_name().unwrap_or_default().as_ref(), "script" | "style" | "noscript" | "template" | "textarea" | "title"));
-            size.text = if in_mute { 0 } else { node.text().trim().len() };
-        } else if node.is_element() {
-            let name = node.node_name().unwrap_or_default();
-            size.has_h1 |= name.as_ref() == "h1";
-            if name.as_ref() == "a" {
-                size.linked = size.text;
-            }
-        }
-        sizes.insert(node.id, size);
-        if let Some(parent) = node.parent() {
-            let above = sizes.entry(parent.id).or_default();
-            above.text += size.text;
-            above.linked += size.linked;
-            above.has_h1 |= size.has_h1;
-        }
-    }
-    sizes
-}
-
-fn heading_level(name: &str) -> Option<u8> {
-    match name.as_bytes() {
-        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
-        _ => None,
-    }
-}
-
-fn is_heading(name: &str) -> bool {
-    heading_level(name).is_some()
-}
-
-/// Whether the text of a link says nothing, so that its address is what counts.
-fn is_generic(text: &str) -> bool {
-    const GENERIC: &[&str] = &["download", "here", "link", "pdf", "file", "installer", "get it", "herunterladen", "hier", "下载", "点击下载", "ダウンロード", "こちら", "télécharger", "descargar"];
-    GENERIC.contains(&text.to_lowercase().as_str())
-}
-
-/// What the pictures of a cell without text say.
-fn icon(cell: &NodeRef<'_>) -> String {
-    for inner in cell.descendants_it().filter(NodeRef::is_element).take(20) {
-        for attribute in ["alt", "aria-label", "title"] {
-            if let Some(text) = inner.attr(attribute).filter(|text| !text.trim().is_empty() && text.len() < 100) {
-                return text.trim().to_owned();
-            }
-        }
-    }
-    String::new()
-}
-
-/// Puts the number of a counter to its name where they are lines of their own.
-fn paired(lines: Vec<String>) -> Vec<String> {
-    let mut out: Vec<String> = Vec::with_capacity(lines.len());
-    let mut free_label = false;
-    let mut number_waits = false;
-    for line in lines {
-        let label = noise::is_counter_label(&line);
-        let number = noise::is_number(&line);
-        match out.last_mut() {
-            Some(last) if number && free_label => {
-                *last = format!("{last}: {line}");
-                (free_label, number_waits) = (false, false);
-            }
-            Some(last) if label && number_waits => {
-                *last = format!("{last} {line}");
-                (free_label, number_waits) = (false, false);
-            }
-            _ => {
-                out.push(line);
-                (free_label, number_waits) = (label, number);
-            }
-        }
-    }
-    out
 }

@@ -8,18 +8,52 @@ use regex::Regex;
 const URL_BYTES_MAX: usize = 2_000;
 
 /// Parameters that say where a visitor came from; no page needs them.
-const TRACKING: &[&str] = &["fbclid", "gclid", "dclid", "msclkid", "yclid", "igshid", "mc_cid", "mc_eid", "gh_src", "spm", "scm", "ref_src", "cmpid", "_ga"];
+const TRACKING: &[&str] =
+    &["fbclid", "gclid", "dclid", "msclkid", "yclid", "igshid", "mc_cid", "mc_eid", "gh_src", "spm", "scm", "ref_src", "cmpid", "_ga"];
 
 /// Parameters that differ from visit to visit and may still be needed to get there.
 const FLEETING: &[&str] = &[
-    "ref", "referrer", "source", "src", "from", "campaign", "cid", "sid", "sessionid", "session_id", "phpsessid", "jsessionid", "token", "auth", "sig",
-    "signature", "expires", "exp", "nonce", "csrf", "_", "cb", "cachebuster", "rnd", "rand", "ts", "timestamp", "hash", "pos", "position", "idx", "search",
+    "ref",
+    "referrer",
+    "source",
+    "src",
+    "from",
+    "campaign",
+    "cid",
+    "sid",
+    "sessionid",
+    "session_id",
+    "phpsessid",
+    "jsessionid",
+    "token",
+    "auth",
+    "sig",
+    "signature",
+    "expires",
+    "exp",
+    "nonce",
+    "csrf",
+    "_",
+    "cb",
+    "cachebuster",
+    "rnd",
+    "rand",
+    "ts",
+    "timestamp",
+    "hash",
+    "pos",
+    "position",
+    "idx",
+    "search",
 ];
 
 /// `href` as an absolute address, seen from the page `base`; nothing where it does not lead to a page.
 pub(super) fn absolute(base: &str, href: &str) -> Option<String> {
     let href = href.trim();
-    let scheme = href.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| !scheme.is_empty() && scheme.chars().all(|ch| ch.is_ascii_alphanumeric() || "+-.".contains(ch)));
+    let scheme = href
+        .split_once(':')
+        .map(|(scheme, _)| scheme)
+        .filter(|scheme| !scheme.is_empty() && scheme.chars().all(|ch| ch.is_ascii_alphanumeric() || "+-.".contains(ch)));
     if href.is_empty() || href.starts_with('#') || href.len() > URL_BYTES_MAX {
         return None;
     }
@@ -103,8 +137,8 @@ pub(super) fn stable(url: &str) -> String {
 /// Whether `url` leads to a file that is the content itself.
 pub(super) fn is_file(url: &str) -> bool {
     const FILES: &[&str] = &[
-        "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "csv", "zip", "gz", "tgz", "xz", "bz2", "7z", "rar", "exe", "msi", "dmg", "pkg",
-        "deb", "rpm", "appimage", "apk", "jar", "iso", "whl", "ics", "epub",
+        "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "csv", "zip", "gz", "tgz", "xz", "bz2", "7z", "rar", "exe",
+        "msi", "dmg", "pkg", "deb", "rpm", "appimage", "apk", "jar", "iso", "whl", "ics", "epub",
     ];
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
 use super::links;
 
@@ -14,7 +14,7 @@ use super::links;
 const NUM: &str = r"(?:over |more than |almost |about |über |mehr als |rund |超过 ?|约 ?)?(?:[0-9]{1,3}(?:[.,' ][0-9]{3})+|[0-9]+(?:[.,][0-9]+)?) ?(?:(?:k|m|mio\.?|tsd\.?)\b|万|萬|億|亿|千)?\+?";
 
 /// A stretch of dates and times, as a loose run of their parts.
-const WHEN: &str = r"(?:(?:on|at|am|um|le|à|el|a las|the|den|um) )?(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|mo|di|mi|do|fr|sa|so|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*|januar|februar|märz|mai|juni|juli|oktober|dezember|dez|okt|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|今天|今日|昨天|昨日|today|yesterday|heute|gestern|hoy|ayer|hier|at|um|de|uhr|utc|gmt|cet|cest|est|edt|pst|pdt|jst|noon|[ap]\.?m\.?|星期[一二三四五六日天]|周[一二三四五六日]|[月火水木金土日]曜日?|\([一二三四五六日月火水木金土]\)|[0-9]{1,4}(?:st|nd|rd|th|t[0-9]{2})?|[年月日号时分秒時]|[.,:/+\-–()z]| )+";
+const WHEN: &str = r"(?:(?:on|at|am|um|le|à|el|a las|the|den|um) )?(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|(?:mo|di|mi|do|fr|sa|so)\b|(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|okt|dez)[a-z]*|märz|mai|janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|今天|今日|昨天|昨日|today|yesterday|heute|gestern|hoy|ayer|hier|(?:at|um|de)\b|uhr|utc|gmt|cet|cest|est|edt|pst|pdt|jst|noon|[ap]\.?m\.?|星期[一二三四五六日天]|周[一二三四五六日]|[月火水木金土日]曜日?|\([一二三四五六日月火水木金土]\)|[0-9]{1,4}(?:st|nd|rd|th|t[0-9]{2})?|[年月日号时分秒時]|[.,:/+\-–()z]| )+";
 
 /// What an age is made of.
 const UNIT: &str = r"(?:sec(?:ond)?s?|min(?:ute)?s?|hours?|hrs?|days?|weeks?|months?|mos?|years?|yrs?|sekunden?|sek\.?|minuten?|min\.?|stunden?|std\.?|tag(?:en?)?|wochen?|monat(?:en?)?|jahr(?:en?)?|secondes?|heures?|jours?|semaines?|mois|ans?|segundos?|minutos?|horas?|días?|semanas?|meses|años?|[smhdwy])";
@@ -78,17 +78,51 @@ static IDLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// A day of a log on which nothing happened.
-static QUIET: LazyLock<Option<Regex>> = LazyLock::new(|| compile(r"^(?:no (?:incidents?|outages|events|issues|notices)(?: (?:were )?reported)?(?: today| on this day| for this day)?|keine (?:störungen|vorfälle|ereignisse)(?: gemeldet)?|无(?:事件|故障)|障害はありません)[.。]?$"));
+static QUIET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    compile(
+        r"^(?:no (?:incidents?|outages|events|issues|notices)(?: (?:were )?reported)?(?: today| on this day| for this day)?|keine (?:störungen|vorfälle|ereignisse)(?: gemeldet)?|无(?:事件|故障)|障害はありません)[.。]?$",
+    )
+});
 
 /// A segment that is nothing but a relative day.
-const BARE_DAYS: &[&str] = &["today", "yesterday", "heute", "gestern", "vorgestern", "hoy", "ayer", "aujourd'hui", "hier", "今天", "昨天", "前天", "今日", "昨日"];
+const BARE_DAYS: &[&str] =
+    &["today", "yesterday", "heute", "gestern", "vorgestern", "hoy", "ayer", "aujourd'hui", "hier", "今天", "昨天", "前天", "今日", "昨日"];
 
 /// A line that is only a date or a time.
 static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&format!(r"^(?:{WHEN})$")));
 
 /// Signs that carry no meaning at the ends of a segment.
 fn is_edge(ch: char) -> bool {
-    ch.is_whitespace() || matches!(ch, '.' | ',' | ':' | ';' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '\'' | '!' | '*' | '#' | '/' | '_' | '<' | '>' | '=' | '~' | '、' | '。' | '【' | '】' | '「' | '」')
+    ch.is_whitespace()
+        || matches!(
+            ch,
+            '.' | ','
+                | ':'
+                | ';'
+                | '('
+                | ')'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '"'
+                | '\''
+                | '!'
+                | '*'
+                | '#'
+                | '/'
+                | '_'
+                | '<'
+                | '>'
+                | '='
+                | '~'
+                | '、'
+                | '。'
+                | '【'
+                | '】'
+                | '「'
+                | '」'
+        )
 }
 
 /// What `line` says, without its noise; empty where it is noise only.
@@ -121,7 +155,12 @@ pub(super) fn key(line: &str) -> String {
 
 /// `segment` without what the masks take out.
 fn masked(segment: &str) -> String {
+    // One pass tells for most text that there is nothing to take out.
+    static ANY: LazyLock<Option<RegexSet>> = LazyLock::new(|| RegexSet::new(MASKS.iter().map(|(mask, _)| mask.as_str())).ok());
     let mut text = segment.to_owned();
+    if ANY.as_ref().is_some_and(|any| !any.is_match(segment)) {
+        return text;
+    }
     for (mask, instead) in MASKS.iter() {
         if mask.is_match(&text) {
             text = mask.replace_all(&text, *instead).into_owned();
@@ -153,8 +192,11 @@ fn push_tight(out: &mut String, segment: &str) {
 
 /// Whether `line` is a date or a time and nothing else.
 pub(super) fn is_stamp(line: &str) -> bool {
+    // A bare number or `7.50` could be one, but is more likely a value.
+    static SURE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| compile(r"[0-9]:[0-9]{2}|[a-z]{3}.*[0-9]|[0-9].*[a-z]{3}|[0-9][年月日]|\b(?:19|20)[0-9]{2}\b"));
     let line = fold(line).to_lowercase();
-    line.len() < 80 && line.bytes().any(|byte| byte.is_ascii_digit()) && STAMP.as_ref().is_some_and(|stamp| stamp.is_match(line.trim()))
+    line.len() < 80 && [&STAMP, &SURE].into_iter().all(|pattern| pattern.as_ref().is_some_and(|pattern| pattern.is_match(line.trim())))
 }
 
 /// Whether `line` opens with the date of the day, as the head of a site does: a weekday or a year, and little else.

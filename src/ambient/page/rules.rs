@@ -62,7 +62,7 @@ impl Rules {
     /// Checks the rules of `config`.
     ///
     /// # Errors
-    /// Where a selector, an XPath, a pointer or an expression cannot be used, or there are too many.
+    /// Where a selector, an `XPath`, a pointer or an expression cannot be used, or there are too many.
     pub fn new(config: &WebMonitor) -> Result<Self, RuleError> {
         let parts = [("selector", &config.selector), ("xpath", &config.xpath), ("json_pointer", &config.json_pointer)];
         let given: Vec<_> = parts.into_iter().filter(|(_, value)| value.as_ref().is_some_and(|value| !value.trim().is_empty())).collect();
@@ -182,7 +182,10 @@ fn expression(pattern: &str) -> Result<Regex, RuleError> {
 
 fn bounded(field: &'static str, rules: &[String]) -> Result<(), RuleError> {
     if rules.len() > RULES_MAX {
-        return Err(RuleError { field, message: format!("{} entries are more than the {RULES_MAX} that are read; split the task", rules.len()) });
+        return Err(RuleError {
+            field,
+            message: format!("{} entries are more than the {RULES_MAX} that are read; split the task", rules.len()),
+        });
     }
     match rules.iter().find(|rule| rule.len() > RULE_BYTES_MAX) {
         Some(rule) => {

@@ -1,5 +1,7 @@
 //! Tests of reading and comparing pages.
 
+#![expect(clippy::format_collect, reason = "pages of tests are short")]
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -58,16 +60,25 @@ fn rows_and_cards_stay_with_their_values() {
     assert_eq!(reading.title.as_deref(), Some("A shop"));
     assert_eq!(
         reading.lines,
-        ["Lamps", "Name | Stock", "Trail | sold out", "Lamp 400 | $39.90", "Weight: 86 g", "Get it: leaflet [https://site.example/files/x.pdf]"]
+        [
+            "Lamps",
+            "Name | Stock",
+            "Trail | sold out",
+            "Lamp 400 | $39.90",
+            "Weight: 86 g",
+            "Get it: leaflet [https://site.example/files/x.pdf]"
+        ]
     );
     assert_eq!(reading.links[0].url, "https://site.example/files/x.pdf");
 }
 
 #[test]
 fn furniture_is_left_out_unless_it_is_the_page() {
-    let reading = page("<body><nav>Home</nav><div class=sidebar>About me</div><main><p>Words that count.</p></main><footer>Imprint</footer></body>");
+    let reading =
+        page("<body><nav>Home</nav><div class=sidebar>About me</div><main><p>Words that count.</p></main><footer>Imprint</footer></body>");
     assert_eq!(reading.lines, ["Words that count."]);
-    let reading = page("<body><div class='popular list'><p>First of the charts</p><p>Second of the charts</p></div><footer>x</footer></body>");
+    let reading =
+        page("<body><div class='popular list'><p>First of the charts</p><p>Second of the charts</p></div><footer>x</footer></body>");
     assert_eq!(reading.lines, ["First of the charts", "Second of the charts"]);
 }
 
@@ -101,23 +112,26 @@ fn numbers_are_noise_by_context_only() {
 fn order_and_wrapping_do_not_matter_but_swapped_values_do() {
     same("<ul><li>one thing</li><li>another thing</li></ul>", "<ul><li>another thing</li><li>one thing</li></ul>");
     same("<p>first half, second half</p>", "<p>first half,</p><p>second half</p>");
-    differs("<table><tr><td>A</td><td>5</td></tr><tr><td>B</td><td>7</td></tr></table>", "<table><tr><td>A</td><td>7</td></tr><tr><td>B</td><td>5</td></tr></table>");
+    differs(
+        "<table><tr><td>A</td><td>5</td></tr><tr><td>B</td><td>7</td></tr></table>",
+        "<table><tr><td>A</td><td>7</td></tr><tr><td>B</td><td>5</td></tr></table>",
+    );
     differs("<p>ok</p><p>ok</p><p>outage</p>", "<p>ok</p><p>outage</p><p>outage</p>");
 }
 
 #[test]
 fn the_diff_shows_what_counts_and_nothing_else() {
     let before = "<p>one</p><p>two</p><p>price 5 €</p><p>9 views</p><p>four</p><p>five</p><p>six</p>";
-    let after = "<p>two</p><p>one</p><p>price 6 €</p><p>10 views</p><p>four</p><p>five</p><p>six</p>";
+    let after = "<p>one</p><p>two</p><p>price 6 €</p><p>10 views</p><p>five</p><p>four</p><p>six</p>";
     let found = found(change(before, after, json!({})));
-    assert_eq!(found.diff, "@@ -1,5 +1,5 @@\n two\n one\n-price 5 €\n+price 6 €\n four\n five\n");
+    assert_eq!(found.diff, "@@ -1,5 +1,5 @@\n one\n two\n-price 5 €\n+price 6 €\n five\n four\n");
     assert_eq!((found.added, found.removed), (vec!["price 6 €".to_owned()], vec!["price 5 €".to_owned()]));
     assert_eq!(found.content, "price 6 €\n\nNo longer there:\nprice 5 €");
 }
 
 #[test]
 fn the_text_for_the_wire_is_bounded() {
-    let long: String = (0..400).map(|n| format!("<p>entry number {n} of a long list</p>")).collect();
+    let long: String = (0..800).map(|n| format!("<p>entry number {n} of a long list</p>")).collect();
     let found = found(change("<p>start of it</p>", &format!("<p>start of it</p>{long}"), json!({})));
     assert_eq!(found.content.chars().count(), CONTENT_CHARS_MAX);
     assert!(found.diff.len() < 17_000 && found.diff.ends_with("left out …]\n"), "{}", found.diff.len());
@@ -173,7 +187,10 @@ fn a_part_can_be_chosen_and_its_loss_is_a_fault() {
 #[test]
 fn ignored_text_does_not_count() {
     let config = json!({"ignore": ["Lottery numbers: [0-9 ]+"]});
-    assert!(matches!(change("<p>Lottery numbers: 1 2 3</p><p>x</p>", "<p>Lottery numbers: 4 5 6</p><p>x</p>", config), Change::None { .. }));
+    assert!(matches!(
+        change("<p>Lottery numbers: 1 2 3</p><p>x</p>", "<p>Lottery numbers: 4 5 6</p><p>x</p>", config),
+        Change::None { .. }
+    ));
 }
 
 #[test]
@@ -209,14 +226,19 @@ fn json_is_compared_by_value_and_not_by_order() {
 }
 
 fn rss(items: &[(&str, &str, &str)]) -> String {
-    let items: String = items.iter().map(|(guid, title, date)| format!("<item><guid>{guid}</guid><title>{title}</title><pubDate>{date}</pubDate></item>")).collect();
+    let items: String = items
+        .iter()
+        .map(|(guid, title, date)| format!("<item><guid>{guid}</guid><title>{title}</title><pubDate>{date}</pubDate></item>"))
+        .collect();
     format!("<?xml version='1.0'?><rss version='2.0'><channel><title>T</title>{items}</channel></rss>")
 }
 
 #[test]
 fn items_of_feeds_keep_their_identity() {
     let none = rules(json!({}));
-    let feed = |items: &[(&str, &str, &str)]| read(rss(items).as_bytes(), Some("application/rss+xml"), "https://site.example/feed", &none).unwrap();
+    let feed = |items: &[(&str, &str, &str)]| {
+        read(rss(items).as_bytes(), Some("application/rss+xml"), "https://site.example/feed", &none).unwrap()
+    };
     let (d18, d19, d20) = ("Wed, 18 Nov 2026 07:00:00 GMT", "Thu, 19 Nov 2026 07:00:00 GMT", "Fri, 20 Nov 2026 07:00:00 GMT");
     let old = feed(&[("b", "Second", d20), ("a", "First", d19)]);
     let check = |items: &[(&str, &str, &str)], new: &[&str]| match compare(&old, &feed(items), &none) {
@@ -302,19 +324,21 @@ fn text_beyond_the_limit_is_bounded_and_does_not_fire() {
 fn hostile_pages_end_in_bounded_time() {
     let none = rules(json!({}));
     let check = |body: String, kind: &str| {
-        let _ = read(body.as_bytes(), Some(kind), "https://site.example/", &none);
+        if let Ok(reading) = read(body.as_bytes(), Some(kind), "https://site.example/", &none) {
+            assert!(reading.lines.iter().map(String::len).sum::<usize>() <= TEXT_BYTES_MAX);
+        }
     };
-    check("<div>".repeat(300_000), "text/html");
-    check("<b><i>x".repeat(100_000), "text/html");
-    check("<table><tr><td>".repeat(50_000), "text/html");
+    check("<div>".repeat(100_000), "text/html");
+    check("<b><i>x".repeat(20_000), "text/html");
+    check("<table><tr><td>".repeat(20_000), "text/html");
     check(format!("<p {}>x", (0..200_000).map(|n| format!("a{n} ")).collect::<String>()), "text/html");
-    check(format!("<p>{}<p>", (0..500).map(|n| format!("<b id={n}>")).collect::<String>()) + &"<p>x".repeat(50_000), "text/html");
-    check("<svg><td>".repeat(60_000), "text/html");
+    check(format!("<p>{}<p>", (0..500).map(|n| format!("<b id={n}>")).collect::<String>()) + &"<p>x".repeat(5_000), "text/html");
+    check("<svg><td>".repeat(30_000), "text/html");
     check("[".repeat(500_000), "application/json");
     check(format!("<rss>{}", "<a>".repeat(50_000)), "application/rss+xml");
     check("x".repeat(5_000_000), "text/plain");
-    check("<!--".repeat(300_000), "text/html");
-    check("a b 12 views ".repeat(50_000), "text/html");
+    check("<!--".repeat(100_000), "text/html");
+    check("a b 12 views ".repeat(20_000), "text/html");
 }
 
 proptest! {

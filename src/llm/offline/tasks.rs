@@ -6,6 +6,7 @@
 //! value; [`resolve`] puts the value in once the result is there.
 
 mod channel;
+mod clock;
 mod create;
 mod lookup;
 mod manage;
@@ -241,7 +242,7 @@ fn again(open: &Question) -> Option<Meaning> {
 pub(super) fn left_open(batches: &[Vec<Done<'_>>]) -> Option<Question> {
     let done =
         batches.last()?.iter().find(|done| is_tool(done.call.name.as_str(), CREATE) || is_tool(done.call.name.as_str(), manage::UPDATE))?;
-    if !super::reply::is_failure(done.result) && !lookup::is_error(done.result) {
+    if !super::reply::is_failure(done.result) && !is_error(done.result) {
         return None;
     }
     let config = done.call.arguments.get("config")?;

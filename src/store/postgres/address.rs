@@ -54,10 +54,11 @@ impl Address {
                  and password as %XX (`@` is `%40`, `/` is `%2F`, `?` is `%3F`)",
             )
         };
-        let (main, parameters) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
-        if !["postgres://", "postgresql://"].iter().any(|scheme| main.starts_with(scheme)) {
+        // What follows the first `?` are the parameters only where no `?` stands in the password.
+        if !url.is_clear() {
             return Err(unreadable());
         }
+        let (main, parameters) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
         let mut kept = Vec::new();
         let (mut mode, mut authorities) = (None, None);
         for parameter in parameters.split('&').filter(|text| !text.is_empty()) {
@@ -187,10 +188,9 @@ mod tests {
             "s3cret",
             "host=db password=s3cret",
             "postgres://u:s3?cret@db/wake",
-            "postgres://u:s3/cret@db/wake",
+            "postgres://u:s3?cret@db/wake?sslmode=require",
             "postgres://u:x@s3cret@db/wake",
             "postgres://u:s3cret@db:port/wake",
-            "postgres://u:s3cret@/wake",
         ] {
             let report = refused(url);
             assert!(report.contains("postgres://USER:PASSWORD@HOST") && !report.contains("s3") && !report.contains("cret"), "{report}");

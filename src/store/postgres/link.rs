@@ -19,8 +19,8 @@ use crate::domain::ids::Seq;
 use crate::store::Error;
 use crate::store::postgres::address::Address;
 
-/// How long a whole try to connect may take, over all addresses of all hosts.
-const DIAL_LIMIT: Duration = Duration::from_secs(15);
+/// How long a whole try to connect may take beyond the patience, over all addresses of all hosts.
+const DIAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// The server ends a transaction that its client leaves alone for so long, so that a frozen process does not hold up
 /// all others.
@@ -91,8 +91,20 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
             ]
             .contains(code);
     }
+    if is_about_encryption(error) {
+        return false;
+    }
     let on_the_way = std::error::Error::source(error).is_some_and(|cause| cause.downcast_ref::<std::io::Error>().is_some());
     error.is_closed() || on_the_way
+}
+
+/// Whether the connection failed over encryption: trying again does not help.
+fn is_about_encryption(error: &tokio_postgres::Error) -> bool {
+    let Some(cause) = std::error::Error::source(error) else { return false };
+    let by_rustls =
+        cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<rustls::Error>());
+    // The crate has no type for this one.
+    by_rustls || cause.to_string() == "server does not support TLS"
 }
 
 /// How to reach the database.
@@ -115,7 +127,8 @@ impl Dial {
             link.simple(&self.settings()).await?;
             Ok(link)
         };
-        tokio::time::timeout(DIAL_LIMIT, opening).await.unwrap_or(Err(Failure::Late(DIAL_LIMIT)))
+        let limit = self.patience + DIAL_LIMIT;
+        tokio::time::timeout(limit, opening).await.unwrap_or(Err(Failure::Late(limit)))
     }
 
     /// Opens a connection; waits until `deadline` for a database that is away.
@@ -167,6 +180,7 @@ impl Dial {
         let code = error.code().cloned();
         let class = code.as_ref().map(|code| code.code().get(..2).unwrap_or_default().to_owned()).unwrap_or_default();
         match code {
+            _ if is_about_encryption(&error) => Error::Unsafe { place, source: Arc::new(error) },
             _ if is_lost(&error) => Error::Away { place, source: Arc::new(error) },
             Some(SqlState::DISK_FULL) => Error::Full { path: place.into(), source: Arc::new(error) },
             Some(SqlState::LOCK_NOT_AVAILABLE) => Error::Busy { path: place.into(), waited: self.patience },

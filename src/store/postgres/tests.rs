@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::domain::event::NewEvent;
 use crate::store::postgres::tests::server::Server;
+use crate::store::suite::tasks::{at, claim, complete, make, task_suite};
 use crate::store::suite::{Check, batch, custom, seqs, store_suite};
+use crate::store::tasks::{Claim, Claimed, Fence, TaskStore};
 use crate::store::{Error, EventStore, PgClock, PgOptions, PgStore, StoreUrl};
 
 /// Test time counts, and nothing waits long for a server that is away.
@@ -45,6 +47,22 @@ async fn events_are_kept_as_every_store_keeps_them() {
 }
 
 #[tokio::test]
+async fn tasks_are_kept_as_every_store_keeps_them() {
+    let server = Server::start();
+    let checks: Vec<Check<Arc<dyn TaskStore>>> = task_suite!(@tasks list ());
+    assert!(checks.len() >= 17);
+    run(&server, checks, |store| Arc::new(store)).await;
+}
+
+#[tokio::test]
+async fn queues_are_kept_as_every_store_keeps_them() {
+    let server = Server::start();
+    let checks: Vec<Check<Arc<dyn TaskStore>>> = task_suite!(@queues list ());
+    assert!(checks.len() >= 12);
+    run(&server, checks, |store| Arc::new(store)).await;
+}
+
+#[tokio::test]
 async fn connections_are_encrypted_as_the_url_wants() {
     let server = Server::start();
     let encrypted = async |more: &str| -> Result<bool, Error> {
@@ -67,7 +85,8 @@ async fn connections_are_encrypted_as_the_url_wants() {
     assert!(encrypted(&format!("&sslmode=require&sslrootcert={authority}")).await.unwrap());
     // Nobody that this system trusts vouches for the server.
     let error = encrypted("&sslmode=require").await.unwrap_err();
-    assert!(!error.is_transient() && error.report().contains("certificate"), "{}", error.report());
+    assert!(matches!(error, Error::Unsafe { .. }) && !error.is_transient(), "{}", error.report());
+    assert!(error.report().contains("certificate"), "{}", error.report());
     let error = encrypted("&sslrootcert=/nowhere.pem").await.unwrap_err();
     assert!(error.report().contains("`/nowhere.pem`"), "{}", error.report());
 }
@@ -155,4 +174,62 @@ async fn many_appends_share_commits_and_each_gets_its_own_answer() {
     let bad = one.append(batch([NewEvent::of(&crate::store::suite::session("a\0b"), custom("x", 2))]));
     let (good, bad) = tokio::join!(good, bad);
     assert!(good.is_ok() && !bad.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn two_stores_on_one_database_share_the_tasks_by_its_clock() {
+    let server = Server::start();
+    let by_database = PgOptions { clock: PgClock::Database, ..options() };
+    let url = StoreUrl::new(server.url("shared", ""));
+    let (one, two) = (PgStore::connect(&url, &by_database).await.unwrap(), PgStore::connect(&url, &by_database).await.unwrap());
+    let (one, two): (Arc<dyn TaskStore>, Arc<dyn TaskStore>) = (Arc::new(one), Arc::new(two));
+    for number in 0..60 {
+        make(&one, &format!("t{number}"), number).await;
+    }
+    // Clocks of machines may be wrong: these are a year behind and a year ahead.
+    let year = 365 * 86_400_000;
+    let wanted = |owner: &str, ms: i64| Claim { lease: Duration::from_mins(5), limit: 7, ..claim(owner, ms) };
+    let mut held: Vec<(&str, Claimed)> = Vec::new();
+    loop {
+        let (first, second) = tokio::join!(one.claim_tasks(wanted("one", -year)), two.claim_tasks(wanted("two", year)));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        if first.is_empty() && second.is_empty() {
+            break;
+        }
+        held.extend(first.into_iter().map(|claimed| ("one", claimed)));
+        held.extend(second.into_iter().map(|claimed| ("two", claimed)));
+    }
+    let ids: std::collections::BTreeSet<_> = held.iter().map(|(_, claimed)| claimed.work.task_id.clone()).collect();
+    assert_eq!((held.len(), ids.len()), (60, 60));
+    assert!(["one", "two"].iter().all(|owner| held.iter().any(|(holder, _)| holder == owner)));
+    // Both agree until when: the database says so.
+    let until: Vec<i64> = held.iter().map(|(_, claimed)| claimed.work.lease_until.unwrap().as_millis()).collect();
+    assert!(until.iter().max().unwrap() - until.iter().min().unwrap() < 60_000);
+    for (owner, claimed) in &held {
+        let (own, other) = if *owner == "one" { (&one, &two) } else { (&two, &one) };
+        let stranger = if *owner == "one" { "two" } else { "one" };
+        let fence = Fence::Task(claimed.work.task_id.clone(), claimed.work.epoch);
+        assert!(own.renew(wanted(owner, 0), fence.clone()).await.unwrap());
+        assert!(!other.renew(wanted(stranger, 0), fence).await.unwrap());
+        complete(own, &claimed.work, year * 10).await.unwrap();
+    }
+    let lead = one.lead("scheduler".into(), wanted("one", year)).await.unwrap().unwrap();
+    assert_eq!(two.lead("scheduler".into(), wanted("two", 2 * year)).await.unwrap(), None);
+    assert_eq!(two.leader("scheduler".into(), at(-year)).await.unwrap(), Some(lead));
+}
+
+#[tokio::test]
+async fn text_with_strange_characters_is_found() {
+    use crate::domain::message::Role;
+    use crate::store::suite::{said, session};
+
+    let server = Server::start();
+    let store = store(&server, "search").await;
+    for (name, text) in [("a", "one\u{0}two three"), ("b", "\\u0000 four"), ("c", "back\\\u{0}\u{0}slash five")] {
+        store.append(batch([NewEvent::of(&session(name), said(Role::User, text))])).await.unwrap();
+    }
+    for (search, expected) in [("three", "a"), ("FOUR", "b"), ("\\u0000 f", "b"), ("five", "c"), ("one\u{0}two", "a")] {
+        let found: Vec<_> = store.sessions(Some(search.into()), 10).await.unwrap().into_iter().map(|row| row.id).collect();
+        assert_eq!(found, [session(expected)], "{search:?}");
+    }
 }

@@ -202,8 +202,8 @@ async fn load(link: &Link, group: &[&Prepared]) -> Result<State, Failure> {
         ),
         (
             needs.firings_room || needs.notices_room,
-            "SELECT CASE WHEN 'firings' = ANY($1) THEN (SELECT count(*) FROM firings WHERE free_ms IS NOT NULL) ELSE 0 END,
-                    CASE WHEN 'notices' = ANY($1) THEN (SELECT count(*) FROM outbox WHERE free_ms IS NOT NULL) ELSE 0 END",
+            "SELECT CASE WHEN 'firings' = ANY($1::text[]) THEN (SELECT count(*) FROM firings WHERE free_ms IS NOT NULL) ELSE 0 END,
+                    CASE WHEN 'notices' = ANY($1::text[]) THEN (SELECT count(*) FROM outbox WHERE free_ms IS NOT NULL) ELSE 0 END",
             [(needs.firings_room, "firings"), (needs.notices_room, "notices")]
                 .into_iter()
                 .filter_map(|(wanted, name)| wanted.then(|| name.to_owned()))

@@ -51,9 +51,6 @@ struct AppendJob {
 enum Job {
     Append(Box<AppendJob>),
     Rebuild(Answer<()>),
-    /// Keeps the writer busy until it is told, or nobody can tell any more.
-    #[cfg(test)]
-    Hold(oneshot::Receiver<()>),
 }
 
 /// What the task works with.
@@ -92,11 +89,6 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         self.send(Job::Rebuild(answer)).await?;
         answered.await.map_err(|_| Error::Closed)?
-    }
-
-    #[cfg(test)]
-    pub(super) async fn hold(&self, release: oneshot::Receiver<()>) -> Result<(), Error> {
-        self.send(Job::Hold(release)).await
     }
 
     async fn send(&self, job: Job) -> Result<(), Error> {
@@ -143,8 +135,6 @@ impl Work {
                 Job::Rebuild(answer) => {
                     let _nobody_waits = answer.send(self.rebuild().await);
                 }
-                #[cfg(test)]
-                Job::Hold(release) => drop(release.await),
                 Job::Append(first) => {
                     let (group, other) = gather(*first, &mut queue);
                     next = other;

@@ -17,26 +17,39 @@ use crate::store::tasks::{Blob, Claim, Fence, Op, TaskFilter, TaskStore};
 use crate::store::{Batch, Error};
 
 /// Makes one test of each check for the store that `$make` gives: an `Arc<dyn TaskStore>` and whatever must outlive it.
-/// `$make` stands in an `async fn`. Times go in by the claims: a store with a clock of its own must take them here.
+/// `$make` stands in an `async fn`. Times go in by the claims: a store with a clock of its own must take them here. With
+/// `@tasks list ()` and `@queues list ()`, lists of the checks.
 macro_rules! task_suite {
     ($module:ident, $make:expr) => {
         mod $module {
-            $crate::store::suite::tasks::task_suite!(@tests tasks $make;
-                a_due_task_is_claimed_once_and_again_after_its_run the_longest_due_come_first_up_to_the_limit
-                two_owners_never_hold_the_same_task a_lease_that_ran_out_is_taken_over a_thawed_holder_can_do_nothing
-                a_held_task_can_be_held_longer a_fence_that_fails_leaves_nothing_behind a_refused_batch_leaves_its_group_alone
-                two_who_change_a_task_agree_by_its_version a_task_paused_while_it_runs_rests_after_the_run
-                a_run_asked_for_during_a_run_is_not_lost a_run_asked_for_comes_before_the_plan the_next_task_is_known
-                a_deleted_task_leaves_no_work the_list_of_tasks_is_a_fold tasks_are_found_by_user_name_and_place
-                rebuilding_tasks_changes_nothing
-            );
-            $crate::store::suite::tasks::task_suite!(@tests queues $make;
-                firings_come_by_urgency_then_age the_same_key_is_queued_once a_firing_is_tried_later_or_done
-                full_queues_refuse_and_write_nothing a_notice_moves_through_the_outbox an_interrupted_notice_says_so
-                a_notice_is_queued_once_and_shown_masked the_newest_blobs_stay the_inbox_is_a_fold
-                one_leads_until_it_resigns_or_its_lease_ends the_status_counts_everything events_of_one_stream_are_read
-            );
+            $crate::store::suite::tasks::task_suite!(@tasks tests $make);
+            $crate::store::suite::tasks::task_suite!(@queues tests $make);
         }
+    };
+    (@tasks $what:ident $make:expr) => {
+        $crate::store::suite::tasks::task_suite! { @$what tasks $make;
+            a_due_task_is_claimed_once_and_again_after_its_run the_longest_due_come_first_up_to_the_limit
+            two_owners_never_hold_the_same_task a_lease_that_ran_out_is_taken_over a_thawed_holder_can_do_nothing
+            a_held_task_can_be_held_longer a_fence_that_fails_leaves_nothing_behind a_refused_batch_leaves_its_group_alone
+            two_who_change_a_task_agree_by_its_version a_task_paused_while_it_runs_rests_after_the_run
+            a_run_asked_for_during_a_run_is_not_lost a_run_asked_for_comes_before_the_plan the_next_task_is_known
+            a_deleted_task_leaves_no_work the_list_of_tasks_is_a_fold tasks_are_found_by_user_name_and_place
+            rebuilding_tasks_changes_nothing
+        }
+    };
+    (@queues $what:ident $make:expr) => {
+        $crate::store::suite::tasks::task_suite! { @$what queues $make;
+            firings_come_by_urgency_then_age the_same_key_is_queued_once a_firing_is_tried_later_or_done
+            full_queues_refuse_and_write_nothing a_notice_moves_through_the_outbox an_interrupted_notice_says_so
+            a_notice_is_queued_once_and_shown_masked the_newest_blobs_stay the_inbox_is_a_fold
+            one_leads_until_it_resigns_or_its_lease_ends the_status_counts_everything events_of_one_stream_are_read
+        }
+    };
+    (@list $part:ident $make:expr; $($name:ident)+) => {
+        vec![$({
+            let check: $crate::store::suite::Check<_> = (stringify!($name), |store| Box::pin($crate::store::suite::$part::$name(store)));
+            check
+        }),+]
     };
     (@tests $part:ident $make:expr; $($name:ident)+) => {
         $(

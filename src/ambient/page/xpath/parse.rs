@@ -62,7 +62,10 @@ impl Parser<'_> {
     fn wrong(&self, wanted: &str) -> String {
         let head: String = self.rest().chars().take(20).collect();
         let here = if head.is_empty() { "its end".to_owned() } else { format!("`{head}`") };
-        format!("`{}` is not understood at {here}: {wanted} was expected; write it as in `//div[@id='price']/span[1]`, or use `selector`", self.source)
+        format!(
+            "`{}` is not understood at {here}: {wanted} was expected; write it as in `//div[@id='price']/span[1]`, or use `selector`",
+            self.source
+        )
     }
 
     fn name(&mut self) -> Option<String> {
@@ -133,7 +136,12 @@ impl Parser<'_> {
                     self.expect(")")?;
                     if name == "text" { Test::Text } else { Test::Node }
                 }
-                (_, true) => return Err(format!("`{}` uses the function `{name}()` as a step, which is not understood; use `selector` instead", self.source)),
+                (_, true) => {
+                    return Err(format!(
+                        "`{}` uses the function `{name}()` as a step, which is not understood; use `selector` instead",
+                        self.source
+                    ));
+                }
                 // The parser of pages writes names in lower case.
                 (_, false) => Test::Name(name.to_lowercase()),
             }

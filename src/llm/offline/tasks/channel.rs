@@ -97,7 +97,7 @@ rule!(
     )
 );
 rule!(
-    NTFY = r#"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|push|send|publish|post|it|me|us|a|an|notification|notifications)\b\s*)*(?:\b(?:by|via|through|with|using|to|on|over)\b\s*|[，,]?\s*(?:用|通过|推送|发送?|到|给|以))*\s*(?:\bmy\b\s*)?(?:\bthe\b\s*)?\bntfy\b(?:\.sh)?\s*(?:\b(?:topic|channel|the)\b\s*|主题|频道|的|上)*\s*(?:\b(?:called|named)\b\s*|[:/到]\s*)?(?:([\x{e100}-\x{e1ff}])|([\w-]{2,64}))?(?:\s+topic\b)?"#
+    NTFY = r"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|push|send|publish|post|it|me|us|a|an|notification|notifications)\b\s*)*(?:\b(?:by|via|through|with|using|to|on|over)\b\s*|[，,]?\s*(?:用|通过|推送|发送?|到|给|以))*\s*(?:\bmy\b\s*)?(?:\bthe\b\s*)?\bntfy\b(?:\.sh)?\s*(?:\b(?:topic|channel|the)\b\s*|主题|频道|的|上)*\s*(?:\b(?:called|named)\b\s*|[:/到]\s*)?(?:([\x{e100}-\x{e1ff}])|([\w-]{2,64}))?(?:\s+topic\b)?"
 );
 rule!(
     DESKTOP = r"(?i)(?:[,，、]?\s*\b(?:and|then|please)\b\s*)*(?:\b(?:notify|alert|tell|ping|send|show|pop up|display|give|me|us)\b\s*)*(?:(?:\b(?:by|via|through|with|using|as|on|to)\b)\s*)?(?:\b(?:a|an|the|my)\b\s*)?\bdesktop\b\s*(?:\b(?:notifications?|alerts?|messages?|popups?)\b)?|[，,]?(?:用|通过|以|弹出?|发|在)*(?:一个)?桌面上?(?:通知|提醒|弹窗|消息)*(?:我|告诉我)*"
@@ -127,6 +127,7 @@ pub(super) struct Channel {
     pub(super) callback_url: Option<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what its callers return")]
 fn method(name: &str, pairs: &[(&str, Value)]) -> Option<Map<String, Value>> {
     let mut notification = args(&[("method", json!(name))]);
     notification.extend(args(pairs));
@@ -149,16 +150,16 @@ fn with_receiver(said: &mut Said) -> Option<Map<String, Value>> {
     let mask_of = |groups: &[Option<String>]| groups.iter().skip(1).flatten().next().and_then(|text| text.chars().next());
     if let Some(mask) = said.masks(Kind::Phone).first() {
         let number = said.meaning(*mask).unwrap_or_default().to_owned();
-        let han = PHONE_HAN.find(&said.text).map(|captures| captures.get(0).map_or(0, |whole| whole.len())).unwrap_or(0);
-        let latin = PHONE.find(&said.text).map(|captures| captures.get(0).map_or(0, |whole| whole.len())).unwrap_or(0);
+        let han = PHONE_HAN.find(&said.text).and_then(|captures| captures.get(0)).map_or(0, |whole| whole.len());
+        let latin = PHONE.find(&said.text).and_then(|captures| captures.get(0)).map_or(0, |whole| whole.len());
         said.take(if han > latin { &PHONE_HAN } else { &PHONE });
         by_words(said);
         return method("send_sms", &[("phone_number", json!(number))]);
     }
     if let Some(mask) = said.masks(Kind::Mail).first() {
         let address = said.meaning(*mask).unwrap_or_default().to_owned();
-        let han = MAIL_HAN.find(&said.text).map(|captures| captures.get(0).map_or(0, |whole| whole.len())).unwrap_or(0);
-        let latin = MAIL.find(&said.text).map(|captures| captures.get(0).map_or(0, |whole| whole.len())).unwrap_or(0);
+        let han = MAIL_HAN.find(&said.text).and_then(|captures| captures.get(0)).map_or(0, |whole| whole.len());
+        let latin = MAIL.find(&said.text).and_then(|captures| captures.get(0)).map_or(0, |whole| whole.len());
         said.take(if han > latin { &MAIL_HAN } else { &MAIL });
         by_words(said);
         return method("send_email", &[("email", json!(address))]);

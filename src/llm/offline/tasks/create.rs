@@ -15,7 +15,7 @@ const DESCRIPTION_CHARS_MAX: usize = 200;
 
 /// A task that is being put together.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Draft {
+pub(in super::super) struct Draft {
     pub(super) kind: TaskKind,
     /// Of a schedule: put to the agent, and no reminder.
     pub(super) prompts: bool,

@@ -443,7 +443,7 @@ pub(in super::super) fn told(stuck: &Stuck, lang: Lang) -> String {
     match stuck {
         Stuck::NoTask { names, .. } if names.is_empty() => lang.pick("There are no background tasks.", "目前没有后台任务。").to_owned(),
         Stuck::NoTask { words, names } => {
-            let list: String = names.iter().map(|name| format!("\n- {name}")).collect();
+            let list = format!("\n- {}", names.join("\n- "));
             let words = clean_line(words);
             match lang {
                 Lang::En => format!("No task fits “{words}”. There are:\n{list}"),

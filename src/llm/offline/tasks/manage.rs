@@ -293,6 +293,14 @@ pub(super) fn read(text: &str, known: bool) -> Option<Deed> {
     })
 }
 
+// `send me a digest` wants a new one.
+rule!(
+    NEW = concat!(
+        r"(?i)",
+        polite!(),
+        r"(?:send|give|get|make|create|set up|add|schedule|set)\s+(?:me\s+|us\s+)?(?:an?|the top|some|another|new)\b"
+    )
+);
 rule!(
     ID = r"(?i)(?:\b(?:task|id|number|no)\b|任务|编号|#)\s*[#:：]?\s*`?([0-9a-f]{3,8}(?:-[0-9a-f]{1,12})*|[0-9a-f]{9,36})\b`?|^`?([0-9a-f]{3,8}(?:-[0-9a-f]{1,12})+|[0-9a-f]{3,36})`?$"
 );
@@ -328,7 +336,8 @@ fn target(said: &Said, words: &str, known: bool, loosely: bool, stops: bool) -> 
     let mut rest = text.to_owned();
     while let Some(range) = NOISE.find(&rest).and_then(|captures| captures.get(0)).map(|noise| noise.range()) {
         rest.replace_range(range, "");
-        rest = rest.trim().to_owned();
+        rest.truncate(rest.trim_end().len());
+        rest.drain(..rest.len() - rest.trim_start().len());
     }
     if rest.is_empty() {
         return thing.then_some(Target::Missing);

@@ -73,8 +73,7 @@ pub(super) fn scale(suffix: &str) -> f64 {
     match suffix.trim().to_lowercase().as_str() {
         "k" | "thousand" | "千" => 1e3,
         "万" | "w" => 1e4,
-        "m" | "mn" | "million" | "mio" => 1e6,
-        "百万" => 1e6,
+        "m" | "mn" | "million" | "mio" | "百万" => 1e6,
         "亿" => 1e8,
         "b" | "bn" | "billion" => 1e9,
         _ => 1.0,

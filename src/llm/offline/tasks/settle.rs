@@ -14,7 +14,7 @@ use crate::llm::offline::talk::Lang;
 
 /// What is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(in super::super) enum Slot {
     /// The page that is watched.
     Page,
     /// The sources of a digest.
@@ -52,7 +52,7 @@ pub(super) fn settle(draft: &Draft) -> Result<Ready, Slot> {
             if draft.threshold.metric.is_none() {
                 return Err(Slot::Metric);
             }
-            if draft.threshold.threshold.is_none() {
+            if draft.threshold.limit.is_none() {
                 return Err(Slot::Limit);
             }
             (TaskKind::ThresholdWatch, draft.threshold.config(period(&draft.when)))
@@ -217,7 +217,7 @@ pub(super) fn answered(draft: &mut Draft, slot: Slot, text: &str) -> bool {
         Slot::Page | Slot::Sources => {
             let urls: Vec<String> = said.masks(Kind::Url).into_iter().filter_map(|mask| said.meaning(mask)).map(str::to_owned).collect();
             more(draft, &mut said);
-            let names: Vec<&str> = urls.iter().flat_map(|url| sites::names_of(url).into_iter().next()).collect();
+            let names: Vec<&str> = urls.iter().filter_map(|url| sites::names_of(url).into_iter().next()).collect();
             if !urls.is_empty() && !names.iter().any(|name| draft.description.to_lowercase().contains(name)) {
                 let place = said.written(&super::create::cleaned(&said.text));
                 draft.description = format!("{}: {place}", draft.description.trim_end_matches([':', '：']));
@@ -257,9 +257,9 @@ pub(super) fn answered(draft: &mut Draft, slot: Slot, text: &str) -> bool {
                 let value = numbers::number(captures.get(1)?.as_str())?;
                 Some(value * captures.get(2).map_or(1.0, |suffix| numbers::scale(suffix.as_str())))
             });
-            draft.threshold.threshold = fresh.threshold.or(plain);
+            draft.threshold.limit = fresh.limit.or(plain);
             draft.threshold.direction = fresh.direction.or(draft.threshold.direction);
-            draft.threshold.threshold.is_some()
+            draft.threshold.limit.is_some()
         }
     }
 }

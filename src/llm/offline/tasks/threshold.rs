@@ -11,7 +11,7 @@ use crate::llm::offline::slots::{args, rule};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Threshold {
     pub(super) metric: Option<String>,
-    pub(super) threshold: Option<f64>,
+    pub(super) limit: Option<f64>,
     pub(super) direction: Option<&'static str>,
     pub(super) source: Map<String, Value>,
     pub(super) hysteresis: Option<f64>,
@@ -59,7 +59,6 @@ rule!(
 );
 rule!(HAN_BELOW = concat!(r"(?:价格?)?(?:低于|跌破|跌到|小于|降到|降至|少于|不足|跌至|低过|跌落到|掉到|回落到|降低到|不到)\s*", amount!()));
 rule!(HAN_CROSS = concat!(r"(?:价格?)?(?:穿过|穿越|越过|触及)\s*", amount!()));
-rule!(HAN_AMOUNT = r"^[一二两三四五六七八九十]");
 
 rule!(
     POINTER = r"(?i)(?:\b(?:at|with|using|by|and|the|its)\s+)*\b(?:json[\s_-]?)?pointer\s*[:=]?\s*(?:is\s+)?(/[^\s，,;]*|[\x{e100}-\x{e1ff}])|(?:JSON|json)\s*(?:指针|路径)\s*[:是为]?\s*(/[^\s，,;\p{Han}]*)|\bat\s+(/[a-z0-9_/~-]+)"
@@ -168,7 +167,7 @@ pub(super) fn read(said: &mut Said, mut found: Threshold) -> Threshold {
     if let Some((direction, amount, Some(range))) = moves {
         found.direction = Some(direction);
         // A fall is a change below zero.
-        found.threshold = amount.map(|amount| if direction == "below" { -amount } else { amount });
+        found.limit = amount.map(|amount| if direction == "below" { -amount } else { amount });
         found.change_over = found.change_over.or(Some(1_440.0));
         before = said.text.get(..range.start).map(str::to_owned);
     } else {
@@ -176,7 +175,7 @@ pub(super) fn read(said: &mut Said, mut found: Threshold) -> Threshold {
             [(&CROSS, "cross"), (&HAN_CROSS, "cross"), (&BELOW, "below"), (&ABOVE, "above"), (&HAN_BELOW, "below"), (&HAN_ABOVE, "above")]
         {
             let Some(captures) = rule.find(&said.text) else { continue };
-            found.threshold = scaled(&captures);
+            found.limit = scaled(&captures);
             found.direction = Some(direction);
             before = captures.get(0).and_then(|whole| said.text.get(..whole.start())).map(str::to_owned);
             break;
@@ -192,7 +191,9 @@ fn metric(said: &Said, before: &str, source: &Map<String, Value>) -> Option<Stri
     let plain = plain.replace(HOLE, ",");
     let plain = plain.trim_end_matches([' ', ',', '，']);
     let subject = [&SUBJECT, &SUBJECT_VERB, &SUBJECT_HAN].iter().find_map(|rule| {
-        let text = rule.find(plain).and_then(|captures| captures.get(1))?;
+        // The Chinese rule takes any words before its end.
+        let fits = !std::ptr::eq(*rule, &raw const SUBJECT_HAN) || plain.chars().any(crate::llm::offline::words::is_han);
+        let text = rule.find(plain).filter(|_| fits).and_then(|captures| captures.get(1))?;
         Some(tidied(&said.bare(text.as_str()))).filter(|subject| !subject.is_empty())
     });
     if let Some(known) = subject.as_deref().and_then(sites::metric).filter(|_| source.is_empty()) {
@@ -244,7 +245,7 @@ impl Threshold {
     pub(super) fn config(&self, every: Option<f64>) -> Map<String, Value> {
         let mut config = Map::new();
         config.extend(self.metric.as_ref().map(|metric| ("metric".to_owned(), json!(metric))));
-        config.extend(self.threshold.map(|threshold| ("threshold".to_owned(), number_json(threshold))));
+        config.extend(self.limit.map(|limit| ("threshold".to_owned(), number_json(limit))));
         config.extend(args(&[("check_interval_minutes", number_json(every.unwrap_or(15.0)))]));
         if !self.source.is_empty() {
             config.insert("source".to_owned(), Value::Object(self.source.clone()));

@@ -17,9 +17,7 @@ rule!(
     NAMED = r"(?i)(?:\b(?:keywords?|key words?|key phrases?|terms?|tags?)\b|关键[词字])\s*(?:\b(?:are|is|like|such as|of)\b\s*|[:：=是为有]\s*)?([^\x{e800};；。]+)"
 );
 rule!(
-    AFTER = concat!(
-        r"(?i)\b(?:mention(?:s|ing|ed)?(?:\s+of)?|about|regarding|concerning|related to|contain(?:s|ing)?|includ(?:es|ing)|with the (?:words?|phrase|term)|(?:the )?(?:words?|phrase|term)s?\s+(?:of\s+)?|talk(?:s|ing)? about|cover(?:s|ing)|featur(?:es|ing)|for|looking for|look for|on the topic of|say(?:s|ing)?)\s+((?:[^\x{e800};；。.!?]|\.\w)+)"
-    )
+    AFTER = r"(?i)\b(?:mention(?:s|ing|ed)?(?:\s+of)?|about|regarding|concerning|related to|contain(?:s|ing)?|includ(?:es|ing)|with the (?:words?|phrase|term)|(?:the )?(?:words?|phrase|term)s?\s+(?:of\s+)?|talk(?:s|ing)? about|cover(?:s|ing)|featur(?:es|ing)|for|looking for|look for|on the topic of|say(?:s|ing)?)\s+((?:[^\x{e800};；。.!?]|\.\w)+)"
 );
 rule!(
     BEFORE_NEWS = concat!(
@@ -49,9 +47,7 @@ rule!(
     )
 );
 rule!(
-    HAN_BEFORE = concat!(
-        r"(?:监控|监视|监测|关注|盯着?|跟踪|追踪|留意|查看|查|检查)(?:一下)?\s*([^\x{e800}\x{e000}-\x{e0ff}，。；,;]*?)(?:的)?(?:相关)?的?(?:新闻|消息|资讯|文章|动态|帖子|报道)"
-    )
+    HAN_BEFORE = r"(?:监控|监视|监测|关注|盯着?|跟踪|追踪|留意|查看|查|检查)(?:一下)?\s*([^\x{e800}\x{e000}-\x{e0ff}，。；,;]*?)(?:的)?(?:相关)?的?(?:新闻|消息|资讯|文章|动态|帖子|报道)"
 );
 
 static SPLIT: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -72,7 +68,7 @@ rule!(
         r".*|(?:时|的时候|就|后)?(?:请|就)?(?:告诉|通知|提醒|发|叫)(?:我|给|一下).*)"
     )
 );
-/// Words of a topic that say no more than that something changes.
+// Words of a topic that say no more than that something changes.
 rule!(
     NOTHING = r"(?i)^(?:(?:any|new|a|the|all|latest|more|price|page|content|text|visual|significant)\s*)*(?:changes?|updates?|modifications?|differences?|releases?|versions?|news|posts?|articles?|stories|content|anything|something|everything|alterations?|edits?|entries|items?|me|us|it|that|this|new|things?|activity|events?|breaking|top stories|headlines?|changed|updated)?$|^(?:更新|变化|变动|新闻|内容|动态|消息|新|最新|网页|页面|首页|价格变化|文章|新版本|版本|的|改动|资讯|变|一下|官网|网站|它|是否|有没有|什么|有新|新的|价格|任何)*$"
 );

@@ -100,7 +100,7 @@ async fn an_outage_is_an_error_that_passes() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_was_lost_is_looked_for() {
+async fn a_commit_that_did_not_happen_is_tried_again() {
     let server = Server::start();
     let store = store(&server, "doubt").await;
     let sql = |sql: &'static str| store.ask("test", move |link| Box::pin(link.simple(sql)));
@@ -131,4 +131,77 @@ async fn a_server_that_hangs_is_waited_for_and_then_reported() {
     let error = PgStore::connect(&url, &options).await.err().unwrap();
     server.freeze(false);
     assert!(error.is_transient(), "{}", error.report());
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_looked_for() {
+    let server = Server::start();
+    let (port, cut) = cutting_proxy(server.port()).await;
+    let url = server.url("lost", "&sslmode=disable").replace(&format!(":{}/", server.port()), &format!(":{port}/"));
+    let store = PgStore::connect(&StoreUrl::new(url), &options()).await.unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    store.on_commit(Arc::new(move |events| sink.lock().unwrap().extend(seqs(events))));
+    store.append(batch([NewEvent::system(custom("before", 1))])).await.unwrap();
+    let appended = store.append(batch([NewEvent::system(custom(MARKER, 2))])).await.unwrap();
+    assert_eq!(seqs(&appended), [2]);
+    assert_eq!(cut.await.unwrap(), 1, "the answer of one commit was swallowed");
+    store.append(batch([NewEvent::system(custom("after", 3))])).await.unwrap();
+    let all = store.events(EventFilter::default()).await.unwrap();
+    assert_eq!((seqs(&all), heard.lock().unwrap().clone()), (vec![1, 2, 3], vec![1, 2, 3]));
+    store.shutdown().await;
+}
+
+/// What the proxy waits for on its way to the server.
+const MARKER: &str = "cut-after-this-commit";
+
+/// Hands everything on, until the marker passes to the server: the answers to that are swallowed up to the one that says
+/// that the transaction is over, then the connection is cut. Once; after that it only hands on.
+async fn cutting_proxy(server: u16) -> (u16, tokio::sync::oneshot::Receiver<usize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let tell = Arc::clone(&tell);
+            tokio::spawn(async move {
+                let mut upstream = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                let (mut up, mut down) = ([0_u8; 4_096], [0_u8; 4_096]);
+                let (mut sent, mut swallowed) = (Vec::new(), None::<Vec<u8>>);
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut up) => {
+                            let Ok(count @ 1..) = read else { return };
+                            sent.extend_from_slice(&up[..count]);
+                            let passed = sent.windows(MARKER.len()).any(|part| part == MARKER.as_bytes());
+                            if passed && swallowed.is_none() && tell.lock().unwrap().is_some() {
+                                swallowed = Some(Vec::new());
+                            }
+                            upstream.write_all(&up[..count]).await.unwrap();
+                        }
+                        read = upstream.read(&mut down) => {
+                            let Ok(count @ 1..) = read else { return };
+                            let Some(answers) = &mut swallowed else {
+                                if client.write_all(&down[..count]).await.is_err() { return }
+                                continue;
+                            };
+                            answers.extend_from_slice(&down[..count]);
+                            // `ReadyForQuery`, and no transaction is open.
+                            if answers.windows(6).any(|part| part == b"Z\0\0\0\x05I") {
+                                if let Some(tell) = tell.lock().unwrap().take() {
+                                    tell.send(1).unwrap();
+                                }
+                                return;
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (port, told)
 }

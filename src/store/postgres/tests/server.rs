@@ -1,5 +1,7 @@
 //! A real PostgreSQL server for tests, from the system's packages, in a folder of its own; it ends with its value.
 
+#![allow(dead_code, unreachable_pub, reason = "two test binaries use it, each a part of it")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -167,8 +169,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.running.take() {
-            // An immediate end; the data goes anyway.
-            let _it_may_be_over = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            // An immediate end; the data goes anyway. One that was stopped has to go on to end.
+            for signal in ["-QUIT", "-CONT"] {
+                let _it_may_be_over = Command::new("kill").args([signal, &child.id().to_string()]).status();
+            }
             let _it_may_be_over = child.wait();
         }
     }
@@ -178,7 +182,9 @@ impl Drop for Server {
 fn programs() -> PathBuf {
     let found = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     let mut found: Vec<PathBuf> = found.filter(|folder| folder.join("initdb").exists()).collect();
-    found.extend(["/usr/bin", "/usr/local/bin", "/usr/pgsql/bin"].map(PathBuf::from).into_iter().filter(|folder| folder.join("initdb").exists()));
+    found.extend(
+        ["/usr/bin", "/usr/local/bin", "/usr/pgsql/bin"].map(PathBuf::from).into_iter().filter(|folder| folder.join("initdb").exists()),
+    );
     found.sort_by_key(|folder| {
         let version = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
         std::cmp::Reverse(version)

@@ -21,6 +21,7 @@ fn the_three_examples_give_the_documented_configs() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn pages_are_watched() {
     check_all(&[
         (
@@ -113,7 +114,7 @@ fn pages_are_watched() {
         ),
         (
             "monitor techcrunch.com, theverge.com and wired.com for 'quantum' and 'fusion' every hour",
-            r#"web_monitor {"urls":["https://techcrunch.com","https://theverge.com","https://wired.com"],"keywords":["quantum","fusion"],"check_interval_minutes":60} *"#,
+            r#"web_monitor {"urls":["https://techcrunch.com","https://theverge.com","https://www.wired.com"],"keywords":["quantum","fusion"],"check_interval_minutes":60} *"#,
         ),
         (
             "follow Phoronix for Wayland news every 45 minutes",
