@@ -16,7 +16,6 @@ pub mod triage;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -94,12 +93,7 @@ impl App {
         let logging = logging::start(&start.paths.logs(), start.environment.process("RUST_LOG"), secrets).ok();
 
         let path = start.paths.events_file();
-        let opening = {
-            let clock = Arc::clone(&clock);
-            let options = settings.store.clone();
-            move || EventLog::open(&path, &options, clock)
-        };
-        let log = tokio::task::spawn_blocking(opening).await?.context("could not open the event log")?;
+        let log = queries::open_log(&settings.store, &path, &clock).await?;
         let feed = log.subscribe();
         let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
         let reader: Arc<dyn EventReader> = Arc::new(log.clone());
@@ -152,7 +146,7 @@ impl App {
             catalog: &catalog,
             engine: engine.clone(),
             channels: Arc::clone(&channels),
-            shared: false,
+            shared: settings.store.url.is_some(),
             awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);

@@ -42,6 +42,12 @@ const LESSONS_MAX: usize = 10;
 /// Tries after which a firing that cannot be judged goes to the inbox as it is.
 const TRIES_MAX: u32 = 5;
 
+/// How often a commit is tried when the store is busy or full.
+const COMMIT_TRIES_MAX: u32 = 6;
+
+/// The wait after the first try; each further one waits twice as long.
+const COMMIT_RETRY: Duration = Duration::from_millis(200);
+
 /// The wait after the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -262,7 +268,6 @@ impl Judge {
             inbox: bundle.inbox.clone(),
         };
         events.push(NewEvent::system(TaskEvent::new(stream, TaskFact::FiringJudged(judgement))));
-        let notices = !bundle.notices.is_empty();
         events.extend(bundle.events);
         ops.extend(bundle.ops);
         if let Some((reason, row)) = row.as_ref().and_then(|row| cap_reached(row, &verdict).map(|reason| (reason, row))) {
@@ -272,12 +277,29 @@ impl Judge {
             ops.extend(trouble.ops);
             ops.push(Op::Index(row.spec.task_id.clone()));
         }
+        let notices = ops.iter().any(|op| matches!(op, Op::PutNotice { .. }));
         let fences = vec![Fence::Firing(firing.firing_id.clone(), claimed.epoch)];
-        self.deps.log.commit(events, Terms { fences, ops, ..Terms::default() }).await?;
+        self.commit(events, Terms { fences, ops, ..Terms::default() }).await?;
         if notices {
             self.deps.nudges.notices();
         }
         Ok(())
+    }
+
+    /// A decision may have cost a model's or the agent's work: a busy store gets some time.
+    async fn commit(&self, events: Vec<NewEvent>, terms: Terms) -> Result<(), Error> {
+        let mut wait = COMMIT_RETRY;
+        for _ in 1..COMMIT_TRIES_MAX {
+            match self.deps.log.commit(events.clone(), terms.clone()).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = error.report(), "a judgement waits to be recorded");
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                done => return done.map(drop),
+            }
+        }
+        self.deps.log.commit(events, terms).await.map(drop)
     }
 }
 

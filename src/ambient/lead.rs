@@ -11,8 +11,11 @@ use crate::domain::clock::Instant;
 use crate::store::tasks::{Claim, LEAD};
 use crate::store::{Error, EventLog};
 
-/// How long another process waits before it takes over from one that hangs or died.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long another process waits, at most, before it takes over from one that hangs or died.
+const LEASE_MAX: Duration = Duration::from_secs(30);
+
+/// How long the answer that somebody else leads is believed: they may resign at any time.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Takes and renews the lead.
 pub struct Leadership {
@@ -21,6 +24,7 @@ pub struct Leadership {
     nudges: Nudges,
     /// With several nodes on one store, everybody claims and nobody leads.
     shared: bool,
+    lease: Duration,
     state: Mutex<State>,
 }
 
@@ -29,15 +33,18 @@ enum State {
     Unknown,
     /// Renewed at that time.
     Mine(Instant),
-    /// Somebody else's until that time.
-    Theirs(Instant),
+    /// Somebody else's until that time, as it was said then.
+    Theirs {
+        until: Instant,
+        said: Instant,
+    },
 }
 
 impl Leadership {
-    /// For the process `owner`.
-    pub fn new(log: EventLog, owner: String, nudges: Nudges, shared: bool) -> Self {
+    /// For the process `owner`. The lead is held for `lease`, or 30 s where that is less.
+    pub fn new(log: EventLog, owner: String, nudges: Nudges, shared: bool, lease: Duration) -> Self {
         nudges.set_leading(shared);
-        Self { log, owner, nudges, shared, state: Mutex::new(State::Unknown) }
+        Self { log, owner, nudges, shared, lease: lease.min(LEASE_MAX), state: Mutex::new(State::Unknown) }
     }
 
     /// Whether this process may act at `now`; until when another one may, if not.
@@ -50,22 +57,22 @@ impl Leadership {
         }
         let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state {
-            State::Mine(at) if now >= at && now.since(at) < LEASE / 2 => return Ok(Ok(())),
-            State::Theirs(until) if now < until && until.since(now) <= LEASE => return Ok(Err(until)),
-            State::Unknown | State::Mine(_) | State::Theirs(_) => {}
+            State::Mine(at) if now >= at && now.since(at) < self.lease / 2 => return Ok(Ok(())),
+            State::Theirs { until, said } if now < until && now >= said && now.since(said) < BELIEVED => return Ok(Err(until)),
+            State::Unknown | State::Mine(_) | State::Theirs { .. } => {}
         }
-        let claim = Claim { owner: self.owner.clone(), now, lease: LEASE, limit: 1 };
+        let claim = Claim { owner: self.owner.clone(), now, lease: self.lease, limit: 1 };
         let mine = self.log.tasks().lead(LEAD.to_owned(), claim).await?.is_some();
         let outcome = if mine {
             Ok(())
         } else {
             let until = self.log.tasks().leader(LEAD.to_owned(), now).await?.map_or(now, |lead| lead.until);
-            Err(until.min(now.plus(LEASE)))
+            Err(until.min(now.plus(LEASE_MAX)))
         };
         self.nudges.set_leading(mine);
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = match outcome {
             Ok(()) => State::Mine(now),
-            Err(until) => State::Theirs(until),
+            Err(until) => State::Theirs { until, said: now },
         };
         Ok(outcome)
     }

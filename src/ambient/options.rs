@@ -15,7 +15,8 @@ pub struct Options {
     pub parallel_runs: usize,
     /// The longest that one run may take, in seconds. Default 120.
     pub run_timeout_seconds: u64,
-    /// How long a run belongs to its process without a sign of it, in seconds. Default 60.
+    /// How long a run, a judgement or a delivery belongs to its process without a sign of it, in seconds. After a crash
+    /// this is how long what was under way has to wait. Default 60.
     pub lease_seconds: u64,
     /// Firings that are judged at once. Default 2.
     pub parallel_judgements: usize,
@@ -80,8 +81,9 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn lease(&self) -> Duration {
-        Duration::from_secs(self.lease_seconds.max(3))
+    /// See [`lease_seconds`](Self::lease_seconds).
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.max(1))
     }
 
     pub(super) fn run_timeout(&self) -> Duration {

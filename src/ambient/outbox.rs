@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,6 @@ use crate::ambient::options::Options;
 use crate::ambient::outbox::outcome::Moved;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::event::NewEvent;
-use crate::domain::ids::NoticeId;
 use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice};
 use crate::notify::rules::{Limit, QuietHours, combine};
 use crate::notify::{self, Channels};
@@ -69,6 +69,8 @@ pub struct Outbox {
     quiet: Arc<QuietHours>,
     /// When notices of a channel went out, of this run of the program.
     sent: Arc<Mutex<HashMap<ChannelKind, VecDeque<Instant>>>>,
+    /// One permit for each notice that is sent at once.
+    sending: Arc<Semaphore>,
 }
 
 impl Outbox {
@@ -78,14 +80,15 @@ impl Outbox {
     /// When the quiet hours make no sense.
     pub fn new(deps: Deps) -> Result<Self, notify::OptionsError> {
         let quiet = Arc::new(QuietHours::new(&deps.notify)?);
-        Ok(Self { deps, quiet, sent: Arc::default() })
+        let sending = Arc::new(Semaphore::new(deps.options.parallel_notices.max(1)));
+        Ok(Self { deps, quiet, sent: Arc::default(), sending })
     }
 
     /// Delivers until `stop`. What is being sent then is waited for: half a delivery helps nobody.
     pub async fn run(self, stop: CancellationToken) {
         let mut working = JoinSet::new();
         loop {
-            let wait = self.turn(&mut working).await;
+            let wait = self.turn(&mut working, &stop).await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -97,16 +100,16 @@ impl Outbox {
         while working.join_next().await.is_some() {}
     }
 
-    async fn turn(&self, working: &mut JoinSet<()>) -> Duration {
-        let free = self.deps.options.parallel_notices.max(1).saturating_sub(working.len());
-        if free == 0 {
+    async fn turn(&self, working: &mut JoinSet<()>, stop: &CancellationToken) -> Duration {
+        if working.len() >= self.deps.options.parallel_notices.max(1) {
             return self.deps.options.poll();
         }
-        match self.claim(free).await {
+        let claimed_at = self.deps.clock.now();
+        match self.claim(claimed_at).await {
             Ok((claimed, wait)) => {
                 for group in groups(claimed) {
-                    let outbox = self.clone();
-                    working.spawn(async move { outbox.handle(group).await });
+                    let (outbox, stop) = (self.clone(), stop.clone());
+                    working.spawn(async move { outbox.handle(group, claimed_at, &stop).await });
                 }
                 wait
             }
@@ -117,8 +120,8 @@ impl Outbox {
         }
     }
 
-    async fn claim(&self, free: usize) -> Result<(Vec<ClaimedNotice>, Duration), Error> {
-        let (now, poll) = (self.deps.clock.now(), self.deps.options.poll());
+    async fn claim(&self, now: Instant) -> Result<(Vec<ClaimedNotice>, Duration), Error> {
+        let poll = self.deps.options.poll();
         let due = self.deps.log.tasks().next_notice_at().await?;
         if due.is_none_or(|due| due > now) {
             return Ok((Vec::new(), due.map_or(poll, |due| due.since(now)).clamp(Duration::from_millis(50), poll)));
@@ -127,7 +130,7 @@ impl Outbox {
             return Ok((Vec::new(), until.since(now).clamp(Duration::from_millis(200), poll)));
         }
         // Many are taken at once, so that those to one receiver can become one; groups are sent side by side.
-        let claim = self.at(now, free.max(COMBINE_MIN * 8));
+        let claim = self.at(now, self.deps.options.parallel_notices.max(COMBINE_MIN * 8));
         Ok((self.deps.log.tasks().claim_notices(claim).await?, Duration::from_millis(50)))
     }
 
@@ -135,8 +138,16 @@ impl Outbox {
         Claim { owner: self.deps.owner.clone(), now, lease: self.deps.options.lease(), limit }
     }
 
-    /// Deals with notices to one receiver.
-    pub(super) async fn handle(&self, group: Vec<ClaimedNotice>) {
+    /// Deals with notices to one receiver, and holds them for as long as that takes.
+    async fn handle(&self, group: Vec<ClaimedNotice>, claimed_at: Instant, stop: &CancellationToken) {
+        let held = group.iter().map(fence).collect();
+        tokio::select! {
+            () = self.work(group, claimed_at, stop) => {}
+            () = self.keep(held) => {}
+        }
+    }
+
+    async fn work(&self, group: Vec<ClaimedNotice>, claimed_at: Instant, stop: &CancellationToken) {
         let (interrupted, group): (Vec<_>, Vec<_>) =
             group.into_iter().partition(|claimed| claimed.interrupted && !claimed.notice.channel.is_idempotent());
         for claimed in interrupted {
@@ -145,8 +156,8 @@ impl Outbox {
         }
         let mut ready = Vec::new();
         for claimed in group {
-            match self.held_back(&claimed.notice) {
-                Some(moved) => self.write(&claimed, moved).await,
+            match self.held_back(&claimed.notice, false) {
+                Some((until, why)) => self.hold(&claimed, until, why).await,
                 None => ready.push(claimed),
             }
         }
@@ -154,26 +165,30 @@ impl Outbox {
             return self.combine(&ready).await;
         }
         for claimed in ready {
+            let Ok(_permit) = self.sending.acquire().await else { return };
+            if stop.is_cancelled() {
+                // It was not begun: the next start sends it, and need not wonder whether it arrived.
+                self.put_back(&claimed).await;
+                continue;
+            }
             // Those before it took time: the rate may be used up by now.
-            match self.held_back(&claimed.notice) {
-                Some(moved) => self.write(&claimed, moved).await,
-                None => self.deliver(claimed).await,
+            match self.held_back(&claimed.notice, true) {
+                Some((until, why)) => self.hold(&claimed, until, why).await,
+                None => self.deliver(claimed, claimed_at).await,
             }
         }
     }
 
-    /// Why a notice may not go now.
-    fn held_back(&self, notice: &Notice) -> Option<Moved> {
+    /// Until when and why a notice may not go now. Where it may, `take` counts it among those that went.
+    fn held_back(&self, notice: &Notice, take: bool) -> Option<(Instant, &'static str)> {
         if notice.simulated {
             return None;
         }
         let now = self.deps.clock.now();
-        let wait =
-            |until: Instant, why: &str| Moved { next_at: Some(until), error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Queued) };
         if notice.channel != ChannelKind::Callback
             && let Some(until) = self.quiet.hold_until(now, notice.priority)
         {
-            return Some(wait(until, "quiet hours"));
+            return Some((until, "quiet hours"));
         }
         let limit = Limit::per_hour(self.deps.notify.per_hour(notice.channel));
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,41 +196,77 @@ impl Outbox {
         while times.front().is_some_and(|at| now.since(*at) > Limit::WINDOW) || times.len() > SENT_MAX {
             times.pop_front();
         }
-        limit.wait_until(times.make_contiguous(), now).map(|until| wait(until, "the channel's rate limit"))
+        let until = limit.wait_until(times.make_contiguous(), now);
+        if take && until.is_none() {
+            times.push_back(now);
+        }
+        until.map(|until| (until, "the channel's rate limit"))
     }
 
-    async fn deliver(&self, claimed: ClaimedNotice) {
+    async fn deliver(&self, claimed: ClaimedNotice, claimed_at: Instant) {
         let notice = &claimed.notice;
         if notice.simulated {
             let shown = Moved { simulated: true, receipt: Some("simulated: shown only".to_owned()), ..Moved::to(DeliveryStatus::Sent) };
             return self.write(&claimed, shown).await;
         }
-        let channel = self.deps.channels.get(notice.channel);
-        let sending = channel.send(notice.clone());
-        let kept = self.keep(&notice.notice_id, claimed.epoch);
-        let sent = tokio::select! {
-            sent = sending => sent,
-            // The lease was lost while the answer was waited for: whoever holds it now decides.
-            () = kept => return tracing::warn!(notice = %notice.notice_id, "a delivery lost its lease"),
-        };
-        let now = self.deps.clock.now();
-        if sent.is_ok() {
-            self.sent.lock().unwrap_or_else(PoisonError::into_inner).entry(notice.channel).or_default().push_back(now);
+        let begun = self.deps.clock.now();
+        if !self.is_ours(&claimed, claimed_at, begun).await {
+            return tracing::warn!(notice = %notice.notice_id, "a delivery lost its lease before it began");
         }
+        // Where the lease is lost while the answer is waited for, whoever holds it then decides: the fence sees to it.
+        let sent = self.deps.channels.get(notice.channel).send(notice.clone()).await;
+        if sent.is_err() {
+            let mut counted = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(times) = counted.get_mut(&notice.channel)
+                && let Some(place) = times.iter().rposition(|at| *at <= begun)
+            {
+                times.remove(place);
+            }
+        }
+        let now = self.deps.clock.now();
         let moved = outcome::of(notice.channel, sent, claimed.attempt, self.deps.notify.tries_max, now, fastrand::f64());
         self.write(&claimed, moved).await;
     }
 
-    /// Holds the notice for as long as it takes; ends when it is lost.
-    async fn keep(&self, id: &NoticeId, epoch: u64) {
-        let lease = self.deps.options.lease();
-        loop {
-            tokio::time::sleep(lease / 3).await;
-            let held = self.deps.log.tasks().renew(self.at(self.deps.clock.now(), 1), Fence::Notice(id.clone(), epoch)).await;
-            if matches!(held, Ok(false)) {
-                return;
-            }
+    /// Whether a notice is still held. A claim that is not fresh is asked for: the process may have been frozen.
+    async fn is_ours(&self, claimed: &ClaimedNotice, claimed_at: Instant, now: Instant) -> bool {
+        if now >= claimed_at && now.since(claimed_at) < self.deps.options.lease() / 3 {
+            return true;
         }
+        self.deps.log.tasks().renew(self.at(now, 1), fence(claimed)).await.unwrap_or_else(|error| {
+            tracing::warn!(error = error.report(), "could not ask whether a notice is still held");
+            false
+        })
+    }
+
+    /// Holds notices for as long as it takes. Does not end by itself.
+    async fn keep(&self, mut held: Vec<Fence>) {
+        loop {
+            tokio::time::sleep(self.deps.options.lease() / 3).await;
+            let mut kept = Vec::with_capacity(held.len());
+            for fence in held {
+                let renewed = self.deps.log.tasks().renew(self.at(self.deps.clock.now(), 1), fence.clone()).await;
+                // What is dealt with, or lost, is let go.
+                if !matches!(renewed, Ok(false)) {
+                    kept.push(fence);
+                }
+            }
+            held = kept;
+        }
+    }
+
+    /// Lets a notice wait.
+    async fn hold(&self, claimed: &ClaimedNotice, until: Instant, why: &str) {
+        let (event, op) = outcome::held(claimed, until, why);
+        let terms = Terms { fences: vec![fence(claimed)], ops: vec![op], ..Terms::default() };
+        self.commit(vec![event], terms, &claimed.notice).await;
+    }
+
+    /// Lets a notice go as it was.
+    async fn put_back(&self, claimed: &ClaimedNotice) {
+        let (_, op) = outcome::held(claimed, self.deps.clock.now(), "the program ended");
+        let terms = Terms { fences: vec![fence(claimed)], ops: vec![op], ..Terms::default() };
+        self.commit(Vec::new(), terms, &claimed.notice).await;
     }
 
     /// Writes down how a notice moved on.
@@ -267,14 +318,14 @@ fn fence(claimed: &ClaimedNotice) -> Fence {
     Fence::Notice(claimed.notice.notice_id.clone(), claimed.epoch)
 }
 
-/// Notices by receiver, in the order in which they came.
+/// Notices by receiver, in the order in which they came; each for itself where a program receives it.
 fn groups(claimed: Vec<ClaimedNotice>) -> Vec<Vec<ClaimedNotice>> {
     let mut groups: Vec<Vec<ClaimedNotice>> = Vec::new();
     for one in claimed {
         let same = |group: &&mut Vec<ClaimedNotice>| {
             group.first().is_some_and(|first| first.notice.channel == one.notice.channel && first.notice.to == one.notice.to)
         };
-        match groups.iter_mut().find(same) {
+        match groups.iter_mut().find(same).filter(|_| !is_program(&one.notice)) {
             Some(group) => group.push(one),
             None => groups.push(vec![one]),
         }
@@ -282,10 +333,16 @@ fn groups(claimed: Vec<ClaimedNotice>) -> Vec<Vec<ClaimedNotice>> {
     groups
 }
 
-/// Whether these may become one: none was tried before, none is urgent, and people read them (a program wants each).
+/// Whether a program receives it, which wants each.
+fn is_program(notice: &Notice) -> bool {
+    matches!(notice.channel, ChannelKind::Callback | ChannelKind::Webhook)
+}
+
+/// Whether these may become one: none was tried before, none is urgent, none is made of many already.
 fn combinable(group: &[ClaimedNotice]) -> bool {
     group.iter().all(|claimed| {
-        let program = matches!(claimed.notice.channel, ChannelKind::Callback | ChannelKind::Webhook);
-        claimed.attempt == 1 && !claimed.interrupted && !claimed.notice.simulated && claimed.notice.priority < 5 && !program
+        let notice = &claimed.notice;
+        let many = notice.payload.get("digest").is_some();
+        claimed.attempt == 1 && !claimed.interrupted && !notice.simulated && notice.priority < 5 && !is_program(notice) && !many
     })
 }

@@ -139,7 +139,8 @@ impl Scheduler {
         match self.try_turn().await {
             Ok(wait) => {
                 self.failures = 0;
-                wait
+                // What runs here has to be held for longer in good time.
+                if self.held.is_empty() { wait } else { wait.min(self.deps.options.lease() / 3) }
             }
             Err(error) => {
                 self.failures += 1;
@@ -181,7 +182,10 @@ impl Scheduler {
 
     fn start(&mut self, task: crate::store::tasks::Claimed, now: Instant) {
         let (task_id, epoch, cancel) = (task.work.task_id.clone(), task.work.epoch, CancellationToken::new());
-        self.held.insert(task_id.clone(), (epoch, cancel.clone()));
+        if let Some((_, lapsed)) = self.held.insert(task_id.clone(), (epoch, cancel.clone())) {
+            // Its lease ran out before it was renewed: what it still does can no longer take effect.
+            lapsed.cancel();
+        }
         let (runner, report, away) = (Arc::clone(&self.runner), self.report.clone(), self.away.filter(|_| self.back.telling));
         self.running.spawn(async move {
             let work = AssertUnwindSafe(runner.run(task, now, away, cancel)).catch_unwind();

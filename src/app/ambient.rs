@@ -96,7 +96,7 @@ impl Loops {
         let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, channels, shared, awake } = parts;
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let options = settings.tasks.clone();
-        let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared));
+        let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared, options.lease()));
         let triage: Arc<dyn Triage> = Arc::new(ModelTriage::new(catalog.clone(), &options));
         let model = catalog.default_id().to_owned();
         let prompter: Arc<dyn Prompter> = Arc::new(EnginePrompter::new(engine, log.clone(), model, options.prices.clone()));

@@ -40,7 +40,7 @@ const COLUMN_CHARS_MAX: usize = 50;
 const NOBODY_RUNS: &str = "nothing runs the tasks right now: start `wakeful`, or `wakeful serve --headless`";
 
 pub(super) async fn run(base: &Base, args: TasksArgs) -> Outcome {
-    let (log, service) = open(base)?;
+    let (log, service) = open(base).await?;
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
@@ -53,10 +53,10 @@ pub(super) async fn run(base: &Base, args: TasksArgs) -> Outcome {
 }
 
 /// The log and the tasks in it, for commands that act without the rest of the program.
-pub(super) fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
+pub(super) async fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let log = EventLog::open(&base.paths.events_file(), &settings.store, clock).context("could not open the event log")?;
+    let log = app::queries::open_log(&settings.store, &base.paths.events_file(), &clock).await?;
     let service = service(base, &settings, &log);
     Ok((log, service))
 }

@@ -108,6 +108,17 @@ pub enum Op {
         /// What the receiver called it.
         receipt: Option<String>,
     },
+    /// A notice that was claimed is let go untried: the claim does not count as a try.
+    NoticeHeld {
+        /// Which.
+        notice_id: NoticeId,
+        /// Not before.
+        until: Instant,
+        /// Why it waits.
+        reason: Option<String>,
+        /// Tries before the claim.
+        attempts: u32,
+    },
     /// Keeps something for a task. Of the same task and kind (and key, where `by_key`) only the newest `keep` stay.
     PutBlob {
         /// What is kept.

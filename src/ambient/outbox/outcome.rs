@@ -6,7 +6,7 @@ use crate::domain::event::NewEvent;
 use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice, Notification};
 use crate::notify::rules::{Step, after_failure};
 use crate::notify::{Receipt, SendError};
-use crate::store::tasks::Op;
+use crate::store::tasks::{ClaimedNotice, Op};
 
 /// How a notice moved on.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,17 @@ impl Moved {
         let op = Op::NoticeMoved { notice_id: notice.notice_id.clone(), status, next_at, error, receipt };
         (NewEvent::system(event), op)
     }
+}
+
+/// A notice that was claimed goes back untried until then.
+pub(super) fn held(claimed: &ClaimedNotice, until: Instant, reason: &str) -> (NewEvent, Op) {
+    let notice = &claimed.notice;
+    // The claim of an interrupted one was not counted as a try.
+    let attempts = claimed.attempt.saturating_sub(u32::from(!claimed.interrupted));
+    let event =
+        Notification { error: Some(reason.to_owned()), retry_at: Some(until), ..tell::moved(notice, DeliveryStatus::Queued, attempts) };
+    let op = Op::NoticeHeld { notice_id: notice.notice_id.clone(), until, reason: Some(reason.to_owned()), attempts };
+    (NewEvent::system(event), op)
 }
 
 /// How try number `attempt` of at most `tries_max` ended.

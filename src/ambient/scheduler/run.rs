@@ -1,5 +1,7 @@
 //! One run: what is due is decided, looked at, and committed.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +11,7 @@ use crate::ambient::scheduler::Deps;
 use crate::ambient::scheduler::commit::{self, Run};
 use crate::domain::clock::Instant;
 use crate::domain::ids::TaskId;
-use crate::domain::task::Outcome;
+use crate::domain::task::{Outcome, TaskWork};
 use crate::store::tasks::{Claimed, Fence, Op};
 use crate::store::{Error, Terms};
 
@@ -17,7 +19,7 @@ use crate::store::{Error, Terms};
 const COMMIT_TRIES_MAX: u32 = 5;
 
 /// The wait after the first try; each further one waits twice as long.
-const COMMIT_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
 /// A run that is over.
 pub(super) struct Ended {
@@ -59,7 +61,7 @@ impl Runner {
         };
         let sight = Sight { now, away, running: false };
         let next = plan::look(&plan, &task.work, &sight, &self.deps.limits);
-        let tally = tally(&next);
+        let tally = tally(&plan, &task.work, &next, away, self.deps.limits.on_time);
         let Some(ticket) = ticket(&next) else {
             self.save(&task, commit::decided(&task, next, now), now).await;
             return tally;
@@ -159,14 +161,22 @@ fn ticket(next: &Next) -> Option<Ticket> {
     next.steps.iter().find_map(|step| if let Step::Run(ticket) = step { Some(*ticket) } else { None })
 }
 
-fn tally(next: &Next) -> Tally {
+/// What was decided about the time away. What is caught up is counted when that is decided: it runs up to a minute later.
+fn tally(plan: &Plan, before: &TaskWork, next: &Next, away: Option<Away>, on_time: Duration) -> Tally {
     let mut tally = Tally::default();
     for step in &next.steps {
-        match step {
-            Step::Settle(settled) if settled.outcome == Outcome::SkippedStale => tally.stale += settled.count,
-            Step::Run(ticket) if ticket.outcome == Outcome::CaughtUp => tally.caught_up += 1,
-            _ => {}
+        if let Step::Settle(settled) = step
+            && settled.outcome == Outcome::SkippedStale
+        {
+            tally.stale += settled.count;
         }
+    }
+    if let Some(away) = away
+        && next.work.back_at == Some(away.to)
+        && before.back_at != Some(away.to)
+    {
+        let missed_until = Instant::from_millis(away.to.as_millis() - i64::try_from(on_time.as_millis()).unwrap_or(0) - 1);
+        tally.caught_up = plan.count(next.work.cursor, missed_until);
     }
     tally
 }

@@ -282,6 +282,13 @@ impl State {
                 }
                 Some(Step::Op(op))
             }
+            Op::NoticeHeld { notice_id, .. } => {
+                if let Some(row) = self.notices.get_mut(notice_id) {
+                    let waited = row.let_go(true);
+                    self.notices_waiting += usize::from(!waited);
+                }
+                Some(Step::Op(op))
+            }
             Op::PutBlob { .. } | Op::DropBlobs { .. } => Some(Step::Op(op)),
         }
     }

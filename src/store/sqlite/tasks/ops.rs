@@ -170,6 +170,12 @@ pub(in crate::store::sqlite) fn apply(
         Op::NoticeMoved { notice_id, status, next_at, error, receipt } => {
             move_notice(transaction, notice_id, *status, *next_at, error.as_deref(), receipt.as_deref())
         }
+        Op::NoticeHeld { notice_id, until, reason, attempts } => {
+            let sql = "UPDATE outbox SET status = 'queued', free_ms = ?2, owner = NULL, error = ?3, attempts = ?4 WHERE id = ?1";
+            let values = params![notice_id.as_str(), until.as_millis(), reason, attempts];
+            transaction.prepare_cached(sql)?.execute(values)?;
+            Ok(())
+        }
         Op::PutBlob { blob, keep, by_key } => put_blob(transaction, blob, *keep, *by_key),
         Op::DropBlobs { task_id, kind } => {
             let sql = "DELETE FROM blobs WHERE task_id = ?1 AND kind = ?2";
