@@ -75,6 +75,12 @@ impl InboxPanel {
         self.choose(self.position().saturating_add_signed(step).min(self.rows.len().saturating_sub(1)));
     }
 
+    /// Opens an entry.
+    pub fn open(&mut self, item: InboxId) {
+        self.chosen = Some(item.clone());
+        self.reading = Some((item, 0));
+    }
+
     /// Chooses the entry at a position; whether it was the chosen one already.
     pub fn choose(&mut self, at: usize) -> bool {
         let before = self.position();
@@ -96,6 +102,8 @@ impl InboxPanel {
         self.notices.truncate(ROWS_MAX);
         self.known = true;
         self.sort();
+        // A choice must not pass to another entry because the order changes.
+        self.choose(self.position());
         self.step_notice(0);
     }
 

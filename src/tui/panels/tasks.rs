@@ -157,6 +157,11 @@ impl TasksPanel {
         false
     }
 
+    /// Chooses the first task.
+    pub fn choose_first(&mut self) {
+        self.chosen = self.listed().first().map(|row| row.spec.task_id.clone());
+    }
+
     /// Opens the page of a task.
     pub fn open(&mut self, task: TaskId, section: Option<Section>) {
         self.chosen = Some(task.clone());
@@ -172,6 +177,10 @@ impl TasksPanel {
         self.status = status;
         self.known = true;
         self.sort();
+        // A choice must not pass to another task because the order changes.
+        if self.chosen.as_ref().is_none_or(|task| self.row(task).is_none()) {
+            self.choose_first();
+        }
         let rows = &self.rows;
         self.samples.retain(|task, _| rows.iter().any(|row| row.spec.task_id == *task));
         if self.page.as_ref().is_some_and(|page| self.row(&page.task).is_none()) {

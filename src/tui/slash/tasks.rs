@@ -195,6 +195,7 @@ pub(super) fn arguments(name: &str, before: &[&str]) -> &'static [&'static str] 
         ("notify", ["test"]) => &CHANNELS,
         ("inbox", []) => &["answer"],
         ("task", [_, ..]) if !before.iter().any(|word| VERBS.contains(word)) => &VERBS,
+        ("mcp", []) => &["list", "tools", "logs", "restart", "enable", "disable", "add", "remove"],
         ("approvals", []) => &["ask", "auto-read", "auto"],
         ("copy", []) => &["code"],
         _ => &[],

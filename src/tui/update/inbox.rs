@@ -105,7 +105,7 @@ fn chosen(state: &mut State, action: Action) -> Vec<Effect> {
 /// Opens an entry; that marks it as read.
 fn read(state: &mut State, item: InboxId) -> Vec<Effect> {
     let unread = state.inbox.row(&item).is_some_and(|row| row.unread);
-    state.inbox.reading = Some((item.clone(), 0));
+    state.inbox.open(item.clone());
     if unread { send(InboxCommand::Read(item)) } else { Vec::new() }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn open(state: &mut State, filter: &str) {
     state.tasks.page = None;
     state.tasks.deleting = None;
     state.tasks.stale = true;
+    state.tasks.choose_first();
     state.overlay = Some(Overlay::Tasks);
 }
 
@@ -37,6 +38,7 @@ pub(super) fn open_tab(state: &mut State, tab: &Overlay) {
             state.inbox.reading = None;
             state.inbox.snoozing = false;
             state.inbox.stale = true;
+            state.inbox.choose(0);
             state.overlay = Some(tab.clone());
         }
         _ => {

@@ -99,13 +99,13 @@ pub(super) fn tasks(state: &State, area: Rect, buf: &mut Buffer) -> Option<Posit
     let theme = &state.theme;
     if let Some(task) = state.tasks.deleting.as_ref().and_then(|task| state.tasks.row(task)) {
         let name = crate::domain::text::ellipsis(&clean_line(&task.spec.description), 40).into_owned();
-        view::footer_row(buf, area, &vec![(Key::StatusWarn, format!(" delete `{name}` for good? y yes · n no "))], theme);
+        view::footer_row(buf, area, &vec![(Key::StatusWarn, format!(" delete for good? y yes · n no: {name} "))], theme);
     } else if state.tasks.page.is_some() {
-        footer(state, area, "r run · p pause/resume · e edit · w why · d diff · h history · x delete · esc back", buf);
+        footer(state, area, "r run · p pause · e edit · x delete · w why · d diff · h history · esc back", buf);
     } else if state.tasks.rows().is_empty() {
         footer(state, area, "1 2 3 write one · tab inbox · esc close", buf);
     } else {
-        let text = "enter open · r run · p pause/resume · e edit · w why · d diff · h history · x delete · / filter · i inbox · esc close";
+        let text = "enter open · r run · p pause · e edit · x delete · / filter · w why · d diff · h history · i inbox · esc close";
         footer(state, area, text, buf);
     }
     if let Some((laid, height)) = update::page(state) {
@@ -222,10 +222,12 @@ pub(super) fn inbox(state: &State, area: Rect, buf: &mut Buffer) {
     if state.inbox.snoozing {
         let text = " out of sight until when? 1 an hour · 2 tonight · 3 tomorrow 8 · esc ";
         view::footer_row(buf, area, &vec![(Key::StatusWarn, text.to_owned())], theme);
+    } else if state.inbox.rows().is_empty() {
+        footer(state, area, "tab notices · esc close", buf);
     } else if state.inbox.reading.is_some() {
         footer(state, area, "a answer · s snooze · e archive · o copy link · - fewer · + more · u unread · esc back", buf);
     } else {
-        let text = "enter read · a answer · s snooze · e archive · o copy link · - fewer · + more · u unread · tab notices · esc close";
+        let text = "enter read · a answer · s snooze · e archive · tab notices · o copy link · - fewer · + more · u unread · esc close";
         footer(state, area, text, buf);
     }
     if let Some((row, scroll)) = state.inbox.reading.as_ref().and_then(|(item, scroll)| Some((state.inbox.row(item)?, *scroll))) {

@@ -37,7 +37,7 @@ pub fn countdown(left: Duration) -> String {
     match seconds {
         0..MINUTE => format!("{seconds}s"),
         MINUTE..3_600 if minutes < 60 => format!("{minutes}m"),
-        MINUTE..DAYS_FROM => format!("{}h {:02}m", minutes / 60, minutes % 60),
+        _ if minutes < DAYS_FROM / MINUTE => format!("{}h {:02}m", minutes / 60, minutes % 60),
         _ => format!("{}d", seconds.div_ceil(DAY)),
     }
 }
@@ -259,7 +259,7 @@ pub fn heading(status: &AmbientStatus, theme: &Theme) -> Row {
             parts.push((key, format!("{number} {words}")));
         }
     };
-    more(status.paused_tasks, Key::UiDim, "paused or failed");
+    more(status.paused_tasks, Key::UiDim, "at rest");
     more(status.firings_waiting, Key::StatusBusy, "to be judged");
     more(status.notices_waiting, Key::StatusBusy, "to be sent");
     more(status.dead_letters, Key::StatusError, if status.dead_letters == 1 { "dead letter" } else { "dead letters" });
