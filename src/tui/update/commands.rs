@@ -14,7 +14,7 @@ use crate::tui::panels::{Overlay, TextPanel, help, info};
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
 use crate::tui::transcript::ItemKind;
-use crate::tui::update::{compose, session};
+use crate::tui::update::{compose, inbox, session, tasks};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
@@ -60,6 +60,12 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Mcp(command) => return mcp(state, command),
         Want::Tools(server) => return read(state, format!("tools of {server}"), Query::Tools(server)),
         Want::Logs(server) => return read(state, format!("messages of {server}"), Query::Log(server)),
+        Want::Tasks(filter) => tasks::open(state, &filter),
+        Want::Task { wanted, verb } => return tasks::run(state, &wanted, verb),
+        Want::Inbox => tasks::open_tab(state, &Overlay::Inbox),
+        Want::Answer { item, text } => return inbox::answer(state, &item, text),
+        Want::Simulate(kind) => return tasks::simulate(state, kind),
+        Want::Notify { channel, to } => return inbox::notify(state, channel, to),
         Want::Events(filter) => events(state, &filter),
         Want::Themes => state.overlay = Some(Overlay::Pick(themes(state))),
         Want::Theme(name) => set_theme(state, &name),
