@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
 use crate::domain::ids::SessionId;
+use crate::domain::task::TaskKind;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::Filter;
 use crate::tui::keymap::{Action, Context, KEYS};
@@ -291,7 +292,9 @@ pub(super) fn demo(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let tour = state.surroundings.tour.clone();
-    tour.iter().flat_map(|prompt| compose::submit(state, prompt, Delivery::Queue)).collect()
+    let mut effects: Vec<Effect> = tour.iter().flat_map(|prompt| compose::submit(state, prompt, Delivery::Queue)).collect();
+    effects.extend(tasks::simulate(state, Some(TaskKind::WebMonitor)));
+    effects
 }
 
 /// Everything that can be done: commands, then keys of the whole screen.
