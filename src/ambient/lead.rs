@@ -34,7 +34,10 @@ enum State {
     /// Renewed at that time.
     Mine(Instant),
     /// Somebody else's until that time, as it was said then.
-    Theirs { until: Instant, said: Instant },
+    Theirs {
+        until: Instant,
+        said: Instant,
+    },
 }
 
 impl Leadership {

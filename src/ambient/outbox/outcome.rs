@@ -43,11 +43,8 @@ pub(super) fn held(claimed: &ClaimedNotice, until: Instant, reason: &str) -> (Ne
     let notice = &claimed.notice;
     // The claim of an interrupted one was not counted as a try.
     let attempts = claimed.attempt.saturating_sub(u32::from(!claimed.interrupted));
-    let event = Notification {
-        error: Some(reason.to_owned()),
-        retry_at: Some(until),
-        ..tell::moved(notice, DeliveryStatus::Queued, attempts)
-    };
+    let event =
+        Notification { error: Some(reason.to_owned()), retry_at: Some(until), ..tell::moved(notice, DeliveryStatus::Queued, attempts) };
     let op = Op::NoticeHeld { notice_id: notice.notice_id.clone(), until, reason: Some(reason.to_owned()), attempts };
     (NewEvent::system(event), op)
 }

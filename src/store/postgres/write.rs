@@ -402,12 +402,7 @@ async fn save_op(pipeline: &mut Pipeline<'_>, op: &Op, at: Option<Instant>) -> R
         }
         Op::NoticeHeld { notice_id, until, reason, attempts } => (
             "UPDATE outbox SET status = 'queued', free_ms = $2, owner = NULL, error = $3, attempts = $4 WHERE id = $1",
-            values![
-                notice_id.as_str().to_owned(),
-                until.as_millis(),
-                reason.as_deref().map(projections::plain),
-                i64::from(*attempts),
-            ],
+            values![notice_id.as_str().to_owned(), until.as_millis(), reason.as_deref().map(projections::plain), i64::from(*attempts),],
         ),
         Op::PutBlob { blob, keep, by_key } => return save_blob(pipeline, blob, *keep, *by_key).await,
         Op::DropBlobs { task_id, kind } => {
