@@ -16,7 +16,6 @@ pub mod triage;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -94,12 +93,7 @@ impl App {
         let logging = logging::start(&start.paths.logs(), start.environment.process("RUST_LOG"), secrets).ok();
 
         let path = start.paths.events_file();
-        let opening = {
-            let clock = Arc::clone(&clock);
-            let options = settings.store.clone();
-            move || EventLog::open(&path, &options, clock)
-        };
-        let log = tokio::task::spawn_blocking(opening).await?.context("could not open the event log")?;
+        let log = queries::open_log(&settings.store, &path, &clock).await?;
         let feed = log.subscribe();
         let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
         let reader: Arc<dyn EventReader> = Arc::new(log.clone());
@@ -110,7 +104,7 @@ impl App {
 
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
-        let tasks = ambient::service(&log, &settings, feedback_url, &nudges);
+        let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
         let (channels, told) = Channels::new(&settings.notify, net.clone(), Arc::clone(&clock), &variable)?;
@@ -152,8 +146,8 @@ impl App {
             catalog: &catalog,
             engine: engine.clone(),
             channels: Arc::clone(&channels),
-            shared: false,
-            awake: start.awake,
+            shared: settings.store.url.is_some(),
+            awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
@@ -163,7 +157,20 @@ impl App {
             let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
             recorder.emit(NewEvent::system(body));
         }
-        Ok(Self { log, feed: Mutex::new(Some(feed)), pool, engine, loops, channels, tasks, queries, commands, router, stop, _logging: logging })
+        Ok(Self {
+            log,
+            feed: Mutex::new(Some(feed)),
+            pool,
+            engine,
+            loops,
+            channels,
+            tasks,
+            queries,
+            commands,
+            router,
+            stop,
+            _logging: logging,
+        })
     }
 
     /// Everything that happens: for the first who asks from the start of this run, for later ones from now on.

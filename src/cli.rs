@@ -31,7 +31,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::command;
 use crate::domain::ids::SessionId;
 use crate::domain::query::{CheckLevel, CheckRow};
-use crate::store::{self, EventLog};
+use crate::store::EventLog;
 
 /// Threads that carry the program. The work is waiting; two keep one blocked task from holding up the screen.
 const WORKERS: usize = 2;
@@ -122,9 +122,9 @@ impl Base {
     }
 
     /// The log alone, for commands that only read it.
-    fn log(&self) -> anyhow::Result<EventLog> {
+    async fn log(&self) -> Result<EventLog, Stop> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        EventLog::open(&self.paths.events_file(), &store::Options::default(), clock).context("could not open the event log")
+        Ok(app::queries::open_log(&self.load()?.settings.store, &self.paths.events_file(), &clock).await?)
     }
 }
 

@@ -10,10 +10,10 @@ use crate::ambient::nudge::Nudges;
 use crate::ambient::ports::{Attendant, Prompter};
 use crate::ambient::tell::{self, Bundle, From, Told};
 use crate::domain::clock::{Clock, Instant};
-use crate::domain::event::NewEvent;
+use crate::domain::event::{NewEvent, TaskEvent};
 use crate::domain::ids::{NoticeId, TaskId};
 use crate::domain::notice::{ChannelKind, InboxKind, InboxRow, Notice};
-use crate::domain::task::{Notification, TaskKind};
+use crate::domain::task::{Notification, TaskFact, TaskKind};
 use crate::domain::text::clean;
 use crate::notify::Channels;
 use crate::store::tasks::{Op, TaskFilter};
@@ -41,12 +41,21 @@ impl Attend {
 
     async fn queue(&self, kinds: Vec<TaskKind>) -> Result<(), String> {
         let now = self.clock.now();
-        let put = |kind: &TaskKind| {
-            let firing = tell::simulation(kind.event_type(), sample(*kind, now), now);
-            Op::PutFiring { firing: Box::new(firing), at: now }
-        };
-        let terms = Terms { ops: kinds.iter().map(put).collect(), ..Terms::default() };
-        self.log.commit(Vec::new(), terms).await.map_err(|error| error.report())?;
+        let (mut events, mut ops) = (Vec::new(), Vec::new());
+        for kind in kinds {
+            let data = sample(kind, now);
+            let firing = tell::simulation(kind.event_type(), data.clone(), now);
+            let fact = match kind {
+                TaskKind::WebMonitor => TaskFact::WebContentChange(data),
+                TaskKind::Schedule => TaskFact::ScheduledTrigger(data),
+                TaskKind::NewsDigest => TaskFact::DailyNewsDigest(data),
+                TaskKind::ThresholdWatch => TaskFact::ThresholdReached(data),
+            };
+            events.push(NewEvent::system(TaskEvent::new(TaskId::new(&firing.feedback.task_id), fact)));
+            ops.push(Op::PutFiring { firing: Box::new(firing), at: now });
+        }
+        let terms = Terms { ops, ..Terms::default() };
+        self.log.commit(events, terms).await.map_err(|error| error.report())?;
         self.nudges.firings();
         Ok(())
     }
@@ -56,7 +65,8 @@ impl Attend {
             Some(name) => vec![kind_named(name)?],
             None => {
                 let configured = self.channels.statuses().iter().filter(|status| status.configured && status.kind != ChannelKind::Callback);
-                let named: Vec<_> = configured.map(|status| status.kind).filter(|kind| self.channels.default_receiver(*kind).is_some()).collect();
+                let named: Vec<_> =
+                    configured.map(|status| status.kind).filter(|kind| self.channels.default_receiver(*kind).is_some()).collect();
                 if named.is_empty() { vec![ChannelKind::Terminal] } else { named }
             }
         };
@@ -78,6 +88,7 @@ impl Attend {
                 priority: 5,
                 task_id: None,
                 firing_id: None,
+                simulated: false,
                 payload: if kind == ChannelKind::Webhook { json!({ "test": true, "timestamp": now }) } else { Value::Null },
             };
             events.push(NewEvent::system(tell::queued(&notice)));
@@ -116,7 +127,13 @@ impl Attend {
             None => None,
         };
         let to = to.ok_or("its task names nobody to tell; the entry stays in the inbox")?;
-        let told = Told { title: item.title.clone(), body: item.body.clone(), short: item.title.clone(), url: item.url.clone(), priority: item.priority };
+        let told = Told {
+            title: item.title.clone(),
+            body: item.body.clone(),
+            short: item.title.clone(),
+            url: item.url.clone(),
+            priority: item.priority,
+        };
         let mut bundle = Bundle::default();
         let from = From { task: item.task_id.as_ref(), firing: item.firing_id.as_ref(), simulated: false };
         bundle.notice(&to, &told, from, self.clock.now());
@@ -141,7 +158,13 @@ impl Attend {
         );
         let answered = self.prompter.run(format!("Re: {}", item.title), prompt).await;
         let kind = if answered.success { InboxKind::Report } else { InboxKind::Trouble };
-        let told = Told { title: format!("Re: {}", item.title), body: answered.text, short: String::new(), url: item.url, priority: item.priority };
+        let told = Told {
+            title: format!("Re: {}", item.title),
+            body: answered.text,
+            short: String::new(),
+            url: item.url,
+            priority: item.priority,
+        };
         let mut bundle = Bundle::default();
         bundle.inbox(kind, &told, From { task: item.task_id.as_ref(), firing: None, simulated: false }, self.clock.now());
         if let Err(error) = self.log.commit(bundle.events, Terms { ops: bundle.ops, ..Terms::default() }).await {

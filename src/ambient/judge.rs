@@ -27,7 +27,9 @@ use crate::domain::event::{EventBody, NewEvent, TaskEvent};
 use crate::domain::firing::{Feedback, Origin};
 use crate::domain::ids::{FiringId, StreamId, TaskId};
 use crate::domain::notice::InboxKind;
-use crate::domain::task::{Decision, Judge as By, Judgement, KindConfig, NotifyMethod, TaskFact, TaskRow, TaskSpec, TaskStatus};
+use crate::domain::task::{
+    Decision, Judge as By, Judgement, KindConfig, Notification, NotifyMethod, TaskFact, TaskRow, TaskSpec, TaskStatus,
+};
 use crate::store::tasks::{Claim, ClaimedFiring, Fence, Op, TaskFilter};
 use crate::store::{Error, EventLog, Terms};
 
@@ -368,6 +370,9 @@ fn tell(spec: Option<&TaskSpec>, feedback: &Feedback, told: &Told, verdict: &Ver
         bundle.inbox(kind, told, from, now);
     }
     if from.simulated {
+        if verdict.decision == Decision::Notify {
+            bundle.notice(&simulated_receiver(), told, from, now);
+        }
         return bundle;
     }
     let Some(spec) = spec else { return bundle };
@@ -380,6 +385,11 @@ fn tell(spec: Option<&TaskSpec>, feedback: &Feedback, told: &Told, verdict: &Ver
         bundle.callback(url, feedback, told, from, now);
     }
     bundle
+}
+
+/// Whom a simulated event tells: a number that belongs to nobody (555-0100 is reserved for such use), and is not dialled.
+fn simulated_receiver() -> Notification {
+    Notification { method: NotifyMethod::SendSms, phone_number: Some("+15555550100".to_owned()), ..Notification::default() }
 }
 
 /// Whether the task may cost no more.

@@ -183,6 +183,9 @@ impl Outbox {
 
     /// Until when and why a notice may not go now. Where it may, `take` counts it among those that went.
     fn held_back(&self, notice: &Notice, take: bool) -> Option<(Instant, &'static str)> {
+        if notice.simulated {
+            return None;
+        }
         let now = self.deps.clock.now();
         if notice.channel != ChannelKind::Callback
             && let Some(until) = self.quiet.hold_until(now, notice.priority)
@@ -204,6 +207,10 @@ impl Outbox {
 
     async fn deliver(&self, claimed: ClaimedNotice, claimed_at: Instant) {
         let notice = &claimed.notice;
+        if notice.simulated {
+            let shown = Moved { simulated: true, receipt: Some("simulated: shown only".to_owned()), ..Moved::to(DeliveryStatus::Sent) };
+            return self.write(&claimed, shown).await;
+        }
         let begun = self.deps.clock.now();
         if !self.is_ours(&claimed, claimed_at, begun).await {
             return tracing::warn!(notice = %notice.notice_id, "a delivery lost its lease before it began");
@@ -337,5 +344,5 @@ fn is_program(notice: &Notice) -> bool {
 fn combinable(claimed: &ClaimedNotice) -> bool {
     let notice = &claimed.notice;
     let many = notice.payload.get("digest").is_some();
-    claimed.attempt == 1 && !claimed.interrupted && notice.priority < 5 && !is_program(notice) && !many
+    claimed.attempt == 1 && !claimed.interrupted && !notice.simulated && notice.priority < 5 && !is_program(notice) && !many
 }

@@ -93,11 +93,41 @@ pub struct Options {
     pub keeping: Keeping,
     /// Tasks that there may be, of all users. Default 100,000.
     pub tasks_max: usize,
+    /// Tells whether a process on this machine runs the tasks.
+    pub awake: Awake,
+}
+
+/// Tells whether a process on this machine runs the tasks; by default nobody can tell.
+#[derive(Clone, Default)]
+pub struct Awake(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Awake {
+    /// As `look` finds it.
+    pub fn new(look: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(look)))
+    }
+
+    fn is_so(&self) -> bool {
+        self.0.as_ref().is_some_and(|look| look())
+    }
+}
+
+impl std::fmt::Debug for Awake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Awake")
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { feedback_url: None, metrics: BTreeSet::new(), selectors: None, keeping: Keeping::default(), tasks_max: 100_000 }
+        Self {
+            feedback_url: None,
+            metrics: BTreeSet::new(),
+            selectors: None,
+            keeping: Keeping::default(),
+            tasks_max: 100_000,
+            awake: Awake::default(),
+        }
     }
 }
 
@@ -126,16 +156,17 @@ struct Inner {
     room: AtomicI64,
     nudges: Nudges,
     attendant: OnceLock<Arc<dyn Attendant>>,
+    awake: Awake,
 }
 
 impl TaskService {
     /// The tasks in `log`; `zone` is the machine's, for tasks that name none. Changes wake the loops of this process
     /// through `nudges`.
     pub fn new(log: EventLog, zone: TimeZone, nudges: Nudges, options: Options) -> Self {
-        let Options { feedback_url, metrics, selectors, keeping, tasks_max } = options;
+        let Options { feedback_url, metrics, selectors, keeping, tasks_max, awake } = options;
         let defaults = Defaults { zone: zone.clone(), feedback_url, metrics, selectors };
         let (room, attendant) = (AtomicI64::new(0), OnceLock::new());
-        Self { inner: Arc::new(Inner { log, zone, defaults, keeping, tasks_max, room, nudges, attendant }) }
+        Self { inner: Arc::new(Inner { log, zone, defaults, keeping, tasks_max, room, nudges, attendant, awake }) }
     }
 
     /// Sets who does what the service only hands on: this process runs the tasks. Only the first counts.
@@ -239,7 +270,7 @@ impl TaskService {
     /// When the log cannot be read.
     pub async fn status(&self, user: &str) -> Result<AmbientStatus, Error> {
         let status = self.inner.log.tasks().ambient_status(reach(user), self.now()).await?;
-        let service_running = status.service_running || self.inner.attendant.get().is_some();
+        let service_running = status.service_running || self.is_here();
         Ok(AmbientStatus { leading: self.inner.nudges.leading(), service_running, ..status })
     }
 
@@ -249,7 +280,12 @@ impl TaskService {
     /// # Errors
     /// When the log cannot be read.
     pub async fn is_running(&self) -> Result<bool, Error> {
-        Ok(self.inner.attendant.get().is_some() || self.inner.log.tasks().leader(LEAD.to_owned(), self.now()).await?.is_some())
+        Ok(self.is_here() || self.inner.log.tasks().leader(LEAD.to_owned(), self.now()).await?.is_some())
+    }
+
+    /// Whether this process or another one on this machine runs the tasks.
+    fn is_here(&self) -> bool {
+        self.inner.attendant.get().is_some() || self.inner.awake.is_so()
     }
 
     /// Notices, newest first.

@@ -93,6 +93,7 @@ impl Bundle {
             task_id: from.task.cloned(),
             firing_id: from.firing.cloned(),
             payload,
+            simulated: from.simulated,
         };
         self.events.push(NewEvent::system(queued(&notice)));
         self.notices.push(notice.notice_id.clone());
@@ -111,7 +112,7 @@ impl Bundle {
 /// The event of a notice that was queued.
 pub fn queued(notice: &Notice) -> Notification {
     let body = (!notice.body.is_empty()).then(|| notice.body.clone());
-    Notification { body, ..moved(notice, DeliveryStatus::Queued, 0) }
+    Notification { body, simulated: notice.simulated, ..moved(notice, DeliveryStatus::Queued, 0) }
 }
 
 /// The event of a notice that moved on, nothing else said.

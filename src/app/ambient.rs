@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::EngineHandle;
+use crate::agent::{Claim, EngineHandle};
 use crate::ambient::attend::Attend;
 use crate::ambient::finding::Probe;
 use crate::ambient::judge::{self, Judge};
@@ -20,6 +20,7 @@ use crate::ambient::ports::{Prompter, Triage};
 use crate::ambient::probe::{Keeping, Probes, check_selector};
 use crate::ambient::scheduler::{self, Scheduler};
 use crate::ambient::service::{self, TaskService};
+use crate::app::locks::FolderLocks;
 use crate::app::prompter::EnginePrompter;
 use crate::app::triage::ModelTriage;
 use crate::config::settings::Settings;
@@ -37,13 +38,14 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// The tasks as people and programs reach them, before anything runs.
 ///
-/// `feedback_url` is the callback of tasks that name none.
-pub fn service(log: &EventLog, settings: &Settings, feedback_url: Option<String>, nudges: &Nudges) -> TaskService {
+/// `feedback_url` is the callback of tasks that name none; `locks` tell whether somebody runs them.
+pub fn service(log: &EventLog, settings: &Settings, feedback_url: Option<String>, nudges: &Nudges, locks: FolderLocks) -> TaskService {
     let options = service::Options {
         feedback_url,
         metrics: settings.metrics.keys().cloned().collect(),
         selectors: Some(check_selector),
         keeping: service::Keeping { diff: Keeping::diff, sample: Keeping::sample, snapshot_bytes: Keeping::snapshot_bytes },
+        awake: service::Awake::new(move || locks.is_awake()),
         ..service::Options::default()
     };
     TaskService::new(log.clone(), TimeZone::system(), nudges.clone(), options)
@@ -73,8 +75,8 @@ pub struct Parts<'a> {
     pub channels: Arc<Channels>,
     /// Whether several machines share the store.
     pub shared: bool,
-    /// Whether anything runs in this process.
-    pub awake: bool,
+    /// Where this process says that it runs the tasks; nothing runs here where absent.
+    pub awake: Option<FolderLocks>,
 }
 
 /// The running loops.
@@ -82,6 +84,7 @@ pub struct Loops {
     stop: CancellationToken,
     lead: Arc<Leadership>,
     running: Vec<JoinHandle<()>>,
+    _awake: Option<Claim>,
 }
 
 impl Loops {
@@ -97,8 +100,6 @@ impl Loops {
         let triage: Arc<dyn Triage> = Arc::new(ModelTriage::new(catalog.clone(), &options));
         let model = catalog.default_id().to_owned();
         let prompter: Arc<dyn Prompter> = Arc::new(EnginePrompter::new(engine, log.clone(), model, options.prices.clone()));
-        let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), Arc::clone(&channels), Arc::clone(&prompter));
-        service.attend(Arc::new(attend));
         let probe: Arc<dyn Probe> = Arc::new(probes(log, fetcher, tools, &settings.metrics));
         let stop = CancellationToken::new();
         let scheduler = Scheduler::new(scheduler::Deps {
@@ -116,7 +117,7 @@ impl Loops {
             log: log.clone(),
             clock: Arc::clone(clock),
             triage,
-            prompter,
+            prompter: Arc::clone(&prompter),
             nudges: nudges.clone(),
             lead: Arc::clone(&lead),
             owner: owner.clone(),
@@ -125,7 +126,7 @@ impl Loops {
         let outbox = Outbox::new(outbox::Deps {
             log: log.clone(),
             clock: Arc::clone(clock),
-            channels,
+            channels: Arc::clone(&channels),
             nudges: nudges.clone(),
             lead: Arc::clone(&lead),
             owner,
@@ -133,16 +134,17 @@ impl Loops {
             notify: settings.notify.clone(),
         })?;
         let mut running = Vec::new();
-        if !awake {
-            return Ok(Self { stop, lead, running });
-        }
+        let Some(locks) = awake else { return Ok(Self { stop, lead, running, _awake: None }) };
+        let awake = locks.stay_awake();
+        let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), channels, prompter);
+        service.attend(Arc::new(attend));
         if options.enabled {
             running.push(tokio::spawn(scheduler.run(stop.clone())));
         }
         // Firings may come over HTTP or by simulation although no task runs.
         running.push(tokio::spawn(judge.run(stop.clone())));
         running.push(tokio::spawn(outbox.run(stop.clone())));
-        Ok(Self { stop, lead, running })
+        Ok(Self { stop, lead, running, _awake: awake })
     }
 
     /// Stops them, bounded in time, and lets another process lead.

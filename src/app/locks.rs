@@ -9,6 +9,9 @@ use crate::domain::ids::SessionId;
 /// How often a lock file that its last holder removed at the same moment is made anew.
 const TRIES_MAX: usize = 100;
 
+/// The lock of the process that runs the background tasks.
+const AWAKE: &str = "awake";
+
 /// Locks in a folder.
 #[derive(Debug)]
 pub struct FolderLocks(PathBuf);
@@ -17,6 +20,17 @@ impl FolderLocks {
     /// Locks in `folder`, which is made when the first is needed.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
+    }
+
+    /// Says, for as long as the claim lives, that a process here runs the background tasks. None where another one says
+    /// so already: several may be awake, one of them leads.
+    pub fn stay_awake(&self) -> Option<Claim> {
+        self.claim(&SessionId::from(AWAKE)).ok()
+    }
+
+    /// Whether a process on this machine runs the background tasks.
+    pub fn is_awake(&self) -> bool {
+        self.0.join(AWAKE).exists() && self.stay_awake().is_none()
     }
 }
 

@@ -1,14 +1,16 @@
 //! Answers what surfaces ask.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use futures::FutureExt;
 use futures::future::join_all;
 
 use crate::ambient::service::TaskService;
 use crate::app::{Start, doctor};
+use crate::domain::clock::Clock;
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId, TaskId};
@@ -22,6 +24,7 @@ use crate::domain::tool::ToolInfo;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::net;
+use crate::store::{self, EventLog};
 use crate::tools::ToolBox;
 
 /// The longest that a provider is waited for when models are listed.
@@ -160,4 +163,17 @@ pub async fn find_session(reader: &dyn EventReader, wanted: &str) -> anyhow::Res
         (Some(_), Some(_)) => bail!("more than one session starts with `{wanted}`: give more of the id (`wakeful sessions` lists them)"),
         (None, _) => bail!("no session `{wanted}`: `wakeful sessions` lists them"),
     }
+}
+
+/// Opens the log where the options want it: a database, or the file `path`.
+///
+/// # Errors
+/// When it cannot be opened; says what to do.
+pub async fn open_log(options: &store::Options, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<EventLog> {
+    let failed = "could not open the event log";
+    if options.url.is_some() {
+        return EventLog::connect(options, path, Arc::clone(clock)).await.context(failed);
+    }
+    let (options, path, clock) = (options.clone(), path.to_owned(), Arc::clone(clock));
+    tokio::task::spawn_blocking(move || EventLog::open(&path, &options, clock)).await?.context(failed)
 }

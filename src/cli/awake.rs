@@ -22,9 +22,7 @@ const WAIT_MAX: Duration = Duration::from_secs(90);
 /// Keeps the tasks running until it is told to stop.
 pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     let _ = args.headless;
-    let mut start = base.start(true)?;
-    start.awake = true;
-    let app = App::start(start).await?;
+    let app = start(base).await?;
     let status = app.queries().ambient_status().await?;
     output::note(format_args!("awake: {} tasks, {} of them active; ctrl+c stops", status.total_tasks, status.active_tasks));
     let follow = args.events.then(|| app.log().clone());
@@ -63,15 +61,33 @@ async fn stopped() -> anyhow::Result<()> {
 pub(super) async fn simulate(base: &Base, args: &SimulateArgs) -> Outcome {
     let kind = args.event_type.as_deref().map(kind_named).transpose().map_err(Stop::Usage)?;
     let wanted = kind.map_or(TaskKind::ALL.len(), |_| 1);
-    let mut judged = 0;
-    watched(base, Command::Task(TaskCommand::Simulate(kind)), args.json, |event| match &event.body {
-        EventBody::TaskEvent(TaskEvent { task_id, fact: TaskFact::FiringJudged(_), .. }) if task_id.as_str().starts_with("simulated-") => {
-            judged += 1;
-            (judged == wanted).then_some(Exit::Done)
+    let app = start(base).await?;
+    let outcome = watched(&app, Command::Task(TaskCommand::Simulate(kind)), args.json, simulated(wanted)).await;
+    app.shutdown().await;
+    outcome
+}
+
+/// Raises one event and shows what becomes of it.
+pub(super) async fn show_simulated(app: &App, kind: TaskKind) -> Outcome {
+    watched(app, Command::Task(TaskCommand::Simulate(Some(kind))), false, simulated(1)).await
+}
+
+/// The end of `wanted` simulated events: each was judged, and what was to be told was told.
+fn simulated(wanted: usize) -> impl FnMut(&Event) -> Option<Exit> {
+    let (mut judged, mut open) = (0, 0_usize);
+    move |event| {
+        match &event.body {
+            EventBody::TaskEvent(TaskEvent { task_id, fact: TaskFact::FiringJudged(judgement), .. })
+                if task_id.as_str().starts_with("simulated-") =>
+            {
+                judged += 1;
+                open += judgement.notices.len();
+            }
+            EventBody::Notification(notice) if notice.simulated && notice.status == DeliveryStatus::Sent => open = open.saturating_sub(1),
+            _ => {}
         }
-        _ => None,
-    })
-    .await
+        (judged >= wanted && open == 0).then_some(Exit::Done)
+    }
 }
 
 /// The kind by its own name, or by that of its event.
@@ -90,7 +106,8 @@ pub(super) async fn notify(base: &Base, command: NotifyCommand) -> Outcome {
     let NotifyCommand::Test { channel, to, json } = command;
     let (mut open, mut failed) = (0_i32, false);
     let asked = Command::Inbox(InboxCommand::TestNotice { channel, to });
-    watched(base, asked, json, |event| {
+    let app = start(base).await?;
+    let outcome = watched(&app, asked, json, |event| {
         let EventBody::Notification(notice) = &event.body else { return None };
         match notice.status {
             DeliveryStatus::Queued if notice.attempt == 0 => open += 1,
@@ -100,14 +117,20 @@ pub(super) async fn notify(base: &Base, command: NotifyCommand) -> Outcome {
         }
         (open <= 0 && notice.status != DeliveryStatus::Queued).then_some(if failed { Exit::Failed } else { Exit::Done })
     })
-    .await
+    .await;
+    app.shutdown().await;
+    outcome
+}
+
+/// The program, awake and without a screen.
+async fn start(base: &Base) -> Result<App, Stop> {
+    let mut start = base.start(true)?;
+    start.awake = true;
+    Ok(App::start(start).await?)
 }
 
 /// Sends `command` and prints what happens until `end` says so.
-async fn watched(base: &Base, command: Command, json: bool, mut end: impl FnMut(&Event) -> Option<Exit>) -> Outcome {
-    let mut start = base.start(true)?;
-    start.awake = true;
-    let app = App::start(start).await?;
+async fn watched(app: &App, command: Command, json: bool, mut end: impl FnMut(&Event) -> Option<Exit>) -> Outcome {
     let head = app.log().head().await.unwrap_or(Seq(0));
     let mut feed = app.log().follow_all(EventFilter::default(), head);
     app.commands().send(command)?;
@@ -136,9 +159,7 @@ async fn watched(base: &Base, command: Command, json: bool, mut end: impl FnMut(
         }
         Ok(Exit::Failed)
     };
-    let outcome = tokio::time::timeout(WAIT_MAX, work).await;
-    app.shutdown().await;
-    outcome.unwrap_or_else(|_| {
+    tokio::time::timeout(WAIT_MAX, work).await.unwrap_or_else(|_| {
         output::note(format_args!("no end within {} s: `wakeful tasks status` shows what waits", WAIT_MAX.as_secs()));
         Ok(Exit::Failed)
     })

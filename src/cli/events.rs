@@ -21,7 +21,7 @@ pub(super) async fn run(base: &Base, args: EventsArgs) -> Outcome {
     for name in &args.types {
         check_type(name);
     }
-    let log = base.log()?;
+    let log = base.log().await?;
     let session = match &args.session {
         Some(wanted) => Some(find_session(&log, wanted).await?),
         None => None,

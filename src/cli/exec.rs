@@ -16,6 +16,7 @@ use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, ErrorKind
 use crate::domain::ids::{MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Role;
 use crate::domain::query::{EventFilter, EventReader};
+use crate::domain::task::TaskKind;
 use crate::domain::text::clean;
 
 /// The largest piped input, in bytes.
@@ -98,6 +99,7 @@ fn prompt(args: &ExecArgs) -> Result<String, Stop> {
 pub(super) async fn tour(base: &Base) -> Outcome {
     let mut start = base.start(true)?;
     tour::prepare(&mut start)?;
+    start.awake = true;
     let app = App::start(start).await?;
     app.pool().settled(SERVERS_WAIT_MAX).await;
     let mut outcome = Ok(Exit::Done);
@@ -108,6 +110,10 @@ pub(super) async fn tour(base: &Base) -> Outcome {
         if !matches!(outcome, Ok(Exit::Done)) {
             break;
         }
+    }
+    if matches!(outcome, Ok(Exit::Done)) {
+        output::line("\n› a watched page changes (simulated)\n")?;
+        outcome = super::awake::show_simulated(&app, TaskKind::WebMonitor).await;
     }
     app.shutdown().await;
     outcome

@@ -19,7 +19,7 @@ use crate::domain::text::{clean, clean_line};
 const COLUMN_CHARS_MAX: usize = 70;
 
 pub(super) async fn run(base: &Base, args: InboxArgs) -> Outcome {
-    let (log, service) = open(base)?;
+    let (log, service) = open(base).await?;
     let outcome = act(&service, args).await;
     log.shutdown().await;
     outcome.map(|()| Exit::Done)

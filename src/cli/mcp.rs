@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
-use crate::app::{self, App};
 use crate::app::queries::mcp_http;
+use crate::app::{self, App};
 use crate::cli::Base;
 use crate::cli::args::McpCommand;
 use crate::cli::output::{self, Exit, Outcome, Stop};
@@ -241,7 +241,7 @@ async fn serve(base: &Base) -> Outcome {
     let options = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
     let mut servers = local::catalog(options, Arc::clone(&clock));
     // Tasks are made and changed here; the running wakeful runs them.
-    let (log, service) = crate::cli::tasks::open(base)?;
+    let (log, service) = crate::cli::tasks::open(base).await?;
     let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
     let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
     servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer))));

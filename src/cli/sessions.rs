@@ -17,7 +17,7 @@ use crate::domain::text::{clean, clean_line};
 const COLUMN_CHARS_MAX: usize = 60;
 
 pub(super) async fn run(base: &Base, args: SessionsArgs) -> Outcome {
-    let log = base.log()?;
+    let log = base.log().await?;
     match args.command {
         None => {
             let sessions = log.sessions(args.search, args.limit).await?;

@@ -13,11 +13,13 @@ use serde_json::{Map, Value, json};
 pub(super) use parts::duration;
 
 use crate::ambient::nudge::Nudges;
+use crate::ambient::ports::Previewer;
+use crate::ambient::probe::Probes;
 use crate::ambient::service::{Error, Made, TaskService};
 use crate::ambient::spec::{Built, Request};
 use crate::ambient::tools::{preview_lines, wire};
 use crate::ambient::why::{dollars, schedule};
-use crate::app;
+use crate::app::{self, locks::FolderLocks};
 use crate::cli::args::tasks::{AddArgs, TasksArgs, TasksCommand, UpdateArgs, Which};
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
@@ -27,27 +29,34 @@ use crate::domain::event::Event;
 use crate::domain::event::words::short_id;
 use crate::domain::task::{ADMIN_USER, TaskRow, TaskStatus};
 use crate::domain::text::clean_line;
+use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
+use crate::tools::ToolBox;
 
 /// The widest column of the list, in characters.
 const COLUMN_CHARS_MAX: usize = 50;
 
 /// What is said where nobody is known to run tasks.
-const NOBODY_RUNS: &str = "no wakeful is known to run the tasks right now: start `wakeful` if none is open";
+const NOBODY_RUNS: &str = "nothing runs the tasks right now: start `wakeful`, or `wakeful serve --headless`";
 
 pub(super) async fn run(base: &Base, args: TasksArgs) -> Outcome {
-    let (log, service) = open(base)?;
-    let surface = Surface { user: args.user.clone().unwrap_or_else(|| ADMIN_USER.to_owned()), owner: args.user, json: args.json, service };
+    let (log, service) = open(base).await?;
+    let settings = base.load()?.settings;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
+    let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
+    let surface =
+        Surface { previewer, user: args.user.clone().unwrap_or_else(|| ADMIN_USER.to_owned()), owner: args.user, json: args.json, service };
     let outcome = surface.act(args.command.unwrap_or(TasksCommand::List)).await;
     log.shutdown().await;
     outcome
 }
 
 /// The log and the tasks in it, for commands that act without the rest of the program.
-pub(super) fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
+pub(super) async fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let log = EventLog::open(&base.paths.events_file(), &settings.store, clock).context("could not open the event log")?;
+    let log = app::queries::open_log(&settings.store, &base.paths.events_file(), &clock).await?;
     let service = service(base, &settings, &log);
     Ok((log, service))
 }
@@ -55,7 +64,8 @@ pub(super) fn open(base: &Base) -> Result<(EventLog, TaskService), Stop> {
 /// The tasks in `log`, as the config has them.
 pub(super) fn service(base: &Base, settings: &Settings, log: &EventLog) -> TaskService {
     let feedback_url = base.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
-    app::ambient::service(log, settings, feedback_url, &Nudges::default())
+    let locks = FolderLocks::new(base.paths.state.join("locks"));
+    app::ambient::service(log, settings, feedback_url, &Nudges::default(), locks)
 }
 
 struct Surface {
@@ -65,6 +75,8 @@ struct Surface {
     /// Who owns new ones.
     owner: Option<String>,
     json: bool,
+    /// Tries tasks out.
+    previewer: Probes,
 }
 
 /// Bad input is wrong use; the rest failed.
@@ -88,7 +100,7 @@ impl Surface {
             TasksCommand::Delete(which) => self.each(&which, Verb::Delete).await?,
             TasksCommand::Update(args) => self.update(args).await?,
             TasksCommand::History { task, limit } => self.history(&task, limit).await?,
-            TasksCommand::Preview(args) => self.preview(args)?,
+            TasksCommand::Preview(args) => self.preview(args).await?,
             TasksCommand::Export { output } => self.export(output.as_deref()).await?,
             TasksCommand::Import { file } => self.import(&file).await?,
             TasksCommand::Rebuild => return self.rebuild().await,
@@ -256,16 +268,25 @@ impl Surface {
         Ok(())
     }
 
-    fn preview(&self, args: AddArgs) -> Result<(), Stop> {
+    async fn preview(&self, args: AddArgs) -> Result<(), Stop> {
         let Built { spec, warnings, .. } = self.service.check(&self.request(args)?).map_err(stop)?;
         warn(&warnings);
-        let lines = preview_lines(&self.service, &spec).map_err(stop)?;
+        let mut lines = preview_lines(&self.service, &spec).map_err(stop)?;
+        let tried = self.previewer.preview(spec.clone()).await.map_err(|reason| Stop::Failed(anyhow::anyhow!(reason)))?;
+        lines.extend(tried.lines.iter().cloned());
+        if let Some((fired, of)) = tried.would_have_fired {
+            lines.push(format!("would have told you {fired} of the last {of} times"));
+        }
+        if let Some(sample) = &tried.sample {
+            lines.push(format!("for example: {sample}"));
+        }
         if self.json {
             let next = self.service.next_times(&spec, 3).map_err(stop)?;
-            return output::json(&json!({"task_type": spec.kind.kind(), "lines": lines, "next_checks": next}));
+            let value = json!({"task_type": spec.kind.kind(), "lines": lines, "next_checks": next,
+                "would_have_fired": tried.would_have_fired.map(|(fired, of)| json!({"fired": fired, "of": of})), "sample": tried.sample});
+            return output::json(&value);
         }
         lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
-        output::note("nothing was made; what it would find is tried out by the `preview_background_task` tool of a running wakeful");
         Ok(())
     }
 
@@ -320,9 +341,12 @@ impl Surface {
         if self.json {
             return output::json(&wire::status(&status));
         }
-        let running = if status.service_running { "yes" } else { "not that is known; an idle wakeful shows nothing" };
+        let running = if status.service_running { "yes" } else { "no: start `wakeful`, or `wakeful serve --headless`" };
         output::line(format_args!("run by a wakeful: {running}"))?;
-        output::line(format_args!("tasks: {} ({} active, {} paused or failed)", status.total_tasks, status.active_tasks, status.paused_tasks))?;
+        output::line(format_args!(
+            "tasks: {} ({} active, {} paused or failed)",
+            status.total_tasks, status.active_tasks, status.paused_tasks
+        ))?;
         for (kind, count) in &status.task_types {
             output::line(format_args!("  {kind}: {count}"))?;
         }

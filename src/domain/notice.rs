@@ -76,6 +76,9 @@ pub struct Notice {
     /// The JSON that `webhook` and `callback` post.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub payload: Value,
+    /// Raised by `simulate`: it goes the whole way, but is only shown, whatever the channel could do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 /// How far a notice has come.

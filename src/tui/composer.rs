@@ -64,6 +64,8 @@ struct Chip {
 pub enum Token {
     /// The name behind a slash at the start of the message.
     Slash(String),
+    /// The last argument of a command: the command's name, the arguments before, what is typed of this one.
+    Argument(String, Vec<String>, String),
     /// What stands behind an `@`.
     File(String),
 }
@@ -263,6 +265,14 @@ impl Composer {
             return (!name.contains('/')).then(|| Token::Slash(name.to_owned()));
         }
         let word = before.rsplit(char::is_whitespace).next()?;
+        let is_command = row == 0 && area.lines().len() == 1 && before.starts_with('/') && !word.starts_with('@');
+        if let Some((name, rest)) = before.get(1..).filter(|_| is_command).and_then(|rest| rest.split_once(char::is_whitespace)) {
+            let mut words: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+            if !word.is_empty() {
+                words.pop();
+            }
+            return Some(Token::Argument(name.to_owned(), words, word.to_owned()));
+        }
         word.strip_prefix('@').map(|path| Token::File(path.to_owned()))
     }
 

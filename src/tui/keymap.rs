@@ -1,6 +1,6 @@
 //! Which key does what: one table; help, hints and the config's section `[keys]` come from its rows.
 //!
-//! A key is looked up in the context that has the focus, then among the keys of every context. Two actions on one key
+//! A key is looked up in the context that has the focus, then in the wider ones. Two actions on one key
 //! are an error when both could be meant at once.
 
 mod chord;
@@ -24,13 +24,22 @@ pub enum Context {
     Chat,
     /// While the events pane has the focus.
     Events,
+    /// While the tasks, the inbox, the notices or the servers are open.
+    Panels,
+    /// While the tasks panel is open.
+    Tasks,
+    /// While the inbox is open.
+    Inbox,
+    /// While the notices are open.
+    Notices,
     /// While the servers panel is open.
     Servers,
 }
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 5] = [Self::Global, Self::Composer, Self::Chat, Self::Events, Self::Servers];
+    pub const ALL: [Self; 9] =
+        [Self::Global, Self::Composer, Self::Chat, Self::Events, Self::Panels, Self::Tasks, Self::Inbox, Self::Notices, Self::Servers];
 
     /// The heading in the help.
     pub fn title(self) -> &'static str {
@@ -39,8 +48,27 @@ impl Context {
             Self::Composer => "message",
             Self::Chat => "chat",
             Self::Events => "events",
+            Self::Panels => "panels",
+            Self::Tasks => "tasks",
+            Self::Inbox => "inbox",
+            Self::Notices => "notices",
             Self::Servers => "servers",
         }
+    }
+
+    /// Where a key is looked up next.
+    fn above(self) -> Option<Self> {
+        match self {
+            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers => Some(Self::Panels),
+            Self::Panels | Self::Composer | Self::Chat | Self::Events => Some(Self::Global),
+            Self::Global => None,
+        }
+    }
+
+    /// Whether a key may be looked up in both.
+    fn meets(self, other: Self) -> bool {
+        let reaches = |from: Self, to: Self| std::iter::successors(Some(from), |context| context.above()).any(|context| context == to);
+        reaches(self, other) || reaches(other, self)
     }
 }
 
@@ -81,7 +109,8 @@ actions! {
     Suspend "suspend" Global ["ctrl+z"] "suspend the program (fg brings it back)";
     Redraw "redraw" Global ["ctrl+l"] "draw the screen anew";
     CycleEvents "events" Global ["ctrl+e"] "events pane: side, full, hidden";
-    Servers "servers" Global ["ctrl+t"] "servers panel";
+    Tasks "tasks" Global ["ctrl+t"] "background tasks; tab goes on to inbox, notices, servers";
+    Servers "servers" Global ["f7"] "servers panel";
     OpenTool "open_tool" Global ["ctrl+o"] "open or close the latest tool call";
     Editor "editor" Global ["ctrl+g"] "write the message in your editor";
     Palette "palette" Global ["ctrl+p"] "all commands";
@@ -141,8 +170,33 @@ actions! {
     EventsBottom "events_bottom" Events ["shift+g", "end"] "newest event, and follow";
     EventsLatestError "events_error" Events ["e"] "latest error";
 
-    ServerUp "server_up" Servers ["up", "k"] "server above";
-    ServerDown "server_down" Servers ["down", "j"] "server below";
+    PanelUp "panel_up" Panels ["up", "k"] "row above";
+    PanelDown "panel_down" Panels ["down", "j"] "row below";
+    PanelNext "panel_next" Panels ["tab", "right"] "next panel: tasks, inbox, notices, servers";
+    PanelPrev "panel_prev" Panels ["left"] "panel before";
+
+    TaskOpen "task_open" Tasks ["enter"] "open its page";
+    TaskRun "task_run" Tasks ["r"] "run it now";
+    TaskPause "task_pause" Tasks ["p", "space"] "pause, or resume";
+    TaskEdit "task_edit" Tasks ["e"] "change it: a command to edit";
+    TaskWhy "task_why" Tasks ["w"] "why its last run came out as it did";
+    TaskDiff "task_diff" Tasks ["d"] "what changed last";
+    TaskHistory "task_history" Tasks ["h"] "what happened to it";
+    TaskDelete "task_delete" Tasks ["x", "delete"] "delete it; asks first";
+    TaskFilter "task_filter" Tasks ["/"] "list only tasks with these words";
+    TaskInbox "task_inbox" Tasks ["i"] "the inbox";
+
+    InboxOpen "inbox_open" Inbox ["enter"] "read it";
+    InboxAnswer "inbox_answer" Inbox ["a"] "answer it";
+    InboxSnooze "inbox_snooze" Inbox ["s"] "out of sight for an hour, until tonight or tomorrow";
+    InboxArchive "inbox_archive" Inbox ["e"] "archive it";
+    InboxUnread "inbox_unread" Inbox ["u"] "unread again";
+    InboxSource "inbox_source" Inbox ["o"] "copy the link to its source";
+    InboxFewer "inbox_fewer" Inbox ["-"] "fewer like this";
+    InboxMore "inbox_more" Inbox ["+"] "more like this";
+
+    NoticeResend "notice_resend" Notices ["shift+r", "r"] "send a failed or unknown one again";
+
     ServerTools "server_tools" Servers ["enter", "t"] "its tools";
     ServerLogs "server_logs" Servers ["l"] "its messages and error output";
     ServerRestart "server_restart" Servers ["r"] "connect anew";
@@ -192,9 +246,7 @@ impl Keymap {
     }
 
     fn bind(&mut self, row: &KeyRow, chord: Chord) -> Result<(), String> {
-        let rivals =
-            Context::ALL.into_iter().filter(|other| *other == row.context || *other == Context::Global || row.context == Context::Global);
-        for context in rivals {
+        for context in Context::ALL.into_iter().filter(|other| row.context.meets(*other)) {
             if let Some(other) = self.by_chord.get(&(context, chord)).and_then(|action| action.row()) {
                 return Err(format!("`{chord}` would mean both `{}` and `{}`: give one of them another key", other.name, row.name));
             }
@@ -206,8 +258,8 @@ impl Keymap {
     /// What `key` does while `context` has the focus.
     pub fn action(&self, context: Context, key: &KeyEvent) -> Option<Action> {
         let chord = Chord::from_event(key);
-        let found = self.by_chord.get(&(context, chord)).or_else(|| self.by_chord.get(&(Context::Global, chord)));
-        found.copied()
+        let mut contexts = std::iter::successors(Some(context), |context| context.above());
+        contexts.find_map(|context| self.by_chord.get(&(context, chord)).copied())
     }
 
     /// The keys of an action, the first one first.

@@ -21,15 +21,20 @@ const DIALOG_ROWS_MIN: u16 = 11;
 /// Servers that are listed beside the chat.
 const SERVER_ROWS_MAX: u16 = 8;
 
+/// Tasks that are listed beside the chat.
+pub const TASK_ROWS_MAX: u16 = 8;
+
 /// The parts of the screen. Absent ones are not on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Areas {
     /// The chat with its border.
     pub chat: Option<Rect>,
-    /// Events and servers with their border.
+    /// Events, tasks and servers with their border.
     pub side: Option<Rect>,
     /// The events inside of it.
     pub events: Option<Rect>,
+    /// The tasks inside of it; the row above is their title.
+    pub tasks: Option<Rect>,
     /// The servers inside of it; the row above is their title.
     pub servers: Option<Rect>,
     /// The line of work and the queued messages.
@@ -83,12 +88,14 @@ pub fn areas(state: &State) -> Areas {
         }
         (false, Column::Side) | (_, Column::Hidden) => (Some(top), None),
     };
-    let (events, servers) = side.map(|side| split(side, state.servers.rows().len())).unzip();
+    let (events, servers) = side.map(|side| split(inside(side), state.servers.rows().len(), SERVER_ROWS_MAX)).unzip();
+    let (events, tasks) = events.map(|rest| split(rest, state.tasks.rows().len(), TASK_ROWS_MAX)).unzip();
     let main = chat.or(side).unwrap_or(top);
     Areas {
         chat,
         side,
         events,
+        tasks: tasks.flatten(),
         servers: servers.flatten(),
         working,
         composer,
@@ -110,14 +117,14 @@ pub fn queued_rows_max() -> usize {
     QUEUED_ROWS_MAX
 }
 
-fn split(side: Rect, servers: usize) -> (Rect, Option<Rect>) {
-    let inner = inside(side);
-    let wanted = u16::try_from(servers).unwrap_or(u16::MAX).min(SERVER_ROWS_MAX).min(inner.height / 3);
+/// Rows at the foot of `inner` for a list of `rows`, at most a third of it; the row above them is their title.
+fn split(inner: Rect, rows: usize, rows_max: u16) -> (Rect, Option<Rect>) {
+    let wanted = u16::try_from(rows).unwrap_or(u16::MAX).min(rows_max).min(inner.height / 3);
     if wanted == 0 {
         return (inner, None);
     }
-    let servers = Rect { y: inner.bottom() - wanted, height: wanted, ..inner };
-    (Rect { height: inner.height - wanted - 1, ..inner }, Some(servers))
+    let list = Rect { y: inner.bottom() - wanted, height: wanted, ..inner };
+    (Rect { height: inner.height - wanted - 1, ..inner }, Some(list))
 }
 
 /// The question covers the foot of the chat, so that what led to it stays in sight; on a very small screen the message too.
@@ -149,6 +156,7 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
     let wanted = match overlay {
         Overlay::Text(_) => 100,
         Overlay::Pick(_) | Overlay::Servers => 94,
+        Overlay::Tasks | Overlay::Inbox | Overlay::Notices => 120,
     };
     let box_width = wanted.min(width.saturating_sub(4));
     let rows_max = height.saturating_sub(4);
@@ -156,7 +164,7 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
         Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
         // Rows that come and go while one types must not move the box: all rows count, not those that are found.
         Overlay::Pick(picker) if picker.notice.is_none() => u16::try_from(picker.rows.len()).unwrap_or(u16::MAX).saturating_add(4),
-        Overlay::Pick(_) => rows_max,
+        Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices => rows_max,
         Overlay::Servers => u16::try_from(state.servers.rows().len() * 2).unwrap_or(u16::MAX).saturating_add(4),
     };
     let box_height = wanted_rows.clamp(8, rows_max.max(8)).min(height);
@@ -176,6 +184,8 @@ pub enum Part {
     Chat,
     /// The events.
     Events,
+    /// The tasks beside the chat.
+    Tasks,
     /// The servers beside the chat.
     Servers,
     /// The message.
@@ -190,6 +200,7 @@ pub fn part_at(areas: &Areas, position: Position) -> (Part, Rect) {
         (Part::Overlay, areas.overlay.map(text_area)),
         (Part::Dialog, areas.dialog.map(text_area)),
         (Part::Popup, areas.popup.map(inside)),
+        (Part::Tasks, areas.tasks),
         (Part::Servers, areas.servers),
         (Part::Events, areas.events),
         (Part::Chat, areas.chat.map(text_area)),

@@ -9,8 +9,10 @@ use jiff::tz::TimeZone;
 use crate::bus::Delivery;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
-use crate::domain::ids::{Seq, ServerName, SessionId};
-use crate::domain::query::{AgentInfo, CheckRow, ModelInfo, ServerStatus, SessionSummary};
+use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::notice::{self, InboxRow};
+use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ModelInfo, ServerStatus, SessionSummary, TaskDetail};
+use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
 use crate::tui::theme::Themes;
@@ -82,6 +84,12 @@ pub enum Query {
     Models,
     /// Agents.
     Agents,
+    /// All tasks, and the scheduler as a whole.
+    Tasks,
+    /// The particulars of a task.
+    Task(TaskId),
+    /// The inbox and the notices.
+    Inbox,
     /// The state of the set-up.
     Doctor,
     /// All that makes up a session.
@@ -105,6 +113,12 @@ pub enum Answer {
     Models(Result<Vec<ModelInfo>, String>),
     /// Agents.
     Agents(Result<Vec<AgentInfo>, String>),
+    /// All tasks, and the scheduler as a whole.
+    Tasks(Result<(Vec<TaskRow>, AmbientStatus), String>),
+    /// The particulars of a task.
+    Task(TaskId, Result<TaskDetail, String>),
+    /// The inbox and the notices.
+    Inbox(Result<(Vec<InboxRow>, Vec<notice::Delivery>), String>),
     /// The state of the set-up.
     Doctor(Result<Vec<CheckRow>, String>),
     /// All that makes up a session.

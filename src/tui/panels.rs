@@ -1,11 +1,18 @@
 //! What can lie over the screen or beside the chat. Rows are text with theme keys, so that a panel is plain data.
 
 pub mod help;
+pub mod inbox;
 pub mod info;
 pub mod picker;
 pub mod servers;
+pub mod tasks;
 pub mod welcome;
 
+use jiff::tz::TimeZone;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::clock::Instant;
 use crate::tui::panels::picker::Picker;
 use crate::tui::theme::Key;
 
@@ -19,8 +26,30 @@ pub enum Overlay {
     Text(TextPanel),
     /// Something to choose from.
     Pick(Picker),
+    /// The background tasks, or the page of one.
+    Tasks,
+    /// The inbox, or one entry of it.
+    Inbox,
+    /// What was told to whom.
+    Notices,
     /// The servers.
     Servers,
+}
+
+impl Overlay {
+    /// The panels that one key leads through, in this order.
+    pub const TABS: [Self; 4] = [Self::Tasks, Self::Inbox, Self::Notices, Self::Servers];
+
+    /// The position among the [`Self::TABS`].
+    pub fn tab(&self) -> Option<usize> {
+        match self {
+            Self::Tasks => Some(0),
+            Self::Inbox => Some(1),
+            Self::Notices => Some(2),
+            Self::Servers => Some(3),
+            Self::Text(_) | Self::Pick(_) => None,
+        }
+    }
 }
 
 /// What a text panel shows.
@@ -91,6 +120,96 @@ pub fn heading(text: &str) -> Row {
 
 /// A name in a column of `width`, and what belongs to it.
 pub fn pair(name: &str, width: usize, value: impl Into<String>) -> Row {
-    let pad = width.saturating_sub(unicode_width::UnicodeWidthStr::width(name));
+    let pad = width.saturating_sub(name.width());
     vec![(Key::UiDim, format!("  {name}{} ", " ".repeat(pad))), (Key::UiPopup, value.into())]
+}
+
+/// `text` in exactly `width` columns, cut with `…` where it is longer.
+pub fn columns(text: &str, width: usize) -> String {
+    let whole = text.width();
+    if whole <= width {
+        return format!("{text}{}", " ".repeat(width - whole));
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for cluster in text.graphemes(true) {
+        if used + cluster.width() >= width {
+            break;
+        }
+        used += cluster.width();
+        out.push_str(cluster);
+    }
+    let more = if width > used { "…" } else { "" };
+    format!("{out}{more}{}", " ".repeat(width.saturating_sub(used + 1)))
+}
+
+/// `text` in lines of at most `width` columns, broken at blanks where there are any; `lines_max` of them at most, the last
+/// one cut.
+pub fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+    let width = width.max(8);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        if used > 0 && used + word.trim_end().width() > width {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            used = 0;
+        }
+        for cluster in word.graphemes(true) {
+            if used + cluster.width() > width && cluster != " " {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push_str(cluster);
+            used += cluster.width();
+        }
+        if lines.len() > lines_max {
+            break;
+        }
+    }
+    lines.push(line.trim_end().to_owned());
+    if lines.len() > lines_max {
+        lines.truncate(lines_max);
+        if let Some(last) = lines.last_mut() {
+            *last = columns(&format!("{last}……"), (last.width() + 1).min(width)).trim_end().to_owned();
+        }
+    }
+    lines
+}
+
+/// `12m ago`, or the date.
+pub fn age(at: Instant, now: Instant, timezone: &TimeZone) -> String {
+    const DAY: u64 = 24 * 3_600;
+    let passed = now.since(at).as_secs();
+    match passed {
+        0..60 => "just now".to_owned(),
+        60..3_600 => format!("{}m ago", passed / 60),
+        3_600..DAY => format!("{}h ago", passed / 3_600),
+        _ => at.timestamp().to_zoned(timezone.clone()).strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_exact() {
+        for (text, width, out) in
+            [("abc", 5, "abc  "), ("abcdef", 4, "abc…"), ("东京タワー", 5, "东京…"), ("东京タワー", 6, "东京… "), ("abc", 0, "")]
+        {
+            assert_eq!(columns(text, width), out);
+            assert_eq!(columns(text, width).width(), width);
+        }
+    }
+
+    #[test]
+    fn long_text_is_broken_at_blanks_and_bounded() {
+        assert_eq!(wrapped("one two three four", 9, 9), ["one two", "three", "four"]);
+        assert_eq!(wrapped("abcdefghijkl mn", 8, 9), ["abcdefgh", "ijkl mn"]);
+        assert_eq!(wrapped("", 8, 9), [""]);
+        let cut = wrapped(&"word ".repeat(100), 10, 2);
+        assert_eq!(cut.len(), 2);
+        assert!(cut[1].ends_with('…') && cut.iter().all(|line| line.width() <= 10), "{cut:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Completions at the caret: commands behind a slash, files behind an `@`.
+//! Completions at the caret: commands behind a slash, their arguments, files behind an `@`.
 //!
 //! What is typed is never replaced by itself. Enter on a part of a name only completes it; a command runs once its
 //! whole name stands there, or was picked with the arrow keys.
@@ -42,6 +42,10 @@ impl Popup {
     pub fn new(token: Token) -> Self {
         let (rows, loading) = match &token {
             Token::Slash(prefix) => (slash::complete(prefix).into_iter().map(slash_row).collect(), false),
+            Token::Argument(name, before, word) => {
+                let before: Vec<&str> = before.iter().map(String::as_str).collect();
+                (slash::arguments(name, &before, word).into_iter().map(argument_row).collect(), false)
+            }
             Token::File(_) => (Vec::new(), true),
         };
         Self { token, rows, selected: 0, moved: false, loading }
@@ -80,10 +84,19 @@ impl Popup {
         self.chosen().is_some_and(|row| row.insert == format!("/{typed}") || (self.moved && row.runs))
     }
 
+    /// Whether Enter takes what is typed as it stands: an argument is only completed where one was chosen.
+    pub fn enter_passes(&self) -> bool {
+        matches!(self.token, Token::Argument(..)) && !self.moved
+    }
+
     /// The first row on the screen when `height` rows fit.
     pub fn top(&self, height: usize) -> usize {
         (self.selected + 1).saturating_sub(height.max(1))
     }
+}
+
+fn argument_row(word: &'static str) -> PopupRow {
+    PopupRow { insert: word.to_owned(), label: word.to_owned(), help: String::new(), runs: false }
 }
 
 fn slash_row(row: &'static slash::SlashRow) -> PopupRow {

@@ -3,11 +3,15 @@
 //! A row's function turns its arguments into what is wanted and knows nothing else, so every command can be tested by
 //! its text. A name that is not in the table is an error with a suggestion: the nearest command is never run.
 
+mod tasks;
 #[cfg(test)]
 mod tests;
 
 use crate::domain::command::{ApprovalMode, McpCommand};
 use crate::domain::ids::ServerName;
+use crate::domain::task::TaskKind;
+
+pub use tasks::{TaskVerb, edit_line};
 
 /// What a slash command wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +69,33 @@ pub enum Want {
         /// Only the last code block.
         code: bool,
     },
+    /// Show the tasks that hold these words.
+    Tasks(String),
+    /// Do something with a task.
+    Task {
+        /// Which: its id, the start of it, or words of its description.
+        wanted: String,
+        /// What.
+        verb: TaskVerb,
+    },
+    /// Show the inbox.
+    Inbox,
+    /// Answer an entry of the inbox.
+    Answer {
+        /// The start of its id.
+        item: String,
+        /// The answer.
+        text: String,
+    },
+    /// Raise the event of a kind of task, or of all.
+    Simulate(Option<TaskKind>),
+    /// Try a channel out, or the configured ones.
+    Notify {
+        /// The channel.
+        channel: Option<String>,
+        /// To whom.
+        to: Option<String>,
+    },
     /// Run the tour.
     Demo,
     /// Leave.
@@ -111,6 +142,11 @@ pub const COMMANDS: &[SlashRow] = &[
     row("agents", "", "agents that can be handed a task", |args| none(args, Want::Agents)),
     row("approvals", "[ask|auto-read|auto]", "when tool calls ask first", approvals),
     row("mcp", "[list|tools|logs|restart|enable|disable|add|remove] [NAME] [TARGET]", "servers: look, connect, add", mcp),
+    bare(row("tasks", "[FILTER]", "background tasks: next runs, results, what they cost", |args| Ok(Want::Tasks(args.to_owned())))),
+    row("task", "ID|WORDS [why|diff|history|run|pause|resume|delete|edit KEY=VALUE …]", "one task: look, run, change", tasks::task),
+    row("inbox", "[answer ID TEXT]", "what the tasks told and ask; answers", tasks::inbox),
+    bare(row("simulate", "[EVENT_TYPE|KIND]", "raise the events of the tasks, marked as simulated", tasks::simulate)),
+    row("notify", "test [CHANNEL] [TO]", "send a notice to try a channel out", tasks::notify),
     row("events", "[FILTER]", "events pane; type:tool_execution server:name status:error or text", |args| {
         Ok(Want::Events(args.to_owned()))
     }),
@@ -162,6 +198,11 @@ pub fn complete(prefix: &str) -> Vec<&'static SlashRow> {
     let starts = COMMANDS.iter().filter(shown).filter(|row| row.name.starts_with(&prefix));
     let holds = COMMANDS.iter().filter(shown).filter(|row| !row.name.starts_with(&prefix) && row.name.contains(&prefix));
     starts.chain(holds).collect()
+}
+
+/// What may stand for the last argument of the command `name`, as far as that is one of few words.
+pub fn arguments(name: &str, before: &[&str], word: &str) -> Vec<&'static str> {
+    tasks::arguments(name, before).iter().copied().filter(|argument| argument.starts_with(word)).collect()
 }
 
 fn unknown(name: &str) -> String {

@@ -17,8 +17,10 @@ use crate::tui::events_pane::EventsPane;
 use crate::tui::highlight::Highlighter;
 use crate::tui::keymap::Keymap;
 use crate::tui::layout;
+use crate::tui::panels::inbox::InboxPanel;
 use crate::tui::panels::picker::Input;
 use crate::tui::panels::servers::ServersPanel;
+use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
 use crate::tui::popup::Popup;
 use crate::tui::theme::{Theme, Themes};
@@ -258,6 +260,10 @@ pub struct State {
     pub column: Column,
     /// The servers.
     pub servers: ServersPanel,
+    /// The background tasks.
+    pub tasks: TasksPanel,
+    /// The inbox and the notices.
+    pub inbox: InboxPanel,
     /// What lies over the screen.
     pub overlay: Option<Overlay>,
     /// Where the keys go.
@@ -331,6 +337,8 @@ impl State {
             events_filter: None,
             column: Column::Side,
             servers: ServersPanel::default(),
+            tasks: TasksPanel::default(),
+            inbox: InboxPanel::default(),
             overlay: None,
             focus: Focus::Composer,
             toast: None,
@@ -360,6 +368,19 @@ impl State {
         self.refusing.is_none() && self.overlay.is_none() && !self.approvals.is_empty() && !layout::is_too_small(self.size)
     }
 
+    /// How many tasks can be seen now.
+    pub fn tasks_in_sight(&self) -> usize {
+        let beside = match self.column {
+            Column::Side if self.is_wide() => layout::TASK_ROWS_MAX,
+            Column::Full => layout::TASK_ROWS_MAX,
+            Column::Side | Column::Hidden => 0,
+        };
+        match self.overlay {
+            Some(Overlay::Tasks) => usize::from(self.size.1),
+            _ => usize::from(beside),
+        }
+    }
+
     /// When the screen changes by itself next; `None` while nothing moves.
     pub fn next_wake(&self) -> Option<Instant> {
         let spins = self.turn.is_some() || self.transcript.is_animated();
@@ -367,7 +388,9 @@ impl State {
         let spin = spins.then(|| self.now.plus(pace));
         let counts = self.focused && self.servers.counts_down(self.now) && self.column != Column::Hidden;
         let count = counts.then(|| self.now.plus(Duration::from_secs(1)));
+        let shown = if self.focused { self.tasks_in_sight() } else { 0 };
+        let tasks = (shown > 0).then(|| self.tasks.next_change(self.now, shown)).flatten();
         let toast = self.toast.as_ref().map(|toast| toast.until);
-        [spin, count, toast, self.quit_until, self.rewind_until].into_iter().flatten().min()
+        [spin, count, tasks, toast, self.quit_until, self.rewind_until].into_iter().flatten().min()
     }
 }

@@ -78,6 +78,7 @@ fn parts(state: &State) -> Row {
         let key = if ready == all { Key::UiStatus } else { Key::StatusWarn };
         parts.push((key, format!("{ready}/{all} servers")));
     }
+    parts.extend(background(state));
     if state.session.context_tokens > 0 {
         parts.push(context(state));
     }
@@ -102,6 +103,21 @@ fn parts(state: &State) -> Row {
         out.push(part);
     }
     out
+}
+
+/// The background tasks, and what waits to be read.
+fn background(state: &State) -> Vec<(Key, String)> {
+    let mut parts = Vec::new();
+    let tasks = state.tasks.total();
+    if tasks > 0 {
+        let key = if state.tasks.is_troubled() { Key::StatusWarn } else { Key::UiStatus };
+        parts.push((key, if tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", thousands(tasks)) }));
+    }
+    let unread = state.tasks.status.unread;
+    if unread > 0 {
+        parts.push((Key::UiStatusValue, format!("inbox {}", thousands(unread))));
+    }
+    parts
 }
 
 /// The offline assistant is named without a model: it is none.

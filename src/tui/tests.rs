@@ -1,5 +1,7 @@
 //! Screens: a scripted state drawn into a buffer, text and styles held as snapshots.
 
+mod ambient;
+mod rows;
 mod screens;
 mod script;
 

@@ -3,10 +3,12 @@
 mod commands;
 mod compose;
 mod feed;
+mod inbox;
 mod keys;
 mod mouse;
 mod overlay;
 mod session;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +20,15 @@ use crate::tui::panels::{Overlay, info};
 use crate::tui::popup::Popup;
 use crate::tui::state::{LinkState, State, Tone};
 
+pub(in crate::tui) use tasks::{page, page_top};
+
 /// Folds `msg` into the state.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    // What says nothing new draws nothing.
+    let is_news = match &msg {
+        Msg::Answer(Answer::Tasks(Ok((rows, status)))) => !state.tasks.is_same(rows, status),
+        _ => true,
+    };
     let mut effects = match msg {
         Msg::Key(key) => keys::key(state, key),
         Msg::Paste(text) => compose::paste(state, &text),
@@ -86,7 +95,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
     };
     effects.extend(settle(state));
-    state.dirty = true;
+    state.dirty |= is_news;
     effects
 }
 
@@ -109,6 +118,35 @@ fn settle(state: &mut State) -> Vec<Effect> {
         state.servers.asking = true;
         effects.push(Effect::Ask(Query::Servers));
     }
+    if state.link == LinkState::Ready {
+        effects.extend(ask_about_tasks(state));
+    }
+    effects
+}
+
+/// Asks for what is stale of the tasks and of the inbox, one question of a kind at a time.
+fn ask_about_tasks(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let listed = matches!(state.overlay, Some(Overlay::Tasks));
+    if state.tasks_in_sight() > 0 {
+        state.tasks.watch(state.now);
+    }
+    if state.tasks.stale && !state.tasks.asking {
+        state.tasks.stale = false;
+        state.tasks.asking = true;
+        effects.push(Effect::Ask(Query::Tasks));
+    }
+    if state.tasks.asking_detail.is_none()
+        && let Some(task) = state.tasks.wanted(listed)
+    {
+        effects.push(Effect::Ask(Query::Task(task)));
+    }
+    let reads = matches!(state.overlay, Some(Overlay::Inbox | Overlay::Notices));
+    if reads && state.inbox.stale && !state.inbox.asking {
+        state.inbox.stale = false;
+        state.inbox.asking = true;
+        effects.push(Effect::Ask(Query::Inbox));
+    }
     effects
 }
 
@@ -129,7 +167,7 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
     };
     let find = match &token {
         Token::File(query) => vec![Effect::FindFiles(query.clone())],
-        Token::Slash(_) => Vec::new(),
+        Token::Slash(_) | Token::Argument(..) => Vec::new(),
     };
     let mut popup = Popup::new(token);
     // Files of the word so far stay on the screen until those of the longer word are found.
@@ -182,6 +220,21 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             }
         }
         Answer::Agents(result) => fill(state, PickKind::Agents, result.map(|rows| info::agents(&rows))),
+        Answer::Tasks(result) => {
+            state.tasks.asking = false;
+            match result {
+                Ok((rows, status)) => state.tasks.fill(rows, status),
+                Err(reason) => state.note(Tone::Bad, reason),
+            }
+        }
+        Answer::Task(task, result) => state.tasks.fill_detail(&task, result),
+        Answer::Inbox(result) => {
+            state.inbox.asking = false;
+            match result {
+                Ok((rows, notices)) => state.inbox.fill(rows, notices),
+                Err(reason) => state.note(Tone::Bad, reason),
+            }
+        }
         Answer::Session(id, result) => return session::loaded(state, &id, result),
         Answer::After(result) => return feed::caught_up(state, result),
     }

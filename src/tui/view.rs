@@ -1,5 +1,6 @@
 //! Draws the state. Plain functions of the state into a buffer; nothing is decided here.
 
+mod ambient;
 mod dialog;
 mod overlay;
 mod panes;
@@ -18,6 +19,7 @@ use crate::tui::state::{Focus, Selection, State};
 use crate::tui::status;
 use crate::tui::theme::{Icon, IconSet, Key, Theme};
 
+pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use overlay::{LIST_TOP, list_top};
 
@@ -300,6 +302,11 @@ fn boxed(buf: &mut Buffer, area: Rect, title: &str, key: Key, theme: &Theme) -> 
 
 /// A footer in the lower border of a box.
 fn footer(buf: &mut Buffer, area: Rect, text: &str, theme: &Theme) {
+    footer_row(buf, area, &vec![(Key::UiHint, format!(" {text} "))], theme);
+}
+
+/// A row in the lower border of a box.
+fn footer_row(buf: &mut Buffer, area: Rect, text: &Row, theme: &Theme) {
     let spot = Rect { x: area.x + 2, y: area.bottom().saturating_sub(1), width: area.width.saturating_sub(4), height: 1 };
-    row(buf, spot, &vec![(Key::UiHint, format!(" {text} "))], theme);
+    row(buf, spot, text, theme);
 }

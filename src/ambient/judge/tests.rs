@@ -320,7 +320,9 @@ async fn a_simulated_firing_tells_nobody_outside() {
     world.judged("simulated-threshold_reached", 1).await;
     let inbox = world.inbox().await;
     assert_eq!((inbox.len(), inbox[0].item.simulated), (1, true));
-    assert_eq!(world.deliveries().await.len(), 0);
+    let queued = world.deliveries().await.remove(0);
+    let notice = world.log.tasks().notice(queued.notice_id).await.unwrap().unwrap();
+    assert!(notice.simulated, "it is only shown");
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,6 +143,7 @@ fn notice(name: &str, channel: ChannelKind, to: &str) -> Notice {
         task_id: None,
         firing_id: None,
         payload: Value::Null,
+        simulated: false,
     }
 }
 
@@ -185,6 +186,17 @@ async fn without_credentials_the_notice_is_marked_as_simulated() {
     world.queue(vec![sms("a")]).await;
     let sent = world.settled(MINUTE).await.remove(0);
     assert_eq!(sent.status, DeliveryStatus::Sent);
+    assert!(world.notifications().await[0].simulated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_notice_is_only_shown_whatever_the_channel_can_do() {
+    let world = World::new();
+    let channel = Scripted::new(&world, ChannelKind::Sms, |_, _| Answer::Takes);
+    world.outbox(&channel, notify::Options { quiet_hours: vec!["11:00-14:00".to_owned()], ..options() });
+    world.queue(vec![Notice { simulated: true, ..sms("a") }]).await;
+    let shown = world.settled(MINUTE).await.remove(0);
+    assert_eq!((shown.status, channel.tried().len()), (DeliveryStatus::Sent, 0));
     assert!(world.notifications().await[0].simulated);
 }
 

@@ -65,7 +65,8 @@ pub(super) async fn look(probes: &Probes, look: &Look, wanted: &Wanted<'_>) -> R
             Err(fault) => Gathered { name: host(url).to_owned(), items: Vec::new(), fault: Some(fault) },
         });
     }
-    let trouble: Vec<_> = gathered.iter().filter_map(|source| source.fault.as_ref().map(|fault| format!("{}: {}", source.name, fault.message))).collect();
+    let trouble: Vec<_> =
+        gathered.iter().filter_map(|source| source.fault.as_ref().map(|fault| format!("{}: {}", source.name, fault.message))).collect();
     let summaries = summarise(gathered, wanted);
     let headlines: usize = summaries.iter().filter_map(|summary| summary["headlines"].as_array().map(Vec::len)).sum();
     let mut data = data_of(&look.spec);
@@ -87,7 +88,9 @@ fn date(look: &Look) -> String {
 /// The name and the items of a source: of its feed, of the feed that its page names, or the headlines of the page.
 pub(super) async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item>), Fault> {
     let reading = read(probes, url, Accept::Page).await?;
-    let named = |reading: &Reading| reading.title.as_deref().map(clean_line).filter(|title| !title.is_empty()).map(|title| ellipsis(&title, 60).into_owned());
+    let named = |reading: &Reading| {
+        reading.title.as_deref().map(clean_line).filter(|title| !title.is_empty()).map(|title| ellipsis(&title, 60).into_owned())
+    };
     let name = named(&reading).unwrap_or_else(|| host(url).to_owned());
     if let Some(items) = reading.items {
         return Ok((name, items));
@@ -99,7 +102,10 @@ pub(super) async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item
             Err(fault) => tracing::debug!(url, feed, %fault, "the feed that a page names cannot be read; its headlines are"),
         }
     }
-    let links = reading.links.iter().filter(|link| link.heading || link.text.split_whitespace().count() >= HEADLINE_WORDS_MIN || link.text.chars().count() >= 40);
+    let links = reading
+        .links
+        .iter()
+        .filter(|link| link.heading || link.text.split_whitespace().count() >= HEADLINE_WORDS_MIN || link.text.chars().count() >= 40);
     let item = |link: &crate::ambient::page::Link| Item {
         id: link.url.clone(),
         title: link.text.clone(),
@@ -204,7 +210,8 @@ fn rank(mut items: Vec<Item>, categories: &[String]) -> Vec<Item> {
     let wanted: Vec<String> = categories.iter().map(|category| category.to_lowercase()).collect();
     let fits = |item: &Item| {
         let text = format!("{} {}", item.title, item.summary).to_lowercase();
-        let named = |category: &String| item.categories.iter().any(|known| known.to_lowercase() == *category) || text.contains(category.as_str());
+        let named =
+            |category: &String| item.categories.iter().any(|known| known.to_lowercase() == *category) || text.contains(category.as_str());
         wanted.iter().any(named)
     };
     items.sort_by_key(|item| (!wanted.is_empty() && !fits(item), std::cmp::Reverse(item.published)));
@@ -213,7 +220,8 @@ fn rank(mut items: Vec<Item>, categories: &[String]) -> Vec<Item> {
 
 fn words(title: &str) -> HashSet<String> {
     let lower = title.to_lowercase();
-    let mut words: HashSet<String> = lower.split(|ch: char| !ch.is_alphanumeric()).filter(|word| word.chars().count() > 2).map(str::to_owned).collect();
+    let mut words: HashSet<String> =
+        lower.split(|ch: char| !ch.is_alphanumeric()).filter(|word| word.chars().count() > 2).map(str::to_owned).collect();
     // Han text has no blanks: its pairs of characters stand for words.
     let han: Vec<char> = lower.chars().filter(|ch| ('\u{4e00}'..='\u{9fff}').contains(ch)).collect();
     words.extend(han.windows(2).map(|pair| pair.iter().collect()));
@@ -236,7 +244,14 @@ mod tests {
     use super::*;
 
     fn item(title: &str, published: i64) -> Item {
-        Item { id: title.into(), title: title.into(), link: None, summary: String::new(), published: Some(Instant::from_millis(published)), categories: Vec::new() }
+        Item {
+            id: title.into(),
+            title: title.into(),
+            link: None,
+            summary: String::new(),
+            published: Some(Instant::from_millis(published)),
+            categories: Vec::new(),
+        }
     }
 
     fn source(name: &str, items: Vec<Item>) -> Gathered {

@@ -13,7 +13,8 @@ pub fn read_number(text: &str, decimal: Option<char>) -> Result<f64, String> {
     let before = &text[..start];
     let leading_dot = before.ends_with('.') && !before.ends_with("..");
     let sign_at = before.trim_end_matches(['.', '$', '€', '£', '¥', '₿', ' ']).chars().next_back();
-    let negative = matches!(sign_at, Some('-' | '−' | '–')) && !before.trim_end_matches(['-', '−', '–', '.', '$', '€', '£', '¥', '₿', ' ']).ends_with(|ch: char| ch.is_ascii_digit());
+    let negative = matches!(sign_at, Some('-' | '−' | '–'))
+        && !before.trim_end_matches(['-', '−', '–', '.', '$', '€', '£', '¥', '₿', ' ']).ends_with(|ch: char| ch.is_ascii_digit());
     let mut body = String::new();
     if leading_dot {
         body.push_str("0.");

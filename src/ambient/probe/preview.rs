@@ -132,7 +132,12 @@ impl Probes {
         }
         let value = source::number(self, config).await?;
         let fires = threshold::decide(config, &mut threshold::State::default(), value, now, &[]).is_some();
-        preview.lines.push(format!("{} is {} now; {}", config.metric, threshold::number(value), if fires { "it would fire at once" } else { "it would not fire now" }));
+        preview.lines.push(format!(
+            "{} is {} now; {}",
+            config.metric,
+            threshold::number(value),
+            if fires { "it would fire at once" } else { "it would not fire now" }
+        ));
         Ok(preview)
     }
 }

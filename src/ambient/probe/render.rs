@@ -34,7 +34,14 @@ pub(super) async fn render(fetched: &Fetched) -> Result<Arc<Fetched>, Fault> {
     let failed = |what: String| Fault::new(format!("the browser could not render {}: {what}", fetched.url));
     let profile = std::env::temp_dir().join(format!("wakeful-render-{}-{:08x}", std::process::id(), fastrand::u32(..)));
     let mut command = tokio::process::Command::new(browser);
-    command.args(["--headless=new", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--mute-audio"]);
+    command.args([
+        "--headless=new",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-extensions",
+        "--disable-background-networking",
+        "--mute-audio",
+    ]);
     command.arg(format!("--user-data-dir={}", profile.display())).arg(format!("--virtual-time-budget={SCRIPT_BUDGET_MS}"));
     if rustix::process::geteuid().is_root() {
         // Chromium refuses to run as root with its sandbox.

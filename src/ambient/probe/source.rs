@@ -61,7 +61,8 @@ async fn from_url(probes: &Probes, source: &Source, url: &str) -> Result<String,
     let config = WebMonitor { selector: source.css.clone(), ..plain(url) };
     let rules = Rules::new(&config).map_err(|error| Fault::new(error.to_string()))?;
     let (body, content_type, at) = (fetched.body.clone(), fetched.content_type.clone(), fetched.url.clone());
-    let text = tokio::task::spawn_blocking(move || page::read(&body, content_type.as_deref(), &at, &rules).map(|reading| reading.text())).await;
+    let text =
+        tokio::task::spawn_blocking(move || page::read(&body, content_type.as_deref(), &at, &rules).map(|reading| reading.text())).await;
     match text {
         Ok(text) => text.map_err(|fault| Fault::new(fault.to_string())),
         Err(_) => Err(Fault::new("the page could not be read because of a fault of the reader; the log has the details")),
@@ -71,7 +72,8 @@ async fn from_url(probes: &Probes, source: &Source, url: &str) -> Result<String,
 async fn from_tool(probes: &Probes, source: &Source, server: &str, tool: &str) -> Result<String, Fault> {
     let tools = probes.tools.tools();
     let found = tools.iter().find(|known| known.info().server.as_str() == server && known.info().tool == tool);
-    let found = found.ok_or_else(|| Fault::new(format!("the server `{server}` has no tool `{tool}` now: `wakeful mcp list` shows what there is")))?;
+    let found = found
+        .ok_or_else(|| Fault::new(format!("the server `{server}` has no tool `{tool}` now: `wakeful mcp list` shows what there is")))?;
     if !(found.info().hints.read_only && found.info().trusted) {
         tracing::debug!(server, tool, "a watched tool is not known to be read-only");
     }

@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn it_fires_once_until_the_value_was_back() {
-        let check = |json: Value, values: &[f64], expected: &[usize]| assert_eq!(run(&config(json.clone()), values), expected, "{json} {values:?}");
+        let check =
+            |json: Value, values: &[f64], expected: &[usize]| assert_eq!(run(&config(json.clone()), values), expected, "{json} {values:?}");
         let above = json!({"metric": "m", "threshold": 10});
         check(above.clone(), &[9.0, 10.0, 11.0, 12.0, 9.0, 11.0], &[1, 5]);
         check(above, &[11.0, 12.0], &[0]);

@@ -101,7 +101,8 @@ fn worst(faults: Vec<(String, Fault)>) -> Fault {
     let retry_at = faults.iter().filter_map(|(_, fault)| fault.retry_at).max();
     let count = faults.len();
     let (url, fault) = faults.into_iter().next().unwrap_or_else(|| (String::new(), Fault::new("the task watches no page")));
-    let message = if count > 1 { format!("{url}: {} (and {} more)", fault.message, count - 1) } else { format!("{url}: {}", fault.message) };
+    let message =
+        if count > 1 { format!("{url}: {} (and {} more)", fault.message, count - 1) } else { format!("{url}: {}", fault.message) };
     Fault { message, retry_at }
 }
 

@@ -25,7 +25,7 @@ pub struct Told {
     pub title: String,
     /// Markdown.
     pub body: String,
-    /// For a text message: title and body in one, plain.
+    /// For a text message: what follows the title, plain; the channel adds title and link.
     pub short: String,
     /// The source.
     pub url: Option<String>,
@@ -57,17 +57,7 @@ pub fn told(spec: Option<&TaskSpec>, feedback: &Feedback, title: Option<&str>, t
         Some(text) => format!("{text}\n\n{own_body}"),
         None => own_body,
     };
-    let mut short = match (text.filter(|text| !text.trim().is_empty()), own_short.is_empty()) {
-        (Some(text), _) => format!("{title}: {text}"),
-        (None, false) => own_short,
-        (None, true) => title.to_owned(),
-    };
-    if let Some(url) = &url {
-        let room = SHORT_CHARS_MAX.saturating_sub(url.chars().count() + 1);
-        if room > 80 && !short.contains(url.as_str()) {
-            short = format!("{} {url}", ellipsis(&clean_line(&short), room));
-        }
-    }
+    let short = text.filter(|text| !text.trim().is_empty()).map_or(own_short, str::to_owned);
     Told::new(title, &body, &short, url, feedback.priority.clamp(1, 5))
 }
 
@@ -80,7 +70,7 @@ pub(super) fn trouble(spec: &TaskSpec, reason: &str) -> Told {
         spec.description,
         spec.kind.kind().as_str()
     );
-    Told::new(&title, &body, &format!("wakeful paused \"{}\": {reason}", spec.description), None, 3)
+    Told::new(&title, &body, reason, None, 3)
 }
 
 fn page(data: &Map<String, Value>, description: &str) -> (String, String, String, Option<String>) {
@@ -101,7 +91,7 @@ fn page(data: &Map<String, Value>, description: &str) -> (String, String, String
         body.push_str("\n\n");
         body.push_str(url);
     }
-    let short = format!("{title}: {}", first_lines(content, 160));
+    let short = first_lines(content, 160);
     (title, body, short, url)
 }
 
@@ -122,7 +112,7 @@ fn digest(data: &Map<String, Value>, description: &str) -> (String, String, Stri
         }
     }
     let title = format!("News digest {date}: {} headlines from {sources} sources", headlines.len());
-    let short = format!("{title}. {}", headlines.iter().take(SHORT_HEADLINES_MAX).map(|line| plain(line)).collect::<Vec<_>>().join(" · "));
+    let short = headlines.iter().take(SHORT_HEADLINES_MAX).map(|line| plain(line)).collect::<Vec<_>>().join(" · ");
     let body = if headlines.is_empty() { format!("{description}\n{body}\nNothing new.") } else { format!("{description}\n{body}") };
     (title, body, short, None)
 }
@@ -140,8 +130,7 @@ fn threshold(data: &Map<String, Value>, description: &str) -> (String, String, S
             format!("{} {way} {}: {}", text("metric"), text("threshold"), text("value"))
         }
     };
-    let short = title.clone();
-    (title.clone(), format!("{title}\n\n{description}"), short, field(data, "url").map(str::to_owned))
+    (title.clone(), format!("{title}\n\n{description}"), String::new(), field(data, "url").map(str::to_owned))
 }
 
 fn field<'a>(data: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -74,7 +74,13 @@ fn the_tools_are_those_of_the_wire() {
     let bench = bench(None);
     let hints = |tool: &Arc<dyn Tool>| {
         let hints = tool.info().hints;
-        let kind = if hints.read_only { "reads" } else if hints.destructive { "destroys" } else { "changes" };
+        let kind = if hints.read_only {
+            "reads"
+        } else if hints.destructive {
+            "destroys"
+        } else {
+            "changes"
+        };
         format!("{} {kind}", tool.info().tool)
     };
     let listed: Vec<String> = bench.tools.iter().map(hints).collect();
@@ -179,7 +185,8 @@ async fn consent_shows_what_a_task_would_do() {
     assert!(!shown.contains('\u{1b}') && shown.contains("every 15 min"), "{shown}");
     assert_eq!(preview("create_background_task", json!({"task_type": "nonsense"})).await, None);
     bench.monitor().await;
-    let shown = preview("update_background_task", json!({"task_id": "watch AI", "config": {"urls": ["https://other.example"]}})).await.unwrap();
+    let shown =
+        preview("update_background_task", json!({"task_id": "watch AI", "config": {"urls": ["https://other.example"]}})).await.unwrap();
     assert!(shown.contains("looks at: https://other.example"), "{shown}");
 }
 
@@ -198,7 +205,8 @@ impl Previewer for Past {
 
 #[tokio::test]
 async fn a_preview_makes_nothing_and_tells_what_it_can() {
-    let arguments = |description: &str| json!({"task_type": "web_monitor", "description": description, "config": {"urls": ["https://techcrunch.com"]}});
+    let arguments =
+        |description: &str| json!({"task_type": "web_monitor", "description": description, "config": {"urls": ["https://techcrunch.com"]}});
     let plain = bench(None);
     let preview = plain.good("preview_background_task", arguments("watch")).await;
     assert_eq!(preview["data"]["next_checks"].as_array().unwrap().len(), 3);

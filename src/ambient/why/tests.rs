@@ -104,7 +104,19 @@ fn a_firing_is_told_from_the_plan_to_the_receipt() {
     };
     let mut row = row(monitor());
     (row.fired, row.tokens, row.cost_micros, row.counts.ran) = (1, 812, 4_200, 1);
-    insta::assert_snapshot!(told(&row, &history, &[delivery]), @"");
+    insta::assert_snapshot!(told(&row, &history, &[delivery]), @r"
+    task: watch AI (web_monitor), 3f2a5b1c-0000-4000-8000-000000000000
+    planned: every 30 min, times in Europe/Berlin
+    due: 2026-01-01 13:30:00 (in 29 min)
+    last run: ran 2026-01-01 13:00:00 (1 min ago), on time for 2026-01-01 13:00:00, took 230 ms: 1 of 1 pages changed
+    fired: 2026-01-01 13:00:02 (58 s ago): AI news, keywords: AI
+    decision: notify, by openai/gpt-4o: a new model was announced
+    judging took: 812 tokens, $0.004200, 1 s
+    notice: sms to +1•••7890 sent, 1 tries, receipt SM123
+    inbox: entry i-1
+    so far: 1 ran, 0 caught up, 0 skipped as stale, 0 skipped by overlap, 0 missed, 0 failed; fired 1 times
+    cost so far: 812 tokens, $0.004200
+    ");
 }
 
 #[test]

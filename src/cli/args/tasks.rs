@@ -115,7 +115,7 @@ pub struct UpdateArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Parts {
     /// The config as JSON, or `@FILE` that holds it; flags go over it
-    #[arg(long, value_name = "JSON|@FILE")]
+    #[arg(long = "with", value_name = "JSON|@FILE", id = "with")]
     pub config: Option<String>,
     /// A page or feed to look at; several times for several
     #[arg(long = "url", value_name = "URL")]

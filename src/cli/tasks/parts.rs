@@ -257,8 +257,7 @@ mod tests {
             ..Parts::default()
         };
         let told = json!({"method": "send_sms", "phone_number": "+1234567890"});
-        let expected =
-            json!({"urls": ["https://techcrunch.com"], "keywords": ["AI"], "check_interval_minutes": 30, "notification": told});
+        let expected = json!({"urls": ["https://techcrunch.com"], "keywords": ["AI"], "check_interval_minutes": 30, "notification": told});
         check("web_monitor", &monitor, &expected);
         let digest = Parts { urls: texts(&["https://a.example"]), at: some("08:00"), ..Parts::default() };
         check("news_digest", &digest, &json!({"news_urls": ["https://a.example"], "hour": 8, "minute": 0}));

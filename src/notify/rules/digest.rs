@@ -56,6 +56,7 @@ pub fn combine(notices: &[Notice]) -> Option<Notice> {
         priority: notices.iter().map(|notice| notice.priority).max().unwrap_or(first.priority),
         task_id: if same_task { first.task_id.clone() } else { None },
         firing_id: None,
+        simulated: false,
         payload: json!({ "digest": true, "count": notices.len(), "notice_ids": ids, "notices": documents }),
     })
 }

@@ -157,6 +157,7 @@ fn notice(id: &str, title: &str, priority: u8) -> Notice {
         task_id: Some(TaskId::new("t")),
         firing_id: None,
         payload: Value::Null,
+        simulated: false,
     }
 }
 

@@ -5,6 +5,7 @@
 //! came of it and commits.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -147,7 +148,14 @@ pub(super) enum Step<'g> {
 
 /// What stands for a key that may be longer than an index takes.
 pub(super) fn hashed(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(key.as_bytes()))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _never_fails = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 impl State {

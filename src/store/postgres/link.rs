@@ -101,8 +101,8 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
 /// Whether the connection failed over encryption: trying again does not help.
 fn is_about_encryption(error: &tokio_postgres::Error) -> bool {
     let Some(cause) = std::error::Error::source(error) else { return false };
-    let by_rustls =
-        cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<rustls::Error>());
+    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let by_rustls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
     // The crate has no type for this one.
     by_rustls || cause.to_string() == "server does not support TLS"
 }

@@ -14,7 +14,7 @@ use crate::store::postgres::link::{Dial, Failure, Link};
 const LINKS_MAX: usize = 4;
 
 /// How long one question may take.
-const ASK_LIMIT: Duration = Duration::from_secs(60);
+const ASK_LIMIT: Duration = Duration::from_mins(1);
 
 /// The connections.
 pub(super) struct Pool {

@@ -14,7 +14,7 @@ use crate::domain::ids::{FiringId, InboxId, NoticeId, StreamId, TaskId};
 use crate::domain::notice::{Delivery, DeliveryStatus, InboxRow, Notice, masked};
 use crate::domain::query::{AmbientStatus, InboxFilter};
 use crate::domain::task::{TaskKind, TaskRow};
-use crate::store::postgres::group::hashed;
+use crate::store::postgres::group::{hashed, hex};
 use crate::store::postgres::link::{Failure, Link};
 use crate::store::postgres::projections::{INBOX_BY_ID, from_json, inbox_entry, plain, task_entry};
 use crate::store::postgres::read::count;
@@ -201,7 +201,7 @@ async fn digest(link: &Link) -> Result<String, Failure> {
         }
     }
     link.execute(COMMIT, &[]).await?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 impl TaskStore for PgStore {

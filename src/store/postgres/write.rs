@@ -206,7 +206,8 @@ async fn load(link: &Link, group: &[&Prepared]) -> Result<State, Failure> {
                     CASE WHEN 'notices' = ANY($1::text[]) THEN (SELECT count(*) FROM outbox WHERE free_ms IS NOT NULL) ELSE 0 END",
             [(needs.firings_room, "firings"), (needs.notices_room, "notices")]
                 .into_iter()
-                .filter_map(|(wanted, name)| wanted.then(|| name.to_owned()))
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, name)| name.to_owned())
                 .collect(),
             |state, rows| {
                 for row in rows {

@@ -201,6 +201,7 @@ pub(in crate::store) fn notice(name: &str, priority: u8) -> Notice {
         task_id: Some(id("a")),
         firing_id: None,
         payload: serde_json::Value::Null,
+        simulated: false,
     }
 }
 

@@ -86,7 +86,9 @@ fn tokens_are_found_at_the_caret() {
     check("/he", Some(Token::Slash("he".into())));
     check("/", Some(Token::Slash(String::new())));
     check("/usr/bin", None);
-    check("/mcp tools", None);
+    check("/mcp to", Some(Token::Argument("mcp".into(), vec![], "to".into())));
+    check("/notify test s", Some(Token::Argument("notify".into(), vec!["test".into()], "s".into())));
+    check("/notify test ", Some(Token::Argument("notify".into(), vec!["test".into()], String::new())));
     check("read @src/ma", Some(Token::File("src/ma".into())));
     check("mail a@b", None);
     check("plain", None);

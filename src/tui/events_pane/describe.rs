@@ -249,6 +249,7 @@ fn custom(data: &Custom) -> Parts {
             let line = format!("{}: {} {}", text("status"), text("channel"), text("title"));
             (Icon::Notification, Key::EventNotification, "notice", line, None)
         }
+        "scheduler" => (Icon::Task, Key::EventTask, "task", text("message"), None),
         other => (Icon::Custom, Key::EventCustom, "custom", other.to_owned(), Some(value(&data.data))),
     }
 }

@@ -23,7 +23,7 @@ pub fn help(keymap: &Keymap) -> TextPanel {
             rows.push(line(&usage, COMMANDS_WIDTH, row.help));
         }
     }
-    rows.push(line("quit, exit, q, demo", COMMANDS_WIDTH, "work without the slash"));
+    rows.push(line("quit, exit, q, demo, simulate, tasks", COMMANDS_WIDTH, "work without the slash"));
     rows.push(line("@", COMMANDS_WIDTH, "completes files"));
     for context in Context::ALL {
         rows.push(Vec::new());

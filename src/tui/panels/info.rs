@@ -9,7 +9,7 @@ use crate::domain::text::{clean, clean_line};
 use crate::domain::tool::ToolInfo;
 use crate::tui::panels::picker::{Pick, PickRow};
 use crate::tui::panels::servers::fit;
-use crate::tui::panels::{Row, TextPanel, heading, pair};
+use crate::tui::panels::{Row, TextPanel, age, heading, pair};
 use crate::tui::state::{LinkState, State};
 use crate::tui::status::{count, elapsed, thousands};
 use crate::tui::theme::{Icon, Key, Theme};
@@ -151,18 +151,6 @@ pub fn sessions(sessions: &[SessionSummary], now: Instant, timezone: &TimeZone) 
         PickRow::new(Pick::Session(session.id.clone()), title, &note)
     };
     sessions.iter().map(row).collect()
-}
-
-/// `12m ago`, or the date.
-fn age(at: Instant, now: Instant, timezone: &TimeZone) -> String {
-    const DAY: u64 = 24 * 3_600;
-    let passed = now.since(at).as_secs();
-    match passed {
-        0..60 => "just now".to_owned(),
-        60..3_600 => format!("{}m ago", passed / 60),
-        3_600..DAY => format!("{}h ago", passed / 3_600),
-        _ => at.timestamp().to_zoned(timezone.clone()).strftime("%Y-%m-%d").to_string(),
-    }
 }
 
 /// Rows of the models picker.

@@ -12,10 +12,11 @@ use tokio::time::Instant as Moment;
 
 use crate::bus::CommandSender;
 use crate::domain::command::Command;
-use crate::domain::query::{EventFilter, Queries};
+use crate::domain::query::{EventFilter, InboxFilter, Queries};
 use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
+use crate::tui::panels::inbox;
 use crate::tui::state::State;
 use crate::tui::theme::Themes;
 
@@ -221,6 +222,15 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
         Query::Sessions => Answer::Sessions(text(queries.sessions(None, SESSIONS_MAX).await)),
         Query::Models => Answer::Models(text(queries.models().await)),
         Query::Agents => Answer::Agents(text(queries.agents().await)),
+        Query::Tasks => Answer::Tasks(text(futures::try_join!(queries.tasks(None), queries.ambient_status()))),
+        Query::Task(task) => {
+            let detail = queries.task_detail(task.clone()).await;
+            Answer::Task(task, text(detail))
+        }
+        Query::Inbox => {
+            let filter = InboxFilter { all: false, limit: Some(inbox::ROWS_MAX) };
+            Answer::Inbox(text(futures::try_join!(queries.inbox(filter), queries.deliveries(inbox::ROWS_MAX))))
+        }
         Query::Doctor => Answer::Doctor(text(queries.doctor().await)),
         Query::Session(id) => {
             let events = queries.session_events(id.clone()).await;

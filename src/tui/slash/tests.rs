@@ -16,6 +16,8 @@ fn every_command_parses() {
     for row in COMMANDS {
         let text = match row.name {
             "rename" => "/rename a title".to_owned(),
+            "task" => "/task techcrunch".to_owned(),
+            "notify" => "/notify test".to_owned(),
             name => format!("/{name}"),
         };
         assert!(matches!(parse(&text), Some(Ok(_))), "{text}");
@@ -72,4 +74,55 @@ fn completion_puts_beginnings_first() {
     assert_eq!(names, ["export", "events"]);
     assert_eq!(complete("mod").len(), 1);
     assert!(complete("zzz").is_empty());
+}
+
+#[test]
+fn tasks_are_named_by_words_and_changed_by_fields() {
+    let task = |wanted: &str, verb: TaskVerb| Want::Task { wanted: wanted.into(), verb };
+    check("/tasks ai", Want::Tasks("ai".into()));
+    check("tasks", Want::Tasks(String::new()));
+    check("/task techcrunch ai", task("techcrunch ai", TaskVerb::Show));
+    check("/task pause", task("pause", TaskVerb::Show));
+    check("/task 1a2b pause", task("1a2b", TaskVerb::Pause));
+    check("/task the standup run", task("the standup", TaskVerb::Run));
+    check("/task 1a2b why", task("1a2b", TaskVerb::Why));
+    check("/task 1a2b delete", task("1a2b", TaskVerb::Delete));
+    let changes = serde_json::json!({
+        "description": "two words",
+        "config": {"check_interval_minutes": 15, "keywords": ["AI", "big models"], "selector": "#main", "notification": {"method": "none"}},
+    });
+    let verb = TaskVerb::Edit(changes.as_object().unwrap().clone());
+    let line = "/task 1a2b edit description='two words' check_interval_minutes=15 keywords='AI,big models' selector='#main' \
+                notification='{\"method\":\"none\"}'";
+    check(line, task("1a2b", verb));
+    refused("/task", "the start of the task's id or words of its description is missing; usage: /task ID|WORDS");
+    refused("/task 1a2b edit", "what is to change is missing, like check_interval_minutes=15");
+    refused("/task 1a2b edit fast", "`fast` is no KEY=VALUE");
+    refused("/task 1a2b edit description='open", "a quotation mark is not closed");
+}
+
+#[test]
+fn what_can_be_simulated_and_tried_is_named() {
+    check("simulate", Want::Simulate(None));
+    check("/simulate all", Want::Simulate(None));
+    check("/simulate threshold_reached", Want::Simulate(Some(TaskKind::ThresholdWatch)));
+    check("/simulate news_digest", Want::Simulate(Some(TaskKind::NewsDigest)));
+    refused("/simulate rain", "`rain` cannot be simulated: one of web_content_change, scheduled_trigger");
+    check("/notify test", Want::Notify { channel: None, to: None });
+    check("/notify test sms +123", Want::Notify { channel: Some("sms".into()), to: Some("+123".into()) });
+    refused("/notify", "what to do is missing: test; usage: /notify test [CHANNEL] [TO]");
+    refused("/notify test pigeon", "no channel `pigeon`: one of sms, email, webhook, ntfy, desktop, terminal");
+    check("/inbox", Want::Inbox);
+    check("/inbox answer 1a2b yes, tell me", Want::Answer { item: "1a2b".into(), text: "yes, tell me".into() });
+    refused("/inbox answer 1a2b", "the answer is missing");
+    refused("/inbox burn", "`burn` is nothing the inbox can do");
+}
+
+#[test]
+fn arguments_are_completed() {
+    assert_eq!(arguments("simulate", &[], "web"), ["web_content_change", "web_monitor"]);
+    assert_eq!(arguments("notify", &["test"], "e"), ["email"]);
+    assert_eq!(arguments("task", &["1a2b"], "pa"), ["pause"]);
+    assert!(arguments("task", &[], "pa").is_empty());
+    assert!(arguments("simulate", &["web_monitor"], "").is_empty());
 }

@@ -88,7 +88,7 @@ fn events_detail() {
 fn servers_panel() {
     both("servers", |script| {
         script.servers();
-        script.keys(&["ctrl+t", "down", "down"]);
+        script.keys(&["f7", "down", "down"]);
     });
 }
 
@@ -148,6 +148,8 @@ fn every_size_can_be_drawn() {
         for rows in (1..=45).step_by(4) {
             let mut script = Script::new(columns, rows);
             talk(&mut script);
+            script.tasks();
+            script.inbox();
             script.type_text("@a");
             script.text();
             script.key("esc");
@@ -156,6 +158,17 @@ fn every_size_can_be_drawn() {
             script.key("f1");
             script.text();
             script.keys(&["esc", "ctrl+t"]);
+            script.text();
+            script.key("enter");
+            script.details();
+            script.text();
+            script.keys(&["end", "esc", "x"]);
+            script.text();
+            script.keys(&["n", "tab"]);
+            script.text();
+            script.keys(&["enter", "pgdn"]);
+            script.text();
+            script.keys(&["tab", "tab"]);
             script.text();
             script.keys(&["esc", "ctrl+p"]);
             script.text();

@@ -8,15 +8,22 @@ use serde_json::{Map, Value};
 use super::item::{Body, Call, CallState, Ending, Handoff, Item};
 use super::{ItemId, Transcript};
 use crate::domain::event::{
-    Approval, ApprovalStatus, Chat, ChatStatus, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent, Status,
-    ToolExecution, TurnEnd, TurnEvent,
+    Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent,
+    Status, ToolExecution, TurnEnd, TurnEvent,
 };
 use crate::domain::ids::{CallId, Seq, TurnId};
 use crate::domain::message::Role;
-use crate::domain::text::{clean, clean_line};
+use crate::domain::notice::{InboxEvent, InboxItem, InboxKind};
+use crate::domain::text::{clean, clean_line, ellipsis};
 
 /// Handoffs deeper than this are drawn at this depth.
 const DEPTH_MAX: u16 = 8;
+
+/// Lines of background tasks in a row that stay in the chat.
+const NOTICES_MAX: usize = 5;
+
+/// Characters of such a line.
+const NOTICE_CHARS_MAX: usize = 160;
 
 /// What an answer in the making has on the screen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +57,9 @@ impl Transcript {
             EventBody::SessionEvent(change) => self.session(change, event.seq),
             EventBody::Error(error) => self.error(error, event.seq),
             EventBody::McpEvent(event) => self.progress(event),
-            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) | EventBody::Custom(_) => false,
+            EventBody::InboxEvent(InboxEvent::Added { item }) => self.notice(item, event.seq),
+            EventBody::Custom(custom) => self.returned(custom, event.seq),
+            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
         }
     }
 
@@ -413,6 +422,33 @@ impl Transcript {
         self.memory.last_error = Some(message.clone());
         self.add(None, seq, Body::Error { message, hint, source: clean_line(&event.source) });
         true
+    }
+
+    /// One line for what a background task told or asks. Of many in a row only the last ones stay: the inbox has all.
+    fn notice(&mut self, item: &InboxItem, seq: Option<Seq>) -> bool {
+        let last = self.items.iter().rev().take_while(|item| matches!(item.body, Body::Notice { .. })).count();
+        if last >= NOTICES_MAX
+            && let Some(first) = self.items.get(self.items.len() - last).map(|item| item.id)
+        {
+            self.remove(first);
+        }
+        let title = ellipsis(&clean_line(&item.title), NOTICE_CHARS_MAX).into_owned();
+        let simulated = if item.simulated { " (simulated)" } else { "" };
+        let asks = item.kind == InboxKind::Asks;
+        let what = if asks { "asks: " } else { "" };
+        self.add(None, seq, Body::Notice { text: format!("{what}{title}{simulated} · /inbox"), asks });
+        true
+    }
+
+    /// The scheduler's one line after it was away.
+    fn returned(&mut self, custom: &Custom, seq: Option<Seq>) -> bool {
+        let text = |name: &str| custom.data.get(name).and_then(Value::as_str);
+        if custom.type_name != "scheduler" || text("event_type") != Some("returned") {
+            return false;
+        }
+        let Some(message) = text("message") else { return false };
+        let message = ellipsis(&clean_line(message), NOTICE_CHARS_MAX).into_owned();
+        self.marker(seq, format!("Background tasks: {message}"), "")
     }
 
     /// Progress of a call stands on its line.

@@ -111,6 +111,11 @@ pub(super) enum Body {
         message: Option<String>,
         failed: bool,
     },
+    /// What a background task told or asks.
+    Notice {
+        text: String,
+        asks: bool,
+    },
     Marker {
         text: String,
         /// What stands inside when it is open.
@@ -130,7 +135,7 @@ impl Item {
             Body::Error { .. } => ItemKind::Error,
             Body::Retry { .. } => ItemKind::Retry,
             Body::TurnEnd { .. } => ItemKind::TurnEnd,
-            Body::Marker { .. } => ItemKind::Marker,
+            Body::Marker { .. } | Body::Notice { .. } => ItemKind::Marker,
         }
     }
 
@@ -156,7 +161,7 @@ impl Item {
 
     /// Whether it is one line among others, without space between them.
     pub(super) fn is_line(&self) -> bool {
-        matches!(self.body, Body::Tool(_) | Body::Handoff(_) | Body::Retry { .. })
+        matches!(self.body, Body::Tool(_) | Body::Handoff(_) | Body::Retry { .. } | Body::Notice { .. })
     }
 
     pub(super) fn touch(&mut self) {
@@ -169,7 +174,7 @@ impl Item {
             Body::Welcome(welcome) => welcome.text.clone(),
             Body::User { text } => text.to_string(),
             Body::Assistant { text, ending: Ending::Failed(Some(error)), .. } => format!("{text}\n{error}"),
-            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } => text.clone(),
+            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } | Body::Notice { text, .. } => text.clone(),
             Body::Tool(call) => call.text(),
             Body::Handoff(handoff) => handoff.text(),
             Body::Error { message, hint, .. } => join([Some(message.clone()), hint.clone()]),

@@ -17,6 +17,9 @@ use crate::tui::markdown::wrap::{Blanks, Piece, columns, fit, trim_end, wrap};
 use crate::tui::markdown::{Look, Markdown, render, render_code};
 use crate::tui::theme::{Icon, Key, Theme};
 
+/// Rows of a line of a background task.
+const NOTICE_ROWS_MAX: usize = 3;
+
 /// Lines of a user's message beyond this many are folded.
 pub(super) const USER_LINES_MAX: usize = 20;
 /// Rows of an error on a closed call.
@@ -181,6 +184,11 @@ impl Painter<'_> {
                 self.marked(self.indent(), &mark, text, Key::StatusWarn, usize::MAX);
             }
             Body::TurnEnd { text, message, failed } => self.turn_end(text, message.as_deref(), *failed),
+            Body::Notice { text, asks } => {
+                let key = if *asks { Key::EventApproval } else { Key::EventNotification };
+                let mark = Span::styled(format!("{} ", self.icon(Icon::Notification)), self.style(key));
+                self.marked(self.indent(), &mark, text, key, NOTICE_ROWS_MAX);
+            }
             Body::Marker { text, detail } => self.mark_in_conversation(text, detail),
         }
         Rows::Lines(std::mem::take(&mut self.lines))

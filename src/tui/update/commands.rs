@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
 use crate::domain::ids::SessionId;
+use crate::domain::task::TaskKind;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::Filter;
 use crate::tui::keymap::{Action, Context, KEYS};
@@ -14,7 +15,7 @@ use crate::tui::panels::{Overlay, TextPanel, help, info};
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
 use crate::tui::transcript::ItemKind;
-use crate::tui::update::{compose, session};
+use crate::tui::update::{compose, inbox, session, tasks};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
@@ -60,6 +61,12 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Mcp(command) => return mcp(state, command),
         Want::Tools(server) => return read(state, format!("tools of {server}"), Query::Tools(server)),
         Want::Logs(server) => return read(state, format!("messages of {server}"), Query::Log(server)),
+        Want::Tasks(filter) => tasks::open(state, &filter),
+        Want::Task { wanted, verb } => return tasks::run(state, &wanted, verb),
+        Want::Inbox => tasks::open_tab(state, &Overlay::Inbox),
+        Want::Answer { item, text } => return inbox::answer(state, &item, text),
+        Want::Simulate(kind) => return tasks::simulate(state, kind),
+        Want::Notify { channel, to } => return inbox::notify(state, channel, to),
         Want::Events(filter) => events(state, &filter),
         Want::Themes => state.overlay = Some(Overlay::Pick(themes(state))),
         Want::Theme(name) => set_theme(state, &name),
@@ -285,7 +292,9 @@ pub(super) fn demo(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let tour = state.surroundings.tour.clone();
-    tour.iter().flat_map(|prompt| compose::submit(state, prompt, Delivery::Queue)).collect()
+    let mut effects: Vec<Effect> = tour.iter().flat_map(|prompt| compose::submit(state, prompt, Delivery::Queue)).collect();
+    effects.extend(tasks::simulate(state, Some(TaskKind::WebMonitor)));
+    effects
 }
 
 /// Everything that can be done: commands, then keys of the whole screen.

@@ -18,6 +18,12 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             picker.paste(text);
             return Vec::new();
         }
+        Some(Overlay::Tasks) => {
+            if let Some(input) = &mut state.tasks.typing {
+                input.paste(text);
+            }
+            return Vec::new();
+        }
         Some(_) => return Vec::new(),
         None => {}
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bus::Delivery;
-use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent};
+use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent, words};
 use crate::domain::ids::Seq;
 use crate::domain::message::Role;
+use crate::domain::notice::{DeliveryStatus, Notification};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
@@ -21,6 +22,9 @@ const APPROVALS_MAX: usize = 256;
 
 /// Characters of a title that is made from the first message.
 const TITLE_CHARS_MAX: usize = 60;
+
+/// Characters of a note about a notice.
+const NOTE_CHARS_MAX: usize = 200;
 
 /// Waiting messages that are shown at most.
 const QUEUED_MAX: usize = 256;
@@ -83,6 +87,8 @@ fn position(state: &State) -> Seq {
 fn lost(state: &mut State, count: u64) -> Vec<Effect> {
     state.events.lost += count;
     state.servers.stale = true;
+    state.tasks.stale = true;
+    state.inbox.stale = true;
     if matches!(state.sync, Sync::Reading(_)) {
         mark_gap(state);
         return Vec::new();
@@ -109,6 +115,8 @@ pub(super) fn release(state: &mut State) -> Vec<Effect> {
     }
     let Some(before) = state.gap.take() else { return Vec::new() };
     state.servers.stale = true;
+    state.tasks.stale = true;
+    state.inbox.stale = true;
     state.sync = Sync::Reading(Vec::new());
     vec![Effect::Ask(Query::After(before))]
 }
@@ -122,17 +130,39 @@ fn fold(state: &mut State, event: &Arc<Event>) {
     }
     *last = event.seq.or(*last);
     state.events.push(event);
-    if let EventBody::McpEvent(data) = &event.body {
-        state.servers.apply(data, event.at);
+    match &event.body {
+        EventBody::McpEvent(data) => state.servers.apply(data, event.at),
+        EventBody::TaskEvent(data) => state.tasks.apply(data, event.at),
+        EventBody::InboxEvent(data) => {
+            state.inbox.apply(data);
+            // The count of what is unread comes with the tasks.
+            state.tasks.stale = true;
+        }
+        EventBody::Notification(data) => fold_notice(state, data),
+        _ => {}
     }
-    // An error without a session (a broken config, a full disk) must be seen where the user looks.
-    let shown = mine || (event.session.is_none() && matches!(event.body, EventBody::Error(_)));
+    // An error without a session (a broken config, a full disk) must be seen where the user looks; so must what the tasks
+    // have to say.
+    let told = matches!(event.body, EventBody::Error(_) | EventBody::InboxEvent(_) | EventBody::Custom(_));
+    let shown = mine || (event.session.is_none() && told);
     if shown {
         state.transcript.apply(event);
     }
     if mine {
         fold_session(state, event);
     }
+}
+
+/// A notice moved on: what came of it is told where it is not the chat's own line.
+fn fold_notice(state: &mut State, notice: &Notification) {
+    state.inbox.stale = true;
+    let tone = match notice.status {
+        DeliveryStatus::Sent => Tone::Good,
+        DeliveryStatus::Failed | DeliveryStatus::Unknown => Tone::Bad,
+        DeliveryStatus::Queued | DeliveryStatus::Sending | DeliveryStatus::Suppressed => return,
+    };
+    let line = ellipsis(&clean_line(&words::notification(notice)), NOTE_CHARS_MAX).into_owned();
+    state.note(tone, line);
 }
 
 /// What an event says about the session itself.

@@ -16,7 +16,7 @@ use crate::tui::panels::picker::{Input, Pick, PickKind, PickRow, Picker};
 use crate::tui::panels::{Overlay, TextPanel, help};
 use crate::tui::state::{AGAIN, Column, Focus, Search, State, Tone};
 use crate::tui::transcript::{ItemKind, UserTurn};
-use crate::tui::update::{commands, compose, overlay};
+use crate::tui::update::{commands, compose, overlay, tasks};
 use crate::tui::view;
 
 /// Takes a key.
@@ -56,6 +56,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 fn context(state: &State) -> Context {
     match (&state.overlay, state.focus) {
+        (Some(Overlay::Tasks), _) => Context::Tasks,
+        (Some(Overlay::Inbox), _) => Context::Inbox,
+        (Some(Overlay::Notices), _) => Context::Notices,
         (Some(Overlay::Servers), _) => Context::Servers,
         (_, Focus::Composer) => Context::Composer,
         (_, Focus::Chat) => Context::Chat,
@@ -137,6 +140,7 @@ fn popup_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
         KeyCode::Esc => {
             state.popup_closed = Some(popup.token.clone());
         }
+        KeyCode::Enter if popup.enter_passes() => return None,
         KeyCode::Enter if popup.enter_runs() => {
             let name = popup.chosen().map(|row| row.insert.clone()).unwrap_or_default();
             state.composer.set(&name);
@@ -191,10 +195,8 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
         Action::CycleEvents => cycle_column(state),
-        Action::Servers => {
-            state.servers.stale = true;
-            state.overlay = Some(Overlay::Servers);
-        }
+        Action::Tasks => tasks::open(state, ""),
+        Action::Servers => tasks::open_tab(state, &Overlay::Servers),
         Action::OpenTool => open_tool(state),
         Action::Editor => return vec![Effect::Edit { text: state.composer.text(), keep: true }],
         Action::Palette => state.overlay = Some(Overlay::Pick(commands::palette(state))),

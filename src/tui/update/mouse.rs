@@ -7,7 +7,7 @@ use crate::tui::layout::{self, Areas, Part};
 use crate::tui::msg::Effect;
 use crate::tui::panels::Overlay;
 use crate::tui::state::{Focus, Selection, State};
-use crate::tui::update::{commands, keys, overlay};
+use crate::tui::update::{commands, inbox, keys, overlay, tasks};
 use crate::tui::view;
 
 /// Rows that one notch of the wheel scrolls.
@@ -62,6 +62,9 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
                 overlay::preview(state);
             }
             Some(Overlay::Servers) => state.servers.step(direction),
+            Some(Overlay::Tasks) => tasks::step(state, direction * if state.tasks.page.is_some() { WHEEL_ROWS } else { 1 }),
+            Some(Overlay::Inbox) => inbox::step(state, direction * if state.inbox.reading.is_some() { WHEEL_ROWS } else { 1 }),
+            Some(Overlay::Notices) => state.inbox.step_notice(direction),
             None => {}
         },
         Part::Dialog => {
@@ -70,7 +73,7 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
                 dialog.scroll = dialog.scroll.saturating_add_signed(direction * WHEEL_ROWS).min(last);
             }
         }
-        Part::Events | Part::Servers => state.events.scroll(direction * WHEEL_ROWS),
+        Part::Events | Part::Tasks | Part::Servers => state.events.scroll(direction * WHEEL_ROWS),
         Part::Popup => {
             if let Some(popup) = &mut state.popup {
                 popup.step(direction);
@@ -101,10 +104,8 @@ fn click(state: &mut State, areas: &Areas, part: Part, position: Position) -> Ve
         Part::Popup => popup_click(state, areas, position),
         Part::Chat => chat_click(state, areas, position),
         Part::Events => events_click(state, areas, position),
-        Part::Servers => {
-            state.servers.stale = true;
-            state.overlay = Some(Overlay::Servers);
-        }
+        Part::Tasks => tasks::open(state, ""),
+        Part::Servers => tasks::open_tab(state, &Overlay::Servers),
         Part::Composer => {
             state.focus = Focus::Composer;
             state.composer.click(position);
@@ -169,6 +170,18 @@ fn dialog_click(state: &mut State, areas: &Areas, position: Position) -> Option<
 fn overlay_click(state: &mut State, areas: &Areas, position: Position) -> Vec<Effect> {
     let Some(area) = areas.overlay.map(layout::text_area) else { return Vec::new() };
     let row = position.y.saturating_sub(area.y);
+    if let Some(at) = view::listed_at(state, area, row) {
+        match state.overlay {
+            Some(Overlay::Tasks) => tasks::click(state, at),
+            Some(Overlay::Inbox) => {
+                if state.inbox.choose(at) {
+                    return inbox::key(state, &crossterm::event::KeyCode::Enter.into(), Some(crate::tui::keymap::Action::InboxOpen));
+                }
+            }
+            _ => {}
+        }
+        return Vec::new();
+    }
     if let Some(Overlay::Pick(picker)) = &mut state.overlay
         && let Some(row) = row.checked_sub(view::LIST_TOP)
     {

@@ -10,17 +10,22 @@ use crate::tui::panels::picker::{Pick, PickKind, Picked};
 use crate::tui::panels::{Overlay, TextPanel};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
-use crate::tui::update::{commands, keys, session};
+use crate::tui::update::{commands, inbox, keys, session, tasks};
 
 /// Takes a key; `action` is what the table says it means.
 pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
-    match action {
-        Some(Action::Escape | Action::Interrupt) => {
-            close(state);
-            return Vec::new();
-        }
-        Some(action @ (Action::Suspend | Action::Redraw | Action::Mouse)) => return keys::act(state, action, key),
+    if let Some(action @ (Action::Suspend | Action::Redraw | Action::Mouse)) = action {
+        return keys::act(state, action, key);
+    }
+    match state.overlay {
+        Some(Overlay::Tasks) => return tasks::key(state, key, action),
+        Some(Overlay::Inbox) => return inbox::key(state, key, action),
+        Some(Overlay::Notices) => return inbox::notices_key(state, action),
         _ => {}
+    }
+    if let Some(Action::Escape | Action::Interrupt) = action {
+        close(state);
+        return Vec::new();
     }
     match &mut state.overlay {
         Some(Overlay::Text(panel)) => {
@@ -35,7 +40,7 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
             Picked::Moved | Picked::NotMine => preview(state),
         },
         Some(Overlay::Servers) => servers(state, action),
-        None => Vec::new(),
+        Some(Overlay::Tasks | Overlay::Inbox | Overlay::Notices) | None => Vec::new(),
     }
 }
 
@@ -116,8 +121,11 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
 fn servers(state: &mut State, action: Option<Action>) -> Vec<Effect> {
     let Some(action) = action else { return Vec::new() };
     match action {
-        Action::ServerUp => state.servers.step(-1),
-        Action::ServerDown => state.servers.step(1),
+        Action::PanelUp => state.servers.step(-1),
+        Action::PanelDown => state.servers.step(1),
+        Action::PanelNext => tasks::turn_tab(state, true),
+        Action::PanelPrev => tasks::turn_tab(state, false),
+        Action::Tasks => tasks::open(state, ""),
         Action::PageUp => state.servers.step(-8),
         Action::PageDown => state.servers.step(8),
         Action::ServerAdd => {

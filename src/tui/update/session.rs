@@ -18,6 +18,8 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.default_model = link.default_model;
     state.context_window_tokens = link.context_window_tokens;
     state.servers.stale = true;
+    state.tasks.stale = true;
+    state.inbox.stale = true;
     match link.start {
         Start::Resume(id) => open(state, id),
         Start::New(options) => {

@@ -356,7 +356,7 @@ fn servers_are_folded_from_events_and_asked_for_once() {
 fn the_servers_panel_sends_commands() {
     let mut script = ready();
     script.servers();
-    script.keys(&["ctrl+t", "down", "r", "d"]);
+    script.keys(&["f7", "down", "r", "d"]);
     let name = || "everything".into();
     assert_eq!(script.commands(), [Command::Mcp(McpCommand::Restart(name())), Command::Mcp(McpCommand::Disable(name()))]);
     script.keys(&["down", "down", "d"]);
@@ -589,7 +589,20 @@ fn at(context: Context) -> Script {
             script.keys(&["enter", "up", "up"]);
         }
         Context::Events => script.keys(&["f6", "f6", "up", "up"]),
-        Context::Servers => script.keys(&["ctrl+t", "down"]),
+        Context::Panels | Context::Tasks => {
+            script.tasks();
+            script.keys(&["ctrl+t", "down", "down"]);
+        }
+        Context::Inbox => {
+            script.tasks();
+            script.inbox();
+            script.keys(&["ctrl+t", "tab", "down"]);
+        }
+        Context::Notices => {
+            script.inbox();
+            script.keys(&["ctrl+t", "tab", "tab", "down"]);
+        }
+        Context::Servers => script.keys(&["f7", "down"]),
     }
     script.effects.clear();
     script
@@ -625,6 +638,12 @@ fn facts(script: &Script) -> Vec<String> {
         None => "none".to_owned(),
         Some(Overlay::Text(panel)) => format!("text `{}`", panel.title.split(" · ").next().unwrap_or_default()),
         Some(Overlay::Pick(picker)) => format!("pick {:?}", picker.kind),
+        Some(Overlay::Tasks) => match &state.tasks.page {
+            Some(page) => format!("page of {} at {:?}", page.task, page.section),
+            None => "tasks".to_owned(),
+        },
+        Some(Overlay::Inbox) => format!("inbox {:?}", state.inbox.reading),
+        Some(Overlay::Notices) => "notices".to_owned(),
         Some(Overlay::Servers) => "servers".to_owned(),
     };
     let open = state.transcript.items().filter(|item| item.open).count();
@@ -645,6 +664,10 @@ fn facts(script: &Script) -> Vec<String> {
         format!("open items {open}"),
         format!("item {:?}", state.chat.selected.map(|item| item.0)),
         format!("server {}", state.servers.selected),
+        format!("task {:?}", state.tasks.current().map(|row| row.spec.task_id.to_string())),
+        format!("entry {:?} notice {}", state.inbox.current().map(|row| row.item.item_id.to_string()), state.inbox.notice),
+        format!("deleting {} snoozing {}", state.tasks.deleting.is_some(), state.inbox.snoozing),
+        format!("task filter typing {}", state.tasks.typing.is_some()),
         format!("armed {}", state.quit_until.is_some()),
         format!("rewind {}", state.rewind_until.is_some()),
         format!("note {:?}", state.toast.as_ref().map(|toast| toast.text.clone())),
@@ -655,7 +678,12 @@ fn facts(script: &Script) -> Vec<String> {
 fn every_command_can_be_run() {
     for row in slash::COMMANDS {
         let mut script = at(Context::Global);
-        let text = if row.name == "rename" { "/rename a title".to_owned() } else { format!("/{}", row.name) };
+        let text = match row.name {
+            "rename" => "/rename a title".to_owned(),
+            "task" => "/task techcrunch run".to_owned(),
+            "notify" => "/notify test".to_owned(),
+            name => format!("/{name}"),
+        };
         script.type_text(&text);
         script.keys(&["esc", "enter"]);
         script.text();
@@ -776,7 +804,7 @@ fn a_hostile_world_cannot_paint() {
     script.answered(evil);
     script.send(Msg::Paste(evil.into()));
     let mut screens = vec![script.text()];
-    script.key("ctrl+t");
+    script.key("f7");
     screens.push(script.text());
     script.keys(&["esc", "f6", "f6", "up", "enter"]);
     screens.push(script.text());

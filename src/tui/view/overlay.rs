@@ -14,7 +14,7 @@ use crate::tui::panels::{Body, Overlay, Row, TextPanel};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
-use crate::tui::view;
+use crate::tui::view::{self, ambient};
 
 /// Lines of JSON that are drawn.
 const JSON_LINES_MAX: usize = 5_000;
@@ -29,6 +29,15 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
             None
         }
         Overlay::Pick(picker) => Some(list(state, picker, area, buf)),
+        Overlay::Tasks => ambient::tasks(state, area, buf),
+        Overlay::Inbox => {
+            ambient::inbox(state, area, buf);
+            None
+        }
+        Overlay::Notices => {
+            ambient::notices(state, area, buf);
+            None
+        }
         Overlay::Servers => {
             servers(state, area, buf);
             None
@@ -112,8 +121,7 @@ pub(crate) fn list_top(picker: &Picker, height: u16) -> usize {
 
 fn servers(state: &State, area: Rect, buf: &mut Buffer) {
     let theme = &state.theme;
-    let (ready, all) = state.servers.counts();
-    view::boxed(buf, area, &format!("servers {ready}/{all}"), Key::UiTitleFocused, theme);
+    ambient::boxed(state, area, buf);
     let inner = text_area(area);
     view::row(buf, inner, &long_heading(), theme);
     let mut lines: Vec<(Row, bool)> = Vec::new();
@@ -139,7 +147,7 @@ fn servers(state: &State, area: Rect, buf: &mut Buffer) {
             buf.set_style(spot, theme.style(Key::UiSelection));
         }
     }
-    view::footer(buf, area, "enter tools · l messages · r restart · d off/on · a add · x remove · esc close", theme);
+    view::footer(buf, area, "enter tools · l messages · r restart · d off/on · a add · x remove · tab tasks · esc close", theme);
 }
 
 pub(super) fn popup(state: &State, area: Rect, buf: &mut Buffer) {

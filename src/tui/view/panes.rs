@@ -1,4 +1,4 @@
-//! Draws the chat, the events and the servers beside them.
+//! Draws the chat, the events, the tasks and the servers beside them.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -11,6 +11,7 @@ use crate::tui::events_pane::Entry;
 use crate::tui::layout::{Areas, text_area};
 use crate::tui::panels::Row;
 use crate::tui::panels::servers::{rank, short_row};
+use crate::tui::panels::tasks::rows as tasks;
 use crate::tui::state::{Focus, State};
 use crate::tui::status::thousands;
 use crate::tui::theme::{Icon, IconSet, Key};
@@ -57,6 +58,9 @@ pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
     view::title_right(buf, area, &right, key, "events".len() + 2, &state.theme);
     if let Some(inner) = areas.events {
         events(state, inner, buf);
+    }
+    if let Some(inner) = areas.tasks {
+        tasks(state, area, inner, buf);
     }
     if let Some(servers) = areas.servers {
         self::servers(state, area, servers, buf);
@@ -123,6 +127,39 @@ fn clock_time(at: Instant, timezone: &TimeZone) -> String {
 
 /// The servers below the events, under a line that carries their title.
 fn servers(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
+    let (ready, all) = state.servers.counts();
+    divider(state, side, inner, &format!("servers {ready}/{all}"), buf);
+    let mut rows: Vec<_> = state.servers.rows().iter().collect();
+    rows.sort_by_key(|server| rank(&server.status));
+    let row = |server: &&crate::domain::query::ServerStatus| short_row(server, state.now, &state.theme);
+    list(state, inner, &rows, row, buf);
+}
+
+/// The tasks below the events, the worst first, then the next ones due.
+fn tasks(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
+    divider(state, side, inner, &format!("tasks {}", thousands(state.tasks.total())), buf);
+    let width = usize::from(inner.width.saturating_sub(2));
+    let row = |task: &crate::domain::task::TaskRow| tasks::short_row(task, state.now, &state.theme, width);
+    list(state, inner, state.tasks.rows(), row, buf);
+}
+
+/// As many rows as fit; the last one tells how many do not.
+fn list<T>(state: &State, inner: Rect, rows: &[T], draw: impl Fn(&T) -> Row, buf: &mut Buffer) {
+    for (y, item) in (inner.top()..inner.bottom()).zip(rows) {
+        let mut line: Row = vec![(Key::UiText, " ".to_owned())];
+        let last = y + 1 == inner.bottom() && rows.len() > usize::from(inner.height);
+        if last {
+            let more = rows.len() - usize::from(inner.height) + 1;
+            line.push((Key::UiDim, format!("+{more} more")));
+        } else {
+            line.extend(draw(item));
+        }
+        view::row(buf, Rect { y, height: 1, ..inner }, &line, &state.theme);
+    }
+}
+
+/// The line over a list in the column, with its title.
+fn divider(state: &State, side: Rect, inner: Rect, title: &str, buf: &mut Buffer) {
     let theme = &state.theme;
     let y = inner.y.saturating_sub(1);
     let (left, across, right) = match theme.icons() {
@@ -139,21 +176,8 @@ fn servers(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
         };
         buf[(x, y)].set_symbol(symbol).set_style(style);
     }
-    let (ready, all) = state.servers.counts();
-    let title = Rect { x: side.x + 1, y, width: side.width.saturating_sub(2), height: 1 };
-    view::row(buf, title, &vec![(Key::UiTitle, format!(" servers {ready}/{all} "))], theme);
-    let mut rows: Vec<_> = state.servers.rows().iter().collect();
-    rows.sort_by_key(|server| rank(&server.status));
-    for (y, server) in (inner.top()..inner.bottom()).zip(&rows) {
-        let mut line: Row = vec![(Key::UiText, " ".to_owned())];
-        line.extend(short_row(server, state.now, theme));
-        let last = y + 1 == inner.bottom() && rows.len() > usize::from(inner.height);
-        if last {
-            let more = rows.len() - usize::from(inner.height) + 1;
-            line = vec![(Key::UiDim, format!(" and {more} more"))];
-        }
-        view::row(buf, Rect { y, height: 1, ..inner }, &line, theme);
-    }
+    let spot = Rect { x: side.x + 1, y, width: side.width.saturating_sub(2), height: 1 };
+    view::row(buf, spot, &vec![(Key::UiTitle, format!(" {title} "))], theme);
 }
 
 /// Where the cursor stands in the inputs of these panes.

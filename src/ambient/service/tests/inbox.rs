@@ -138,6 +138,7 @@ async fn only_what_failed_or_got_lost_is_sent_again() {
         task_id: None,
         firing_id: None,
         payload: serde_json::Value::Null,
+        simulated: false,
     };
     let commit = async |op| bench.log.commit(Vec::new(), Terms { ops: vec![op], ..Terms::default() }).await.unwrap();
     commit(Op::PutNotice { notice: Box::new(notice), at: START }).await;
@@ -145,7 +146,8 @@ async fn only_what_failed_or_got_lost_is_sent_again() {
     assert!(resend().await.unwrap_err().to_string().contains("on its way"));
     let claim = || Claim { owner: "o".into(), now: bench.clock.now(), lease: Duration::from_mins(1), limit: 1 };
     let store = bench.log.tasks();
-    let moved = |status| Op::NoticeMoved { notice_id: notice_id.clone(), status, next_at: None, error: Some("no credit".into()), receipt: None };
+    let moved =
+        |status| Op::NoticeMoved { notice_id: notice_id.clone(), status, next_at: None, error: Some("no credit".into()), receipt: None };
     assert_eq!(store.claim_notices(claim()).await.unwrap().len(), 1);
     commit(moved(DeliveryStatus::Failed)).await;
     assert!(store.claim_notices(claim()).await.unwrap().is_empty());

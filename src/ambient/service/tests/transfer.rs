@@ -54,7 +54,10 @@ async fn an_export_makes_the_same_tasks_elsewhere() {
     assert_eq!(there.iter().cloned().map(fold).collect::<Vec<_>>(), here.into_iter().map(fold).collect::<Vec<_>>());
     assert!(there[0].work.as_ref().unwrap().next_due.unwrap() > to.clock.now(), "planned from now on");
     assert_eq!((there[1].status, there[1].work.as_ref().unwrap().wake), (TaskStatus::Paused, None));
-    assert_eq!(exported(&to).await[1..].iter().map(|line| without_seq(line)).collect::<Vec<_>>(), lines[1..].iter().map(|line| without_seq(line)).collect::<Vec<_>>());
+    assert_eq!(
+        exported(&to).await[1..].iter().map(|line| without_seq(line)).collect::<Vec<_>>(),
+        lines[1..].iter().map(|line| without_seq(line)).collect::<Vec<_>>()
+    );
     let again = import(&to, &lines).await.unwrap();
     assert_eq!((again.tasks, again.events, again.skipped), (0, 0, 2), "what is there stays as it is");
 }
@@ -83,7 +86,13 @@ async fn a_bad_line_is_named_and_nothing_is_imported() {
     check(3, &lines[3].replace("task_created", "task_unheard_of"), 4, "no event").await;
     check(1, &lines[2], 2, "before the task's `task_created`").await;
     check(4, &lines[3], 5, "repeats the event").await;
-    check(2, r#"{"type":"chat","data":{"role":"user","status":"done"},"timestamp":"2026-01-01T00:00:00Z","id":"x"}"#, 3, "only `task_event`").await;
+    check(
+        2,
+        r#"{"type":"chat","data":{"role":"user","status":"done"},"timestamp":"2026-01-01T00:00:00Z","id":"x"}"#,
+        3,
+        "only `task_event`",
+    )
+    .await;
     let empty = bench();
     assert!(matches!(import(&empty, &[]).await, Err(Error::BadLine { line: 1, .. })));
 }
@@ -106,7 +115,8 @@ async fn an_imported_command_is_told() {
     let (from, to) = (bench(), bench());
     let source = json!({"command": ["/bin/df", "--output=pcent"]});
     let config = json!({"metric": "disk", "threshold": 90, "source": source});
-    let request = crate::ambient::spec::Request { task_type: "threshold_watch".into(), description: "disk".into(), config, ..Default::default() };
+    let request =
+        crate::ambient::spec::Request { task_type: "threshold_watch".into(), description: "disk".into(), config, ..Default::default() };
     from.make(&request).await;
     let imported = import(&to, &exported(&from).await).await.unwrap();
     assert!(imported.warnings.iter().any(|warning| warning.contains("/bin/df --output=pcent")), "{imported:?}");

@@ -1,6 +1,7 @@
 //! A real PostgreSQL server for tests, from the system's packages, in a folder of its own; it ends with its value.
 
 #![allow(dead_code, unreachable_pub, reason = "two test binaries use it, each a part of it")]
+#![allow(clippy::zombie_processes, reason = "each way out of the loop of a start waits for the process or keeps it")]
 
 use std::fs;
 use std::net::TcpListener;
