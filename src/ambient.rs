@@ -20,5 +20,7 @@ pub mod scheduler;
 pub mod service;
 pub mod spec;
 pub mod tell;
+#[cfg(test)]
+mod testing;
 pub mod tools;
 pub mod why;

@@ -243,6 +243,13 @@ impl Channels {
         }
     }
 
+    /// With `channel` in place of the one of its kind.
+    #[cfg(test)]
+    pub(crate) fn with(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.channels.insert(channel.kind(), channel);
+        self
+    }
+
     /// Where each channel stands.
     pub fn statuses(&self) -> &[ChannelStatus] {
         &self.statuses

@@ -161,8 +161,10 @@ impl Outbox {
                 None => ready.push(claimed),
             }
         }
-        if ready.len() >= COMBINE_MIN && combinable(&ready) {
-            return self.combine(&ready).await;
+        if ready.iter().filter(|claimed| combinable(claimed)).count() >= COMBINE_MIN {
+            let (crowd, rest): (Vec<_>, Vec<_>) = ready.into_iter().partition(combinable);
+            self.combine(&crowd).await;
+            ready = rest;
         }
         for claimed in ready {
             let Ok(_permit) = self.sending.acquire().await else { return };
@@ -338,11 +340,9 @@ fn is_program(notice: &Notice) -> bool {
     matches!(notice.channel, ChannelKind::Callback | ChannelKind::Webhook)
 }
 
-/// Whether these may become one: none was tried before, none is urgent, none is made of many already.
-fn combinable(group: &[ClaimedNotice]) -> bool {
-    group.iter().all(|claimed| {
-        let notice = &claimed.notice;
-        let many = notice.payload.get("digest").is_some();
-        claimed.attempt == 1 && !claimed.interrupted && !notice.simulated && notice.priority < 5 && !is_program(notice) && !many
-    })
+/// Whether a notice may go into one with others: it was not tried before, is not urgent, and is not made of many already.
+fn combinable(claimed: &ClaimedNotice) -> bool {
+    let notice = &claimed.notice;
+    let many = notice.payload.get("digest").is_some();
+    claimed.attempt == 1 && !claimed.interrupted && !notice.simulated && notice.priority < 5 && !is_program(notice) && !many
 }

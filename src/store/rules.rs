@@ -22,7 +22,8 @@ pub(super) fn put(
     active: bool,
 ) -> Due {
     let extra_at = if stored == seen { extra_at } else { earlier(stored, extra_at) };
-    Due { extra_at, wake: if active { earlier(next_due, extra_at) } else { None } }
+    // As `TaskWork::index` has it: nothing runs before `extra_at`, although an occurrence may be overdue by then.
+    Due { extra_at, wake: if active { extra_at.or(next_due) } else { None } }
 }
 
 /// What [`Op::Ask`](super::tasks::Op::Ask) leaves.
@@ -40,5 +41,21 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_runs_before_a_retry_although_an_occurrence_is_overdue() {
+        let at = |ms| Some(Instant::from_millis(ms));
+        let check = |extra, next, stored, seen, expected| assert_eq!(put(extra, next, stored, seen, true).wake, expected);
+        check(at(500), at(100), None, None, at(500));
+        check(None, at(100), None, None, at(100));
+        check(at(500), at(100), at(200), None, at(200));
+        check(None, at(100), at(200), at(200), at(100));
+        assert_eq!(put(at(500), at(100), None, None, false).wake, None);
     }
 }

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod awake;
 mod corpus;
 mod crash;
 mod exec;

@@ -13,7 +13,7 @@ use wakeful::domain::query::EventFilter;
 use wakeful::store::{EventLog, Options, StoreUrl};
 
 #[path = "../../src/store/postgres/tests/server.rs"]
-mod server;
+pub mod server;
 
 /// No healthy run comes near it.
 const LIMIT: Duration = Duration::from_mins(1);

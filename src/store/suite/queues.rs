@@ -199,6 +199,28 @@ pub(in crate::store) async fn an_interrupted_notice_says_so(store: &Store) {
     assert_eq!(store.next_notice_at().await.unwrap(), None);
 }
 
+pub(in crate::store) async fn a_notice_that_is_held_back_was_not_tried(store: &Store) {
+    ops(store, vec![tell("n", 3, 0)]).await.unwrap();
+    let held = notices(store, "one", 0).await.remove(0);
+    let back = Batch {
+        fences: vec![Fence::Notice(NoticeId::new("n"), held.epoch)],
+        ops: vec![Op::NoticeHeld {
+            notice_id: NoticeId::new("n"),
+            until: at(500),
+            reason: Some("quiet hours".to_owned()),
+            attempts: held.attempt - 1,
+        }],
+        ..Batch::default()
+    };
+    store.append(back.clone()).await.unwrap();
+    assert!(store.append(back).await.unwrap_err().is_fenced(), "it was let go");
+    let shown = store.deliveries(None, 9).await.unwrap().remove(0);
+    assert_eq!((shown.status, shown.attempts, shown.error.as_deref()), (DeliveryStatus::Queued, 0, Some("quiet hours")));
+    assert!(notices(store, "one", 499).await.is_empty());
+    let again = notices(store, "two", 500).await.remove(0);
+    assert_eq!((again.epoch, again.attempt, again.interrupted), (held.epoch + 1, 1, false));
+}
+
 pub(in crate::store) async fn a_notice_is_queued_once_and_shown_masked(store: &Store) {
     let other = Notice { channel: ChannelKind::Email, to: "anna@example.org".to_owned(), task_id: None, ..notice("mail", 3) };
     let put = Op::PutNotice { notice: Box::new(other), at: at(8_000) };

@@ -41,7 +41,7 @@ macro_rules! task_suite {
         $crate::store::suite::tasks::task_suite! { @$what queues $make;
             firings_come_by_urgency_then_age the_same_key_is_queued_once a_firing_is_tried_later_or_done
             full_queues_refuse_and_write_nothing a_notice_moves_through_the_outbox an_interrupted_notice_says_so
-            a_notice_is_queued_once_and_shown_masked the_newest_blobs_stay the_inbox_is_a_fold
+            a_notice_that_is_held_back_was_not_tried a_notice_is_queued_once_and_shown_masked the_newest_blobs_stay the_inbox_is_a_fold
             one_leads_until_it_resigns_or_its_lease_ends the_status_counts_everything events_of_one_stream_are_read
         }
     };
