@@ -61,14 +61,11 @@ impl Attend {
     }
 
     async fn test(&self, channel: Option<String>, to: Option<String>) -> Result<(), String> {
-        let kinds = match &channel {
-            Some(name) => vec![kind_named(name)?],
-            None => {
-                let configured = self.channels.statuses().iter().filter(|status| status.configured && status.kind != ChannelKind::Callback);
-                let named: Vec<_> =
-                    configured.map(|status| status.kind).filter(|kind| self.channels.default_receiver(*kind).is_some()).collect();
-                if named.is_empty() { vec![ChannelKind::Terminal] } else { named }
-            }
+        let kinds = if let Some(name) = &channel { vec![kind_named(name)?] } else {
+            let configured = self.channels.statuses().iter().filter(|status| status.configured && status.kind != ChannelKind::Callback);
+            let named: Vec<_> =
+                configured.map(|status| status.kind).filter(|kind| self.channels.default_receiver(*kind).is_some()).collect();
+            if named.is_empty() { vec![ChannelKind::Terminal] } else { named }
         };
         let now = self.clock.now();
         let (mut events, mut ops) = (Vec::new(), Vec::new());

@@ -224,12 +224,9 @@ impl Judge {
     async fn prompt(&self, spec: Option<&TaskSpec>, prompt: &str) -> Verdict {
         let title = spec.map_or_else(|| prompt.to_owned(), |spec| spec.description.clone());
         let limit = self.deps.options.prompt_timeout();
-        match tokio::time::timeout(limit, self.deps.prompter.run(title, prompt.to_owned())).await {
-            Ok(answered) => Verdict::answered(answered),
-            Err(_) => {
-                let reason = format!("the agent did not finish within {} s (`tasks.prompt_timeout_seconds`)", limit.as_secs());
-                Verdict { kind: InboxKind::Trouble, text: Some(reason.clone()), ..Verdict::plain(Decision::Ask, By::Rule, reason) }
-            }
+        if let Ok(answered) = tokio::time::timeout(limit, self.deps.prompter.run(title, prompt.to_owned())).await { Verdict::answered(answered) } else {
+            let reason = format!("the agent did not finish within {} s (`tasks.prompt_timeout_seconds`)", limit.as_secs());
+            Verdict { kind: InboxKind::Trouble, text: Some(reason.clone()), ..Verdict::plain(Decision::Ask, By::Rule, reason) }
         }
     }
 

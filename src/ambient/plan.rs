@@ -35,7 +35,7 @@ pub const BEAT: Duration = Duration::from_secs(15);
 /// Wall clock and monotonic clock may drift apart by so much between two beats.
 const DRIFT: Duration = Duration::from_secs(5);
 /// A beat that is later than this came from a program that stood still.
-const FROZEN: Duration = Duration::from_secs(60);
+const FROZEN: Duration = Duration::from_mins(1);
 
 /// Why a task cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -282,7 +282,7 @@ pub fn phase(task_id: &TaskId, period: Duration) -> Duration {
     part(hash(task_id), period)
 }
 
-/// FNV-1a with the last mixing of MurmurHash3, so that the low digits are spread evenly too.
+/// FNV-1a with the last mixing of `MurmurHash3`, so that the low digits are spread evenly too.
 fn hash(task_id: &TaskId) -> u64 {
     let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let mut hash = task_id.as_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold);

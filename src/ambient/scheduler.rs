@@ -38,7 +38,7 @@ use crate::store::{Error, EventLog};
 const CLAIM_MAX: usize = 256;
 
 /// Being away for less is not worth a line.
-const AWAY_TOLD: Duration = Duration::from_secs(60);
+const AWAY_TOLD: Duration = Duration::from_mins(1);
 
 /// The wait after the store failed; each further failure in a row waits that much longer, up to ten times.
 const STORE_RETRY: Duration = Duration::from_millis(500);

@@ -31,7 +31,7 @@ use crate::tools::local::{Definition, LocalTool};
 pub const TASKS: &str = "tasks";
 
 /// How long a preview may take: it looks at real pages.
-const PREVIEW_LIMIT: Duration = Duration::from_secs(60);
+const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 
 /// Events that a history tells where nobody says otherwise, and at most.
 const HISTORY_EVENTS: (usize, usize) = (20, 200);

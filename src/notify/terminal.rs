@@ -34,7 +34,7 @@ pub struct TerminalNote {
     pub body: String,
 }
 
-/// The notification of iTerm2, Windows Terminal, WezTerm, Ghostty and others: `ESC ] 9 ; text BEL`. Whatever the note
+/// The notification of iTerm2, Windows Terminal, `WezTerm`, Ghostty and others: `ESC ] 9 ; text BEL`. Whatever the note
 /// holds, the text is one line without control characters.
 pub fn osc9(note: &TerminalNote) -> String {
     let title = field(&note.title, TITLE_CHARS_MAX);

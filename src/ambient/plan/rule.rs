@@ -110,7 +110,7 @@ impl Rule {
         match self {
             Self::Grid { period_ms, .. } => Duration::from_millis(period_ms.unsigned_abs()),
             Self::Calendar(Calendar { dates: Dates::Every, .. }) | Self::Once(_) => DAY,
-            Self::Calendar(Calendar { dates: Dates::Weekdays(set), .. }) if set.count_ones() == 1 => DAY * 7,
+            Self::Calendar(Calendar { dates: Dates::Weekdays(set), .. }) if set.is_power_of_two() => DAY * 7,
             Self::Calendar(_) => {
                 let mut at = self.next_after(around);
                 let mut gap = Duration::MAX;

@@ -115,5 +115,5 @@ fn low(set: u64) -> u32 {
 }
 
 fn high(set: u64) -> u32 {
-    63 - set.leading_zeros()
+    set.ilog2()
 }

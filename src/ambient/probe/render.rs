@@ -15,7 +15,7 @@ use crate::net::fetch::Fetched;
 const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
 /// The longest that a page may take to be rendered.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is read of a rendered page, in bytes.
 const PAGE_BYTES_MAX: u64 = 8 << 20;

@@ -99,13 +99,10 @@ impl Runner {
     async fn look(&self, task: &Claimed, ticket: &Ticket, now: Instant) -> Result<Finding, Fault> {
         let look = Look { spec: task.spec.clone(), state: task.work.state.clone(), due: ticket.due, now };
         let limit = self.deps.options.run_timeout();
-        match tokio::time::timeout(limit, self.deps.probe.look(look)).await {
-            Ok(looked) => looked,
-            Err(_) => {
-                let message =
-                    format!("the run took longer than {} s and was given up; `tasks.run_timeout_seconds` allows more", limit.as_secs());
-                Err(Fault { message, retry_at: None })
-            }
+        if let Ok(looked) = tokio::time::timeout(limit, self.deps.probe.look(look)).await { looked } else {
+            let message =
+                format!("the run took longer than {} s and was given up; `tasks.run_timeout_seconds` allows more", limit.as_secs());
+            Err(Fault { message, retry_at: None })
         }
     }
 

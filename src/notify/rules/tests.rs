@@ -65,7 +65,7 @@ fn whatever_the_clock_does_the_silence_ends_at_its_first_free_moment() {
             if start < end { (start..end).contains(&now) } else { now >= start || now < end }
         };
         let expected = (minute..).find(|minute| !silent(*minute)).filter(|free| *free != minute);
-        let found = rule.hold_until(Instant::from_millis(minute * 60_000), 1).map(|until| until.as_millis());
+        let found = rule.hold_until(Instant::from_millis(minute * 60_000), 1).map(crate::domain::clock::Instant::as_millis);
         proptest::prop_assert_eq!(found, expected.map(|free| free * 60_000));
     });
 }

@@ -74,10 +74,7 @@ impl Sets {
 
     /// The occurrences among the steps of a walk.
     pub(super) fn due(&self, ticks: &[Tick]) -> Vec<Instant> {
-        let is_due = |tick: &&Tick| match self.stated {
-            true => (self.has(tick.local) && !tick.again) || tick.skipped.iter().any(|local| self.has(*local)),
-            false => self.has(tick.local),
-        };
+        let is_due = |tick: &&Tick| if self.stated { (self.has(tick.local) && !tick.again) || tick.skipped.iter().any(|local| self.has(*local)) } else { self.has(tick.local) };
         ticks.iter().filter(is_due).map(|tick| tick.at).collect()
     }
 }
@@ -188,12 +185,9 @@ impl Model {
             CatchUp::Latest if !last => false,
             CatchUp::Latest if self.once => true,
             CatchUp::Latest if self.list.get(index + 1).is_some_and(|newer| *newer <= now) => false,
-            CatchUp::Latest => match &self.digest_zone {
-                Some(zone) => zone.to_datetime(self.list[index].timestamp()).date() == zone.to_datetime(back.timestamp()).date(),
-                None => {
-                    let age = back.since(self.list[index]);
-                    age < self.period && age < Duration::from_hours(12)
-                }
+            CatchUp::Latest => if let Some(zone) = &self.digest_zone { zone.to_datetime(self.list[index].timestamp()).date() == zone.to_datetime(back.timestamp()).date() } else {
+                let age = back.since(self.list[index]);
+                age < self.period && age < Duration::from_hours(12)
             },
         }
     }

@@ -102,7 +102,7 @@ fn case(index: u64, wall: &Wall, sizes: &Sizes) -> Case {
     match index % 10 {
         // A morning's digest or a reminder, each day; a tenth of them through all the years.
         0 => {
-            let whole = sizes.dense || index % 100 == 0;
+            let whole = sizes.dense || index.is_multiple_of(100);
             let due = wall.stated(hour, minute, |_| true);
             let (due, bounds) = if whole { (due, json!({})) } else { (within(due), bounds) };
             let mut config = json!({"news_urls": ["https://example.com"], "hour": hour, "minute": minute});
