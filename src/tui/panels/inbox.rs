@@ -31,8 +31,8 @@ pub struct InboxPanel {
     pub notice: usize,
     /// The entry that is read, and rows above the window.
     pub reading: Option<(InboxId, usize)>,
-    /// Whether a time to sleep is being chosen.
-    pub snoozing: bool,
+    /// The entry for which a time to sleep is being chosen.
+    pub snoozing: Option<InboxId>,
     /// Whether an answer ever came.
     pub known: bool,
     /// Whether an answer would tell something new.
@@ -225,11 +225,11 @@ pub fn snooze_until(key: char, now: Instant, timezone: &TimeZone) -> Option<(Ins
     let local = now.timestamp().to_zoned(timezone.clone());
     let at = |zoned: jiff::Zoned| Instant::from_millis(zoned.timestamp().as_millisecond());
     match key {
-        '1' => Some((now.plus(Duration::from_secs(3_600)), "for an hour")),
+        '1' => Some((now.plus(Duration::from_hours(1)), "for an hour")),
         '2' => {
             let evening = local.with().time(time(20, 0, 0, 0)).build().ok()?;
             // Late in the evening "tonight" is later still.
-            let tonight = if evening > local { at(evening) } else { now.plus(Duration::from_secs(3 * 3_600)) };
+            let tonight = if evening > local { at(evening) } else { now.plus(Duration::from_hours(3)) };
             Some((tonight, "until tonight"))
         }
         '3' => {

@@ -32,7 +32,7 @@ const NAMED_MAX: usize = 4;
 const LOOK_FIRST: Duration = Duration::from_secs(2);
 
 /// And the further ones at the longest this far apart.
-const LOOK_LAST: Duration = Duration::from_secs(60);
+const LOOK_LAST: Duration = Duration::from_mins(1);
 
 /// What an empty panel offers: one of each kind of request.
 pub const EXAMPLES: [&str; 3] = [

@@ -361,7 +361,7 @@ fn keys_of_the_inbox_send_commands() {
     check(&mut script, &["-"], InboxCommand::Feedback { item: "i1".into(), fewer: true });
     check(&mut script, &["+"], InboxCommand::Feedback { item: "i1".into(), fewer: false });
     check(&mut script, &["u"], InboxCommand::Unread("i1".into()));
-    let until = script.state.now.plus(std::time::Duration::from_secs(3_600));
+    let until = script.state.now.plus(std::time::Duration::from_hours(1));
     check(&mut script, &["s", "1"], InboxCommand::Snooze { item: "i1".into(), until });
     check(&mut script, &["e"], InboxCommand::Archive("i1".into()));
     script.feed_system(InboxEvent::Archived { item_id: "i1".into() });

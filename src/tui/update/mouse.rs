@@ -174,7 +174,8 @@ fn overlay_click(state: &mut State, areas: &Areas, position: Position) -> Vec<Ef
         match state.overlay {
             Some(Overlay::Tasks) => tasks::click(state, at),
             Some(Overlay::Inbox) => {
-                if state.inbox.choose(at) {
+                let again = state.inbox.choose(at);
+                if again {
                     return inbox::key(state, &crossterm::event::KeyCode::Enter.into(), Some(crate::tui::keymap::Action::InboxOpen));
                 }
             }
