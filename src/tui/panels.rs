@@ -171,7 +171,8 @@ pub fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     if lines.len() > lines_max {
         lines.truncate(lines_max);
         if let Some(last) = lines.last_mut() {
-            *last = columns(&format!("{last}……"), (last.width() + 1).min(width)).trim_end().to_owned();
+            let cut = columns(&format!("{last}……"), (last.width() + 1).min(width));
+            cut.trim_end().clone_into(last);
         }
     }
     lines

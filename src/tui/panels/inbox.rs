@@ -31,8 +31,8 @@ pub struct InboxPanel {
     pub notice: usize,
     /// The entry that is read, and rows above the window.
     pub reading: Option<(InboxId, usize)>,
-    /// Whether a time to sleep is being chosen.
-    pub snoozing: bool,
+    /// The entry for which a time to sleep is being chosen.
+    pub snoozing: Option<InboxId>,
     /// Whether an answer ever came.
     pub known: bool,
     /// Whether an answer would tell something new.

@@ -114,7 +114,7 @@ pub fn edit_line(spec: &TaskSpec) -> String {
         // Line breaks cannot stand in a command.
         let value = clean_line(value);
         let quoted = shlex::try_quote(&value).map(std::borrow::Cow::into_owned).unwrap_or_default();
-        out.push_str(&format!(" {name}={quoted}"));
+        out.extend([" ", name, "=", quoted.as_str()]);
     };
     put("description", &spec.description);
     let config = serde_json::to_value(&spec.kind).ok().and_then(|mut value| value.get_mut("config").map(Value::take));

@@ -15,6 +15,7 @@ use crate::tui::msg::{Answer, Msg};
 use crate::tui::tests::Script;
 
 /// A task of `kind` with `config`.
+#[expect(clippy::needless_pass_by_value, reason = "a literal is handed over")]
 pub(crate) fn spec(id: &str, kind: &str, config: Value, description: &str, created: Instant) -> TaskSpec {
     let value = json!({"task_id": id, "task_type": kind, "config": config, "description": description, "user_id": "default",
         "created_at": created.to_string()});
@@ -50,6 +51,7 @@ impl Script {
         self.state.now.plus(Duration::from_secs(seconds))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows take it as it is")]
     fn last(&self, seconds: i64, outcome: Outcome, fired: bool, note: &str) -> Option<LastRun> {
         Some(LastRun { at: self.ago(seconds), outcome, fired, note: note.into(), duration_ms: 41 })
     }
@@ -107,6 +109,7 @@ impl Script {
         vec![monitor, threshold, standup, digest, broken, failing]
     }
 
+    #[expect(clippy::unused_self, reason = "beside the rows it belongs to")]
     pub(crate) fn status(&self, tasks: u64) -> AmbientStatus {
         AmbientStatus {
             leading: true,

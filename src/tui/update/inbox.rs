@@ -23,11 +23,11 @@ fn send(command: InboxCommand) -> Vec<Effect> {
 
 /// Takes a key of the inbox.
 pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
-    if action == Some(Action::Interrupt) && std::mem::take(&mut state.inbox.snoozing) {
+    if action == Some(Action::Interrupt) && state.inbox.snoozing.take().is_some() {
         return Vec::new();
     }
-    if state.inbox.snoozing {
-        return snooze(state, key);
+    if let Some(item) = state.inbox.snoozing.clone() {
+        return snooze(state, key, item);
     }
     let Some(action) = action else { return Vec::new() };
     match action {
@@ -80,7 +80,7 @@ fn chosen(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::InboxSnooze => {
-            state.inbox.snoozing = true;
+            state.inbox.snoozing = Some(item);
             Vec::new()
         }
         Action::InboxArchive => {
@@ -121,18 +121,17 @@ fn source(state: &mut State) -> Vec<Effect> {
 }
 
 /// The question until when.
-fn snooze(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
-    let item = state.inbox.current().map(|row| row.item.item_id.clone());
-    match (key.code, item) {
-        (KeyCode::Char(digit), Some(item)) => {
+fn snooze(state: &mut State, key: &KeyEvent, item: InboxId) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Char(digit) => {
             let Some((until, words)) = snooze_until(digit, state.now, &state.surroundings.timezone) else { return Vec::new() };
-            state.inbox.snoozing = false;
+            state.inbox.snoozing = None;
             state.inbox.reading = None;
             state.note(Tone::Plain, format!("out of sight {words}"));
             send(InboxCommand::Snooze { item, until })
         }
-        (KeyCode::Esc, _) | (_, None) => {
-            state.inbox.snoozing = false;
+        KeyCode::Esc => {
+            state.inbox.snoozing = None;
             Vec::new()
         }
         _ => Vec::new(),

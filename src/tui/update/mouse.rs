@@ -173,10 +173,12 @@ fn overlay_click(state: &mut State, areas: &Areas, position: Position) -> Vec<Ef
     if let Some(at) = view::listed_at(state, area, row) {
         match state.overlay {
             Some(Overlay::Tasks) => tasks::click(state, at),
-            Some(Overlay::Inbox)
-                if state.inbox.choose(at) => {
+            Some(Overlay::Inbox) => {
+                let again = state.inbox.choose(at);
+                if again {
                     return inbox::key(state, &crossterm::event::KeyCode::Enter.into(), Some(crate::tui::keymap::Action::InboxOpen));
                 }
+            }
             _ => {}
         }
         return Vec::new();

@@ -36,7 +36,7 @@ pub(super) fn open_tab(state: &mut State, tab: &Overlay) {
         Overlay::Tasks => open(state, ""),
         Overlay::Inbox | Overlay::Notices => {
             state.inbox.reading = None;
-            state.inbox.snoozing = false;
+            state.inbox.snoozing = None;
             state.inbox.stale = true;
             state.inbox.choose(0);
             state.overlay = Some(tab.clone());

@@ -666,7 +666,7 @@ fn facts(script: &Script) -> Vec<String> {
         format!("server {}", state.servers.selected),
         format!("task {:?}", state.tasks.current().map(|row| row.spec.task_id.to_string())),
         format!("entry {:?} notice {}", state.inbox.current().map(|row| row.item.item_id.to_string()), state.inbox.notice),
-        format!("deleting {} snoozing {}", state.tasks.deleting.is_some(), state.inbox.snoozing),
+        format!("deleting {} snoozing {}", state.tasks.deleting.is_some(), state.inbox.snoozing.is_some()),
         format!("task filter typing {}", state.tasks.typing.is_some()),
         format!("armed {}", state.quit_until.is_some()),
         format!("rewind {}", state.rewind_until.is_some()),

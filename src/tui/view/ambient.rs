@@ -139,10 +139,10 @@ pub(super) fn tasks(state: &State, area: Rect, buf: &mut Buffer) -> Option<Posit
         let (mark, key, note) = rows::last_of(task);
         let mark = mark.map_or_else(String::new, |mark| format!("{} ", theme.icon(mark)));
         let reason = task.status_reason.as_deref().map(clean_line).filter(|reason| !reason.is_empty());
-        let last = reason.map_or(note, |reason| format!("{}: {reason}", task.status.as_str()));
+        let words = reason.map_or(note, |reason| format!("{}: {reason}", task.status.as_str()));
         let foot = Rect { y: inner.bottom() - 2, height: 2, ..inner };
         let about = vec![(Key::UiDim, rows::counts(task, theme))];
-        draw_rows(state, foot, &[vec![(key, mark), (Key::UiPopup, last)], about], buf);
+        draw_rows(state, foot, &[vec![(key, mark), (Key::UiPopup, words)], about], buf);
     }
     caret
 }
@@ -219,7 +219,7 @@ pub(crate) fn inbox_last(state: &State, inner: Rect) -> usize {
 pub(super) fn inbox(state: &State, area: Rect, buf: &mut Buffer) {
     let inner = boxed(state, area, buf);
     let theme = &state.theme;
-    if state.inbox.snoozing {
+    if state.inbox.snoozing.is_some() {
         let text = " out of sight until when? 1 an hour · 2 tonight · 3 tomorrow 8 · esc ";
         view::footer_row(buf, area, &vec![(Key::StatusWarn, text.to_owned())], theme);
     } else if state.inbox.rows().is_empty() {

@@ -49,10 +49,12 @@ fn whole_seconds(left: Duration) -> u64 {
 /// How long until [`countdown`] reads differently.
 fn until_change(left: Duration) -> Duration {
     let seconds = whole_seconds(left);
-    let unit = match seconds {
-        0..=MINUTE => 1,
-        0..=DAYS_FROM => MINUTE,
-        _ => DAY,
+    let unit = if seconds <= MINUTE {
+        1
+    } else if seconds <= DAYS_FROM {
+        MINUTE
+    } else {
+        DAY
     };
     let next = Duration::from_secs(seconds.div_ceil(unit).saturating_sub(1).saturating_mul(unit));
     left.saturating_sub(next)
