@@ -91,8 +91,8 @@ fn bad_input_names_the_field_and_makes_nothing() {
     refused(&["add", "schedule", "x", "--cron", "99 * * * *"], 2, "config.cron");
     refused(&["add", "schedule", "x", "--at", "27:00"], 2, "config.hour");
     refused(&["add", "schedule", "x", "--at", "9", "--timezone", "Mars/Base"], 2, "config.timezone");
-    refused(&["add", "schedule", "x", "--config", "{\"type\":"], 2, "config");
-    refused(&["add", "schedule", "x", "--config", "@nosuch.json"], 2, "nosuch.json");
+    refused(&["add", "schedule", "x", "--task-config", "{\"type\":"], 2, "config");
+    refused(&["add", "schedule", "x", "--task-config", "@nosuch.json"], 2, "nosuch.json");
     refused(&["add", "news_digest", "x", "--every", "1h"], 2, "--at");
     refused(&["add", "schedule", "x", "--at", "9", "--sms", "nonsense"], 2, "config.notification");
     refused(&["show", "nosuch"], 1, "no task `nosuch`");

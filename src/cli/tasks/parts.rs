@@ -47,10 +47,10 @@ fn read(text: &str) -> Result<Value, Stop> {
     let text = match text.strip_prefix('@') {
         None => text.to_owned(),
         Some(path) => {
-            let failed = |error: std::io::Error| Stop::Usage(format!("--config: could not read `{path}`: {error}"));
+            let failed = |error: std::io::Error| Stop::Usage(format!("--task-config: could not read `{path}`: {error}"));
             let meta = std::fs::metadata(path).map_err(failed)?;
             if meta.len() > FILE_BYTES_MAX {
-                return Err(Stop::Usage(format!("--config: `{path}` is longer than {FILE_BYTES_MAX} bytes")));
+                return Err(Stop::Usage(format!("--task-config: `{path}` is longer than {FILE_BYTES_MAX} bytes")));
             }
             std::fs::read_to_string(path).map_err(failed)?
         }
