@@ -28,3 +28,4 @@ mod store;
 mod support;
 mod tasks;
 mod tidy;
+mod watch;

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 #[path = "../support/model.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use other parts")]
 pub mod model;
+#[path = "../support/outside.rs"]
+pub mod outside;
 #[path = "../support/pty.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use other parts")]
 pub mod pty;
