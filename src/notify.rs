@@ -146,7 +146,7 @@ pub const KINDS: [ChannelKind; 7] = [
 
 /// One channel of each kind: the real one, or its stand-in.
 pub struct Channels {
-    channels: BTreeMap<ChannelKind, Arc<dyn Channel>>,
+    by_kind: BTreeMap<ChannelKind, Arc<dyn Channel>>,
     statuses: Vec<ChannelStatus>,
     secrets: Vec<String>,
     terminal: Arc<Terminal>,
@@ -217,7 +217,7 @@ impl Channels {
                 ChannelKind::Ntfy => ntfy::build(&mut parts),
                 ChannelKind::Desktop => desktop::build(&mut parts),
                 ChannelKind::Terminal => Ok(Built::Real(Arc::<Terminal>::clone(&terminal), "bell and OSC 9".to_owned())),
-                ChannelKind::Callback => hook::build_callback(&mut parts),
+                ChannelKind::Callback => Ok(hook::build_callback(&mut parts)),
             }?;
             let built = if options.simulate { Built::Missing("`notify.simulate` is set".to_owned()) } else { built };
             let (channel, configured, note) = match built {
@@ -231,12 +231,12 @@ impl Channels {
         }
         let Parts { warnings, secrets, .. } = parts;
         let secrets = Censor::worth_hiding(secrets);
-        Ok((Self { channels, statuses, secrets, terminal, defaults: options.receivers() }, warnings))
+        Ok((Self { by_kind: channels, statuses, secrets, terminal, defaults: options.receivers() }, warnings))
     }
 
     /// The channel of this kind.
     pub fn get(&self, kind: ChannelKind) -> Arc<dyn Channel> {
-        match self.channels.get(&kind) {
+        match self.by_kind.get(&kind) {
             Some(channel) => Arc::clone(channel),
             // Built for every kind above; a stand-in is the safe answer all the same.
             None => Arc::new(Simulated::new(kind, "not built".to_owned())),

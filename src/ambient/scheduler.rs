@@ -120,12 +120,12 @@ impl Scheduler {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(ended) = self.ended.recv() => self.settle(ended),
+                Some(ended) = self.ended.recv() => self.settle(&ended),
                 () = self.deps.nudges.task_waits() => {}
                 () = tokio::time::sleep(wait) => {}
             }
             while let Ok(ended) = self.ended.try_recv() {
-                self.settle(ended);
+                self.settle(&ended);
             }
         }
         for (_, cancel) in self.held.values() {
@@ -197,7 +197,7 @@ impl Scheduler {
         });
     }
 
-    fn settle(&mut self, ended: Ended) {
+    fn settle(&mut self, ended: &Ended) {
         if self.held.get(&ended.task_id).is_some_and(|(epoch, _)| *epoch == ended.epoch) {
             self.held.remove(&ended.task_id);
         }

@@ -44,6 +44,7 @@ type Handled = BoxFuture<'static, Result<Reply, Problem>>;
 
 /// The tools, as `tools::local::catalog` gives those of a server. Without a previewer, `preview_background_task` tells
 /// only when the task would be due.
+#[expect(clippy::needless_pass_by_value, reason = "the tools keep it")]
 pub fn catalog(service: &TaskService, previewer: Option<Arc<dyn Previewer>>) -> (ServerName, Vec<Arc<dyn Tool>>) {
     let of = |definition: &Definition, parameters: Arguments, handle: fn(TaskService, Arguments) -> Handled| {
         tool(service, definition, parameters, handle)

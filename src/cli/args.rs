@@ -48,6 +48,7 @@ pub struct ScreenArgs {
 
 /// What wakeful can do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the program runs")]
 pub enum Command {
     /// Ask once, print the answer
     Exec(ExecArgs),

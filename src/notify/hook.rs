@@ -43,9 +43,9 @@ pub(super) fn build_webhook(parts: &mut Parts<'_>) -> Result<Built, OptionsError
     Ok(build(parts, ChannelKind::Webhook, secret, "`WAKEFUL_WEBHOOK_SECRET`"))
 }
 
-pub(super) fn build_callback(parts: &mut Parts<'_>) -> Result<Built, OptionsError> {
+pub(super) fn build_callback(parts: &mut Parts<'_>) -> Built {
     let secret = parts.secret(parts.options.callback.secret.as_ref(), "WAKEFUL_CALLBACK_SECRET");
-    Ok(build(parts, ChannelKind::Callback, secret, "`WAKEFUL_CALLBACK_SECRET`"))
+    build(parts, ChannelKind::Callback, secret, "`WAKEFUL_CALLBACK_SECRET`")
 }
 
 fn build(parts: &Parts<'_>, kind: ChannelKind, secret: Option<SecretString>, variable: &str) -> Built {

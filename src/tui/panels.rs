@@ -172,7 +172,7 @@ pub fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<String> {
         lines.truncate(lines_max);
         if let Some(last) = lines.last_mut() {
             let cut = columns(&format!("{last}……"), (last.width() + 1).min(width));
-            cut.trim_end().clone_into(last);
+            *last = cut.trim_end().to_owned();
         }
     }
     lines

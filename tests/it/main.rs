@@ -29,3 +29,4 @@ mod store;
 mod support;
 mod tasks;
 mod tidy;
+mod watch;

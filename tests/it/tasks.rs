@@ -45,7 +45,7 @@ fn a_task_lives_at_the_shell() {
     assert!(empty.out.is_empty() && empty.err.contains("no tasks yet"), "{}{}", empty.out, empty.err);
     let made = check(&home, &ADD, 0);
     assert!(made.out.starts_with("created ") && made.out.contains("watch AI, every 30 min"), "{}", made.out);
-    assert!(made.err.contains("nothing runs the tasks right now"), "{}", made.err);
+    assert!(made.err.contains("no wakeful is known to run the tasks"), "{}", made.err);
     let rows = json(&home, &["tasks", "--json"]);
     let id = rows[0]["task_id"].as_str().unwrap().to_owned();
     let config = json!({"urls": ["https://techcrunch.com"], "keywords": ["AI"], "check_interval_minutes": 30,
@@ -91,8 +91,8 @@ fn bad_input_names_the_field_and_makes_nothing() {
     refused(&["add", "schedule", "x", "--cron", "99 * * * *"], 2, "config.cron");
     refused(&["add", "schedule", "x", "--at", "27:00"], 2, "config.hour");
     refused(&["add", "schedule", "x", "--at", "9", "--timezone", "Mars/Base"], 2, "config.timezone");
-    refused(&["add", "schedule", "x", "--with", "{\"type\":"], 2, "config");
-    refused(&["add", "schedule", "x", "--with", "@nosuch.json"], 2, "nosuch.json");
+    refused(&["add", "schedule", "x", "--task-config", "{\"type\":"], 2, "config");
+    refused(&["add", "schedule", "x", "--task-config", "@nosuch.json"], 2, "nosuch.json");
     refused(&["add", "news_digest", "x", "--every", "1h"], 2, "--at");
     refused(&["add", "schedule", "x", "--at", "9", "--sms", "nonsense"], 2, "config.notification");
     refused(&["show", "nosuch"], 1, "no task `nosuch`");

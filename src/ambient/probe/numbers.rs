@@ -60,13 +60,13 @@ fn normalise(body: &str, decimal: Option<char>) -> String {
     let body: String = body.chars().filter(|ch| *ch != '\'').collect();
     let (dots, commas) = (body.matches('.').count(), body.matches(',').count());
     let decimal = decimal.or_else(|| match (dots, commas) {
-        (0, 0) => None,
         (0, 1) => {
             let (head, tail) = body.split_once(',').unwrap_or_default();
             let thousands = tail.len() == 3 && (1..=3).contains(&head.len()) && head != "0";
             (!thousands).then_some(',')
         }
         (1, 0) => Some('.'),
+        // No sign at all, or one that comes more than once: it parts thousands.
         (0, _) | (_, 0) => None,
         _ => body.chars().rev().find(|ch| matches!(ch, '.' | ',')),
     });

@@ -12,8 +12,8 @@ const URL_MAX: usize = 2_048;
 
 /// An address of the web; `https://` is put before one that names no scheme.
 pub(super) fn url(field: &str, given: &str) -> Result<String, SpecError> {
-    let bad = |reason: &str, hint: &str| Err(SpecError::new(field, format!("`{}` {reason}", suggest::shown(given)), hint));
     const EXAMPLE: &str = "give an address such as https://example.com/news";
+    let bad = |reason: &str, hint: &str| Err(SpecError::new(field, format!("`{}` {reason}", suggest::shown(given)), hint));
     if given.len() > URL_MAX {
         return bad("is too long for an address", "give at most 2,048 bytes");
     }

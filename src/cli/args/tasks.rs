@@ -115,7 +115,8 @@ pub struct UpdateArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Parts {
     /// The config as JSON, or `@FILE` that holds it; flags go over it
-    #[arg(long = "with", value_name = "JSON|@FILE", id = "with")]
+    // Not `--config`: that is the program's own config file, on every command.
+    #[arg(long = "task-config", id = "task_config", value_name = "JSON|@FILE")]
     pub config: Option<String>,
     /// A page or feed to look at; several times for several
     #[arg(long = "url", value_name = "URL")]

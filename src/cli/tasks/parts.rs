@@ -47,10 +47,10 @@ fn read(text: &str) -> Result<Value, Stop> {
     let text = match text.strip_prefix('@') {
         None => text.to_owned(),
         Some(path) => {
-            let failed = |error: std::io::Error| Stop::Usage(format!("--with: could not read `{path}`: {error}"));
+            let failed = |error: std::io::Error| Stop::Usage(format!("--task-config: could not read `{path}`: {error}"));
             let meta = std::fs::metadata(path).map_err(failed)?;
             if meta.len() > FILE_BYTES_MAX {
-                return Err(Stop::Usage(format!("--with: `{path}` is longer than {FILE_BYTES_MAX} bytes")));
+                return Err(Stop::Usage(format!("--task-config: `{path}` is longer than {FILE_BYTES_MAX} bytes")));
             }
             std::fs::read_to_string(path).map_err(failed)?
         }
@@ -215,7 +215,7 @@ pub(in crate::cli) fn duration(flag: &str, text: &str) -> Result<Duration, Stop>
 /// A whole number of minutes where it is one.
 fn minutes(time: Duration) -> Value {
     let seconds = time.as_secs_f64();
-    if time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(60) { (time.as_secs() / 60).into() } else { (seconds / 60.0).into() }
+    if time.subsec_nanos() == 0 && time.as_secs() % 60 == 0 { (time.as_secs() / 60).into() } else { (seconds / 60.0).into() }
 }
 
 fn time_of_day(text: &str) -> Result<(u8, u8), Stop> {
