@@ -246,7 +246,7 @@ impl Channels {
     /// With `channel` in place of the one of its kind.
     #[cfg(test)]
     pub(crate) fn with(mut self, channel: Arc<dyn Channel>) -> Self {
-        self.channels.insert(channel.kind(), channel);
+        self.by_kind.insert(channel.kind(), channel);
         self
     }
 

@@ -167,7 +167,8 @@ impl Judge {
 
     async fn judge(&self, claimed: &ClaimedFiring) -> Result<(), Error> {
         let firing = &claimed.firing;
-        let row = self.row(&firing.feedback.task_id).await?;
+        // Another program may name a task of ours: it does not get the task's trust, budget or channel by that.
+        let row = if firing.origin == Origin::Task { self.row(&firing.feedback.task_id).await? } else { None };
         let spec = row.as_ref().map(|row| &row.spec);
         let clock = tokio::time::Instant::now();
         let rule = rule::rule(spec, firing, self.deps.triage.is_able(), over_budget(row.as_ref()));
@@ -224,7 +225,9 @@ impl Judge {
     async fn prompt(&self, spec: Option<&TaskSpec>, prompt: &str) -> Verdict {
         let title = spec.map_or_else(|| prompt.to_owned(), |spec| spec.description.clone());
         let limit = self.deps.options.prompt_timeout();
-        if let Ok(answered) = tokio::time::timeout(limit, self.deps.prompter.run(title, prompt.to_owned())).await { Verdict::answered(answered) } else {
+        if let Ok(answered) = tokio::time::timeout(limit, self.deps.prompter.run(title, prompt.to_owned())).await {
+            Verdict::answered(answered)
+        } else {
             let reason = format!("the agent did not finish within {} s (`tasks.prompt_timeout_seconds`)", limit.as_secs());
             Verdict { kind: InboxKind::Trouble, text: Some(reason.clone()), ..Verdict::plain(Decision::Ask, By::Rule, reason) }
         }

@@ -34,6 +34,9 @@ use crate::tools::ToolBox;
 
 pub use numbers::read_number;
 
+/// The kinds of blobs that a look is compared with.
+pub const COMPARED: [&str; 2] = [store::BASELINE, store::SAMPLE];
+
 /// Looks at all kinds. Cheap to clone.
 #[derive(Clone)]
 pub struct Probes {

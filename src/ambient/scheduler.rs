@@ -209,7 +209,7 @@ impl Scheduler {
     /// Compares the clocks; the time.
     async fn take_beat(&mut self) -> Result<Instant, Error> {
         let (now, mono) = (self.deps.clock.now(), self.started.elapsed());
-        match self.beat.replace((now, mono)) {
+        match self.beat {
             None => {
                 // What was due before the program began was missed while it was off.
                 if let Some(due) = self.deps.log.tasks().next_task_at().await?.filter(|due| now.since(*due) > self.deps.limits.on_time) {
@@ -222,6 +222,8 @@ impl Scheduler {
                 None => {}
             },
         }
+        // Only now: a store that could not be asked at the start is asked again.
+        self.beat = Some((now, mono));
         Ok(now)
     }
 

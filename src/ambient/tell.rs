@@ -141,10 +141,8 @@ pub fn receiver(to: &task::Notification) -> Option<(ChannelKind, String)> {
         NotifyMethod::SendSms => named(ChannelKind::Sms, &to.phone_number),
         NotifyMethod::SendEmail => named(ChannelKind::Email, &to.email),
         NotifyMethod::Webhook => named(ChannelKind::Webhook, &to.url),
-        NotifyMethod::Ntfy => to.topic.as_ref().map(|topic| {
-            let server = to.url.as_deref().map(|url| url.trim_end_matches('/'));
-            (ChannelKind::Ntfy, server.map_or_else(|| topic.clone(), |server| format!("{server}/{topic}")))
-        }),
+        // The server is that of `[notify.ntfy]`: a task may not send the token elsewhere.
+        NotifyMethod::Ntfy => named(ChannelKind::Ntfy, &to.topic),
         NotifyMethod::Desktop => Some((ChannelKind::Desktop, "desktop".to_owned())),
         NotifyMethod::None => None,
     }

@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt};
 use crate::agent::EngineHandle;
 use crate::ambient::options::Price;
 use crate::ambient::ports::{Answered, Prompter};
-use crate::domain::command::{Command, Decision, Delivery, SessionOptions};
+use crate::domain::command::{ApprovalMode, Command, Decision, Delivery, SessionOptions};
 use crate::domain::event::{ApprovalStatus, ChatStatus, EventBody, TurnEnd, TurnEvent};
 use crate::domain::ids::{MessageId, SessionId};
 use crate::domain::message::Role;
@@ -43,13 +43,19 @@ impl EnginePrompter {
         };
         let filter = EventFilter { session: Some(session.clone()), ..EventFilter::default() };
         let mut feed = self.log.follow_all(filter, after);
-        let options = SessionOptions { title: Some(format!("⏰ {title}")), ..SessionOptions::default() };
+        let options = SessionOptions {
+            title: Some(format!("⏰ {title}")),
+            // Nobody watches: whatever the user's own mode, only what reads runs unasked.
+            mode: Some(ApprovalMode::AutoRead),
+            ..SessionOptions::default()
+        };
         let made = self.engine.handle(Command::NewSession { session: session.clone(), options });
         let message_id = MessageId::generate();
         let submit = Command::Submit { session: session.clone(), message_id, text: prompt, delivery: Delivery::Queue };
         if let Err(error) = made.and_then(|()| self.engine.handle(submit)) {
             return failed(error.to_string(), &session);
         }
+        let mut working = Working { engine: self.engine.clone(), session: Some(session.clone()) };
         let mut text = String::new();
         while let Some(event) = feed.next().await {
             match &event.body {
@@ -67,6 +73,7 @@ impl EnginePrompter {
                     }
                 }
                 EventBody::TurnEvent(TurnEvent::Finished { parent: None, end, usage, message, .. }) => {
+                    working.session = None;
                     let success = *end == TurnEnd::Done;
                     if !success {
                         text = message.clone().unwrap_or_else(|| "the turn did not end well".to_owned());
@@ -85,6 +92,22 @@ impl EnginePrompter {
             }
         }
         failed("the log was closed before the agent had answered".to_owned(), &session)
+    }
+}
+
+/// Stops a turn that nobody waits for any more.
+struct Working {
+    engine: EngineHandle,
+    session: Option<SessionId>,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take()
+            && let Err(error) = self.engine.handle(Command::Interrupt { session })
+        {
+            tracing::debug!(%error, "a prompt that was given up could not be stopped");
+        }
     }
 }
 

@@ -170,9 +170,9 @@ pub fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     lines.push(line.trim_end().to_owned());
     if lines.len() > lines_max {
         lines.truncate(lines_max);
-        if let Some(last) = lines.last_mut() {
+        if let Some(last) = lines.pop() {
             let cut = columns(&format!("{last}……"), (last.width() + 1).min(width));
-            *last = cut.trim_end().to_owned();
+            lines.push(cut.trim_end().to_owned());
         }
     }
     lines

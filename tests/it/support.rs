@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "../support/local.rs"]
+pub mod local;
 #[path = "../support/model.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use other parts")]
 pub mod model;

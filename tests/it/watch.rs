@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::model::{ModelServer, Say};
 use crate::support::local::{HUGE_BYTES, Mail, Web};
+use crate::support::model::{ModelServer, Say};
 use crate::support::pty::Pty;
 use crate::support::{Home, Ran};
 

@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, String> {
     let fields = fields(text)?;
     let line = fields.join(" ");
     let parser = CronParser::builder().year(Year::Disallowed).build();
-    let mut pattern = parser.parse(&line).map_err(|_| culprit(&parser, &fields))?.pattern;
+    let mut pattern = parser.parse(&line).map_err(|_| culprit(parser, &fields))?.pattern;
     let values = |component: &croner::CronComponent| component.get_set_values(1);
     let times =
         Times::of(&values(&pattern.hours), &values(&pattern.minutes), &values(&pattern.seconds)).ok_or("it names no time of day")?;
@@ -77,7 +77,7 @@ fn fields(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Finds the field that the parser does not like, by giving it each alone.
-fn culprit(parser: &CronParser, fields: &[String]) -> String {
+fn culprit(parser: CronParser, fields: &[String]) -> String {
     let alone = |index: usize, field: &str| {
         let mut line = ["*"; 6];
         if let Some(slot) = line.get_mut(index) {

@@ -14,6 +14,9 @@ use crate::net::fetch::Fetched;
 /// Names that the browser goes by.
 const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 
+/// Browsers that run at once: each takes some hundred MB.
+static BROWSERS_AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
 /// The longest that a page may take to be rendered.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -28,6 +31,7 @@ const SCRIPT_BUDGET_MS: u32 = 10_000;
 /// # Errors
 /// When there is no browser, or it fails.
 pub(super) async fn render(fetched: &Fetched) -> Result<Arc<Fetched>, Fault> {
+    let _turn = BROWSERS_AT_ONCE.acquire().await;
     let browser = find().ok_or_else(|| {
         Fault::new("`render = true` needs Chromium, and none was found on this machine: install `chromium`, or set `render = false`")
     })?;

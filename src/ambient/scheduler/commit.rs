@@ -8,7 +8,7 @@ use crate::ambient::finding::{Fault, Finding, News};
 use crate::ambient::plan::{Next, Settled, Step, Ticket};
 use crate::ambient::tell;
 use crate::domain::clock::Instant;
-use crate::domain::event::{NewEvent, TaskEvent};
+use crate::domain::event::{EventBody, NewEvent, TaskEvent};
 use crate::domain::firing::{Feedback, Firing, Origin};
 use crate::domain::ids::FiringId;
 use crate::domain::task::{HourCount, LastRun, Outcome, RunFinished, TaskFact, TaskKind, TaskWork};
@@ -82,6 +82,17 @@ impl<'a> Writer<'a> {
     }
 
     fn put(mut self, mut work: TaskWork) -> Written {
+        let over = self.out.events.iter().any(|event| {
+            matches!(
+                &event.body,
+                EventBody::TaskEvent(TaskEvent { fact: TaskFact::TaskCompleted { .. } | TaskFact::TaskPaused { .. }, .. })
+            )
+        });
+        if over && work.hour.ran > 0 {
+            // Nothing will come after that could tell of this hour.
+            let hour = std::mem::take(&mut work.hour);
+            self.say(TaskFact::ChecksRolledUp(hour));
+        }
         (work.owner, work.lease_until) = (None, None);
         // Whoever read the work while the run was under way must read it again.
         work.epoch += 1;
@@ -142,7 +153,10 @@ pub(super) fn ran(task: &Claimed, run: &Run, after: Next, looked: Result<Finding
             }
             match finding.news {
                 News::Quiet { gate }
-                    if run.ticket.due.is_some() && outcome == Outcome::Ran && finding.trouble.is_none() && task.work.failures == 0 =>
+                    if run.ticket.due.is_some()
+                        && outcome == Outcome::Ran
+                        && (finding.trouble.is_none() || told_before(task, &note))
+                        && task.work.failures == 0 =>
                 {
                     roll_up(&mut writer, &mut work, run, gate, duration_ms);
                 }
@@ -169,6 +183,11 @@ pub(super) fn ran(task: &Claimed, run: &Run, after: Next, looked: Result<Finding
     }
     writer.steps(after.steps.into_iter().filter(|step| !matches!(step, Step::Run(_))).collect());
     writer.put(work)
+}
+
+/// Whether the last run said just the same: a source that stays away is said once, not at each check.
+fn told_before(task: &Claimed, note: &str) -> bool {
+    task.work.last.as_ref().is_some_and(|last| last.note == note)
 }
 
 /// Counts a quiet run into its hour; an hour that is over becomes an event.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
@@ -99,7 +102,14 @@ impl Runner {
     async fn look(&self, task: &Claimed, ticket: &Ticket, now: Instant) -> Result<Finding, Fault> {
         let look = Look { spec: task.spec.clone(), state: task.work.state.clone(), due: ticket.due, now };
         let limit = self.deps.options.run_timeout();
-        if let Ok(looked) = tokio::time::timeout(limit, self.deps.probe.look(look)).await { looked } else {
+        let looking = AssertUnwindSafe(self.deps.probe.look(look)).catch_unwind();
+        if let Ok(looked) = tokio::time::timeout(limit, looking).await {
+            // A look that breaks off is a failure like any other: it backs off, and pauses the task in the end.
+            looked.unwrap_or_else(|_| {
+                let message = "the look broke off because of a fault of the program; the log has the details".to_owned();
+                Err(Fault { message, retry_at: None })
+            })
+        } else {
             let message =
                 format!("the run took longer than {} s and was given up; `tasks.run_timeout_seconds` allows more", limit.as_secs());
             Err(Fault { message, retry_at: None })

@@ -160,6 +160,11 @@ impl TaskService {
             }
             let only_when = changed.iter().all(|field| is_under(field, &WHEN) || is_under(field, &TOLD_BY));
             let work = replanned(&plan, &spec, row.work.as_ref(), only_when, now);
+            if !only_when {
+                // What another part of the page or another source gave is nothing to compare with: the next look is a first one.
+                let forget = |kind: &&str| Op::DropBlobs { task_id: spec.task_id.clone(), kind: (*kind).to_owned() };
+                change.ops.extend(crate::ambient::probe::COMPARED.iter().map(forget));
+            }
             let wakes_up = row.status == TaskStatus::Completed && (work.next_due.is_some() || work.extra_at.is_some());
             change.facts.push(TaskFact::TaskUpdated { spec: Box::new(spec), changed });
             change.facts.extend(wakes_up.then_some(TaskFact::TaskResumed {}));

@@ -215,7 +215,7 @@ pub(in crate::cli) fn duration(flag: &str, text: &str) -> Result<Duration, Stop>
 /// A whole number of minutes where it is one.
 fn minutes(time: Duration) -> Value {
     let seconds = time.as_secs_f64();
-    if time.subsec_nanos() == 0 && time.as_secs() % 60 == 0 { (time.as_secs() / 60).into() } else { (seconds / 60.0).into() }
+    if time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(60) { (time.as_secs() / 60).into() } else { (seconds / 60.0).into() }
 }
 
 fn time_of_day(text: &str) -> Result<(u8, u8), Stop> {

@@ -154,9 +154,9 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0, 0, 0, 0, 0, 0, high @ 1..=0xffff, low] => join(high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high @ 1..=0xffff, low] => {
+            join(high, low)
+        }
         [0x2002, high, low, ..] => join(high, low),
         _ => None,
     }

@@ -74,7 +74,13 @@ impl Sets {
 
     /// The occurrences among the steps of a walk.
     pub(super) fn due(&self, ticks: &[Tick]) -> Vec<Instant> {
-        let is_due = |tick: &&Tick| if self.stated { (self.has(tick.local) && !tick.again) || tick.skipped.iter().any(|local| self.has(*local)) } else { self.has(tick.local) };
+        let is_due = |tick: &&Tick| {
+            if self.stated {
+                (self.has(tick.local) && !tick.again) || tick.skipped.iter().any(|local| self.has(*local))
+            } else {
+                self.has(tick.local)
+            }
+        };
         ticks.iter().filter(is_due).map(|tick| tick.at).collect()
     }
 }
@@ -185,10 +191,14 @@ impl Model {
             CatchUp::Latest if !last => false,
             CatchUp::Latest if self.once => true,
             CatchUp::Latest if self.list.get(index + 1).is_some_and(|newer| *newer <= now) => false,
-            CatchUp::Latest => if let Some(zone) = &self.digest_zone { zone.to_datetime(self.list[index].timestamp()).date() == zone.to_datetime(back.timestamp()).date() } else {
-                let age = back.since(self.list[index]);
-                age < self.period && age < Duration::from_hours(12)
-            },
+            CatchUp::Latest => {
+                if let Some(zone) = &self.digest_zone {
+                    zone.to_datetime(self.list[index].timestamp()).date() == zone.to_datetime(back.timestamp()).date()
+                } else {
+                    let age = back.since(self.list[index]);
+                    age < self.period && age < Duration::from_hours(12)
+                }
+            }
         }
     }
 
