@@ -29,7 +29,7 @@ fn describe(body: &EventBody) -> (&'static str, String) {
             match run.status {
                 Status::Started => ("🔧", name),
                 Status::Success => ("✅", format!("{name} ({} ms) {}", run.duration_ms.unwrap_or(0), value(run.result.as_ref()))),
-                Status::Error => ("❌", format!("{name}: {}", run.error.as_deref().unwrap_or("failed"))),
+                Status::Error => ("❌", format!("{name}: {}", run.error.as_deref().map_or("failed".into(), words::failure))),
             }
         }
         EventBody::McpEvent(event) => {

@@ -45,7 +45,7 @@ fn a_task_lives_at_the_shell() {
     assert!(empty.out.is_empty() && empty.err.contains("no tasks yet"), "{}{}", empty.out, empty.err);
     let made = check(&home, &ADD, 0);
     assert!(made.out.starts_with("created ") && made.out.contains("watch AI, every 30 min"), "{}", made.out);
-    assert!(made.err.contains("no wakeful is known to run the tasks"), "{}", made.err);
+    assert!(made.err.contains("nothing runs the tasks right now"), "{}", made.err);
     let rows = json(&home, &["tasks", "--json"]);
     let id = rows[0]["task_id"].as_str().unwrap().to_owned();
     let config = json!({"urls": ["https://techcrunch.com"], "keywords": ["AI"], "check_interval_minutes": 30,

@@ -41,6 +41,22 @@ fn tasks(home: &Home) -> Vec<Value> {
     json_of(home, &["tasks", "list"]).as_array().unwrap().clone()
 }
 
+/// Waits until a turn whose answer holds `text` is over.
+fn wait_over(pty: &Pty, text: &str) {
+    let over = |screen: &vt100::Screen| {
+        let shown = conversation(screen);
+        shown.rfind(text).is_some_and(|at| shown[at..].contains("Worked for"))
+    };
+    pty.wait(LIMIT, over).unwrap_or_else(|screen| panic!("no turn ends after `{text}`:\n{screen}"));
+}
+
+/// What the conversation shows, in one line: as it was before it was wrapped.
+fn conversation(screen: &vt100::Screen) -> String {
+    let text = screen.contents();
+    let rows = text.lines().filter_map(|row| row.split('│').nth(1)).map(str::trim);
+    rows.collect::<Vec<_>>().join(" ")
+}
+
 /// The examples of the documentation, one of them in Chinese too: words, type, description and config.
 fn requests() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let text = json!({"method": "send_sms", "phone_number": "+1234567890"});
@@ -89,13 +105,9 @@ fn the_requests_typed_on_a_clean_machine_make_the_documented_tasks() {
         assert_eq!((&made["task_type"], &made["description"]), (&json!(task_type), &json!(description)), "{made}");
         assert_eq!((&made["config"], &made["status"], &made["user_id"]), (&config, &json!("active"), &json!("default")), "{made}");
         assert!(made["next_check"].is_string(), "{made}");
-        // The answer tells how to stop the task; with it the turn is over.
-        let id = made["task_id"].as_str().unwrap()[..8].to_owned();
-        let over = |screen: &vt100::Screen| {
-            let text = screen.contents();
-            text.rfind(&id).is_some_and(|at| text[at..].contains("Worked for"))
-        };
-        pty.wait(LIMIT, over).unwrap_or_else(|screen| panic!("{words}: the answer does not name `{id}`:\n{screen}"));
+        // The answer tells how to stop the task.
+        let id = &made["task_id"].as_str().unwrap()[..8];
+        wait_over(&pty, id);
         known.push(made);
     }
     pty.send("\x15\x04");
@@ -275,8 +287,8 @@ fn bad_input_is_refused_alike_in_the_shell_the_tool_and_the_terminal() {
     for (number, wrong) in wrong().into_iter().enumerate() {
         let in_shell = ran(&home, &[&["tasks", "add"], &wrong.shell[..]].concat(), 2);
         pty.send(format!("case {number}\r"));
-        pty.wait_text(LIMIT, &format!("Told about case {number}."));
-        let screen = pty.text();
+        wait_over(&pty, &format!("Told about case {number}."));
+        let screen = pty.screen(conversation);
         let request = model.requests().pop().unwrap();
         let result = request["messages"].as_array().unwrap().iter().rfind(|message| message["role"] == "tool").unwrap();
         let envelope = result["content"].as_str().unwrap().strip_prefix("error: ").unwrap_or_else(|| panic!("{result}"));

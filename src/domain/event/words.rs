@@ -77,6 +77,18 @@ pub fn inbox(event: &InboxEvent) -> String {
     }
 }
 
+/// Why a tool failed, for people: some tools answer with `{"status":"error","error":"…"}`, and the sentence in it is what
+/// helps. Other texts stay as they are.
+pub fn failure(error: &str) -> Cow<'_, str> {
+    let envelope = Some(error.trim()).filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok());
+    let Some(serde_json::Value::Object(mut envelope)) = envelope else { return error.into() };
+    let failed = envelope.get("status").is_some_and(|status| status == "error");
+    match envelope.remove("error") {
+        Some(serde_json::Value::String(reason)) if failed && !reason.trim().is_empty() => reason.into(),
+        _ => error.into(),
+    }
+}
+
 /// A decision as a word.
 pub fn decision(decision: Decision) -> &'static str {
     match decision {
@@ -89,4 +101,19 @@ pub fn decision(decision: Decision) -> &'static str {
 fn text<'a>(data: &'a serde_json::Map<String, serde_json::Value>, names: &[&str]) -> &'a str {
     let texts = names.iter().filter_map(|name| data.get(*name).and_then(serde_json::Value::as_str));
     texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_in_a_failed_result_is_what_people_read() {
+        let check = |error: &str, shown: &str| assert_eq!(failure(error), shown);
+        check(r#"{"status":"error","action":"x","data":{},"error":"`config.hour`: is too large"}"#, "`config.hour`: is too large");
+        check("no such file", "no such file");
+        for other in [r#"{"status":"error","error":" "}"#, r#"{"status":"error","error":{"code":1}}"#, r#"{"error":"x"}"#, "{broken"] {
+            check(other, other);
+        }
+    }
 }

@@ -82,7 +82,10 @@ fn tool(data: &ToolExecution) -> Parts {
             let time = data.duration_ms.map(|ms| format!(" ({ms} ms)")).unwrap_or_default();
             (Icon::Success, Key::EventTool, "tool", what + &time, data.result.as_ref().map(value))
         }
-        Status::Error => (Icon::Failure, Key::EventError, "error", what, data.error.clone()),
+        Status::Error => {
+            let error = data.error.as_deref().map(|error| words::failure(error).into_owned());
+            (Icon::Failure, Key::EventError, "error", what, error)
+        }
     }
 }
 

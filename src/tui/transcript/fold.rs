@@ -9,7 +9,7 @@ use super::item::{Body, Call, CallState, Ending, Handoff, Item};
 use super::{ItemId, Transcript};
 use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent,
-    Status, ToolExecution, TurnEnd, TurnEvent,
+    Status, ToolExecution, TurnEnd, TurnEvent, words,
 };
 use crate::domain::ids::{CallId, Seq, TurnId};
 use crate::domain::message::Role;
@@ -279,7 +279,7 @@ impl Transcript {
                 call.arguments.clone_from(arguments);
             }
             call.result.clone_from(&event.result);
-            call.error = event.error.as_deref().map(|text| clean(text).into_owned());
+            call.error = event.error.as_deref().map(|text| clean(&words::failure(text)).into_owned());
             call.error_kind = event.error_kind;
             call.duration_ms = event.duration_ms;
             call.progress = None;
