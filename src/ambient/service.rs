@@ -210,9 +210,9 @@ impl TaskService {
         let plan = self.plan(&spec)?;
         self.reserve().await?;
         warnings.extend(self.made_before(&spec).await?);
-        let now = self.now();
         let task_id = spec.task_id.clone();
-        let work = plan::start(&plan, &spec, now);
+        // From its creation on: what comes due while it is checked has an outcome too.
+        let work = plan::start(&plan, &spec, spec.created_at);
         let terms = Terms {
             expected: vec![(StreamId::task(&task_id), 0)],
             fences: vec![Fence::Task(task_id.clone(), 0)],
