@@ -70,8 +70,8 @@ impl Web {
 
     /// What the page `/` holds from now on: a headline a line.
     pub fn show(&self, headlines: &[&str]) {
-        let articles: String =
-            headlines.iter().map(|line| format!("<article><h2>{line}</h2><p>The story behind it.</p></article>")).collect();
+        let article = |line: &&str| format!("<article><h2>{line}</h2><p>The story behind it.</p></article>");
+        let articles = headlines.iter().map(article).collect::<Vec<_>>().concat();
         *locked(&self.shared.page) = format!(
             "<!doctype html><html><head><title>The Daily</title></head><body><main><h1>The Daily</h1>{articles}</main></body></html>"
         );
