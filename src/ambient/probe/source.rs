@@ -75,7 +75,9 @@ async fn from_tool(probes: &Probes, source: &Source, server: &str, tool: &str) -
     let found = found
         .ok_or_else(|| Fault::new(format!("the server `{server}` has no tool `{tool}` now: `wakeful mcp list` shows what there is")))?;
     if !(found.info().hints.read_only && found.info().trusted) {
-        tracing::debug!(server, tool, "a watched tool is not known to be read-only");
+        // It runs unasked, again and again: what may change something needs a person each time.
+        let hint = "mark the server `trusted` if its tools that say so really only read, or use a `url` or `command`";
+        return Err(Fault::new(format!("{server}: {tool} is not known to only read, so it is not called unasked; {hint}")));
     }
     let context = CallContext { call_id: CallId::generate(), session: None, cancel: CancellationToken::new() };
     let outcome = found.call(source.arguments.clone(), context).await.map_err(|error| Fault::new(format!("{server}: {tool}: {error}")))?;
