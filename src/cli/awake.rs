@@ -22,7 +22,13 @@ const WAIT_MAX: Duration = Duration::from_secs(90);
 /// Keeps the tasks running until it is told to stop.
 pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     let _ = args.headless;
-    let app = start(base).await?;
+    // From the start: a database may take its time, and whoever stops it meanwhile means it politely too.
+    let stopped = stopped()?;
+    tokio::pin!(stopped);
+    let app = tokio::select! {
+        app = start(base) => app?,
+        signal = &mut stopped => return signal.map(|()| Exit::Done).map_err(Stop::from),
+    };
     let status = app.queries().ambient_status().await?;
     output::note(format_args!("awake: {} tasks, {} of them active; ctrl+c stops", status.total_tasks, status.active_tasks));
     let follow = args.events.then(|| app.log().clone());
@@ -36,25 +42,28 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
             }
         }
     });
-    let signal = stopped().await;
+    let signal = stopped.await;
     printing.abort();
     app.shutdown().await;
     signal.map(|()| Exit::Done).map_err(Stop::from)
 }
 
-/// Waits for Ctrl+C or a polite end from outside.
-async fn stopped() -> anyhow::Result<()> {
+/// Listens from now on for Ctrl+C or a polite end from outside.
+fn stopped() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     #[cfg(unix)]
     {
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = term.recv() => {}
-        }
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = term.recv() => {}
+            }
+            Ok(())
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    Ok(async { Ok(tokio::signal::ctrl_c().await?) })
 }
 
 /// Raises events through the whole path, and shows it.

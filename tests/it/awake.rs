@@ -430,6 +430,7 @@ fn kill_in_a_loop(url: Option<&str>, rounds: u64) {
     }
     let killed_at = stage.read.len();
     let serving = stage.serve();
+    stage.reopened.push(serving.wait());
     stage.rest();
     serving.stop(&mut stage);
     stage.read_on();
@@ -478,16 +479,12 @@ fn frozen_and_thawed_beside_another_nothing_is_done_twice() {
 
 #[cfg(feature = "postgres")]
 #[test]
-#[ignore = "work stands still on this store after some kills, for a reason not yet found"]
 fn killed_at_any_instant_every_firing_is_told_once_on_postgres() {
     let server = crate::postgres::server::Server::start();
     kill_in_a_loop(Some(&server.url("crash", "")), rounds(ROUNDS / 2));
 }
 
-// Found by it: a program that is frozen within its first second keeps the other one waiting for the lock of the log, and
-// after the thaw appends of the survivor get no answer, although its claims and renewals do.
 #[cfg(feature = "postgres")]
-#[ignore = "appends to the database stand still after a thaw"]
 #[test]
 fn frozen_and_thawed_beside_another_nothing_is_done_twice_on_postgres() {
     let server = crate::postgres::server::Server::start();

@@ -264,6 +264,10 @@ impl Link {
         Ok(statement)
     }
 
+    fn knows(&self, sql: &'static str) -> bool {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sql)
+    }
+
     pub(super) async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, Failure> {
         let statement = self.statement(sql).await?;
         Ok(self.client.query(&statement, values).await?)
@@ -308,6 +312,11 @@ enum Sent<'l> {
 impl Pipeline<'_> {
     /// Sends a statement. Waits only where it is new to this connection.
     pub(super) async fn send(&mut self, sql: &'static str, values: Vec<Value>) {
+        if !self.link.knows(sql) {
+            // An answer that nobody reads holds up the connection as soon as it is longer than a few packets (the
+            // client's channel for it is bounded), and with it the answer that is waited for here: for ever.
+            self.settle().await;
+        }
         let statement = match self.link.statement(sql).await {
             Ok(statement) => statement,
             Err(failure) => return self.sent.push(Sent::Answered(Err(failure))),
@@ -323,6 +332,16 @@ impl Pipeline<'_> {
             Poll::Ready(answer) => Sent::Answered(answer),
             Poll::Pending => Sent::Waits(waits),
         });
+    }
+
+    /// Waits for the answers of all that was sent.
+    async fn settle(&mut self) {
+        for sent in &mut self.sent {
+            if let Sent::Waits(waits) = sent {
+                let answer = waits.await;
+                *sent = Sent::Answered(answer);
+            }
+        }
     }
 
     /// The answers, in order.

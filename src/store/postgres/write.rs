@@ -47,19 +47,13 @@ pub(super) async fn append(
         return Ok(outcomes);
     }
     let mut pipeline = link.pipeline();
-    save(&mut pipeline, &state, &changes).await.map_err(GroupFailure::Undone)?;
-    pipeline
-        .send(
-            "INSERT INTO writers (writer, group_n) VALUES ($1, $2)
-             ON CONFLICT (writer) DO UPDATE SET group_n = excluded.group_n, at = now()",
-            values![mark.writer.clone(), mark.group],
-        )
-        .await;
-    if !changes.events.is_empty() {
-        pipeline.send("SELECT pg_notify($1, $2)", values![channel.to_owned(), state.head.to_string()]).await;
-    }
-    pipeline.send(COMMIT, values![]).await;
-    match tokio::time::timeout(limit, pipeline.finish()).await.unwrap_or(Err(Failure::Late(limit))) {
+    let saved = tokio::time::timeout(limit, save(&mut pipeline, &state, &changes, mark, channel)).await;
+    saved.unwrap_or(Err(Failure::Late(limit))).map_err(GroupFailure::Undone)?;
+    let end = async {
+        pipeline.send(COMMIT, values![]).await;
+        pipeline.finish().await
+    };
+    match tokio::time::timeout(limit, end).await.unwrap_or(Err(Failure::Late(limit))) {
         Ok(_) => Ok(outcomes),
         // The commit was on its way: it may have arrived.
         Err(failure) if failure.is_lost() => Err(GroupFailure::InDoubt(failure, outcomes)),
@@ -281,7 +275,8 @@ pub(super) fn work_at(row: &Row, first: usize) -> Result<Option<TaskWork>, Failu
 }
 
 /// Sends everything that a group leaves, but the commit.
-async fn save(pipeline: &mut Pipeline<'_>, state: &State, changes: &Changes<'_>) -> Result<(), Failure> {
+/// Sends all of `changes` but the commit.
+async fn save(pipeline: &mut Pipeline<'_>, state: &State, changes: &Changes<'_>, mark: &Mark, channel: &str) -> Result<(), Failure> {
     if !changes.events.is_empty() {
         save_events(pipeline, changes).await;
     }
@@ -296,6 +291,16 @@ async fn save(pipeline: &mut Pipeline<'_>, state: &State, changes: &Changes<'_>)
     }
     save_work(pipeline, state, changes).await?;
     prune(pipeline, changes).await;
+    pipeline
+        .send(
+            "INSERT INTO writers (writer, group_n) VALUES ($1, $2)
+             ON CONFLICT (writer) DO UPDATE SET group_n = excluded.group_n, at = now()",
+            values![mark.writer.clone(), mark.group],
+        )
+        .await;
+    if !changes.events.is_empty() {
+        pipeline.send("SELECT pg_notify($1, $2)", values![channel.to_owned(), state.head.to_string()]).await;
+    }
     Ok(())
 }
 

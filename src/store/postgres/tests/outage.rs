@@ -9,6 +9,7 @@ use futures::StreamExt;
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{Seq, StreamId};
 use crate::domain::query::EventFilter;
+use crate::store::postgres::link::values;
 use crate::store::postgres::tests::server::Server;
 use crate::store::postgres::tests::{options, store};
 use crate::store::suite::{batch, custom, seqs, session};
@@ -204,4 +205,24 @@ async fn cutting_proxy(server: u16) -> (u16, tokio::sync::oneshot::Receiver<usiz
         }
     });
     (port, told)
+}
+
+// Found by killing processes: a fresh connection whose first group was large never got an answer again.
+#[tokio::test]
+async fn long_answers_that_nobody_has_read_do_not_hold_up_a_statement_that_is_new() {
+    let server = Server::start();
+    let store = store(&server, "pipeline").await;
+    let long = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
+    let asked = store.ask("test", move |link| {
+        Box::pin(async move {
+            let mut pipeline = link.pipeline();
+            pipeline.send(long, values![]).await;
+            pipeline.send(long, values![]).await;
+            pipeline.send("SELECT 'new to this connection'", values![]).await;
+            Ok(pipeline.finish().await?.iter().map(Vec::len).collect::<Vec<_>>())
+        })
+    });
+    let lengths = tokio::time::timeout(Duration::from_secs(20), asked).await;
+    assert_eq!(lengths.expect("the connection stands still").unwrap(), [20_000, 20_000, 1]);
+    store.shutdown().await;
 }
