@@ -38,7 +38,7 @@ pub use options::{
     CallbackOptions, DesktopOptions, EmailOptions, NtfyOptions, Options, OptionsError, SmsOptions, TerminalOptions, WebhookOptions,
 };
 pub use template::{Template, shorten};
-pub use terminal::{TerminalNote, osc9, osc777};
+pub use terminal::{TerminalNote, TerminalStyle};
 
 /// A way to deliver a notice.
 pub trait Channel: Send + Sync {

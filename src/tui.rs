@@ -35,6 +35,7 @@ pub mod view;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +125,8 @@ pub struct Backend {
     pub commands: CommandSender,
     /// Answers what is asked.
     pub queries: Arc<dyn Queries>,
+    /// Whole escape sequences for the terminal itself (its notifications, its bell), made safe by whoever made them.
+    pub notes: BoxStream<'static, String>,
     /// For times on the screen.
     pub timezone: TimeZone,
     /// The session on the screen.

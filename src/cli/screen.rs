@@ -3,8 +3,11 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Start, tour};
@@ -15,6 +18,7 @@ use crate::config::environment::Environment;
 use crate::domain::clock::SystemClock;
 use crate::domain::command::SessionOptions;
 use crate::llm::offline;
+use crate::notify::TerminalStyle;
 use crate::tui::theme::ColourDepth;
 use crate::tui::{self, Backend, Deps, Surroundings};
 
@@ -40,8 +44,9 @@ async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool
         options: start.loaded.settings.tui.clone(),
         surroundings: surroundings(&start, touring),
     };
+    let style = terminal_style(&start);
     // On a task of its own: the screen waits for nothing.
-    let starting = tokio::spawn(bring_up(base.clone(), start, resume, sender));
+    let starting = tokio::spawn(bring_up(base.clone(), start, resume, style, sender));
     let exit = tui::run(deps).await;
     if let Ok(Some(app)) = starting.await {
         app.shutdown().await;
@@ -57,10 +62,16 @@ async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool
 }
 
 /// Starts the program and hands it to the screen; an error is shown there.
-async fn bring_up(base: Base, start: Start, resume: Option<String>, screen: oneshot::Sender<Result<Backend, String>>) -> Option<App> {
+async fn bring_up(
+    base: Base,
+    start: Start,
+    resume: Option<String>,
+    style: TerminalStyle,
+    screen: oneshot::Sender<Result<Backend, String>>,
+) -> Option<App> {
     match App::start(start).await {
         Ok(app) => {
-            let backend = backend(&base, &app, resume).await.map_err(|error| format!("{error:#}"));
+            let backend = backend(&base, &app, resume, style).await.map_err(|error| format!("{error:#}"));
             // The screen may be gone already: then there is only the shutdown left.
             let _ = screen.send(backend);
             Some(app)
@@ -72,7 +83,7 @@ async fn bring_up(base: Base, start: Start, resume: Option<String>, screen: ones
     }
 }
 
-async fn backend(base: &Base, app: &App, resume: Option<String>) -> anyhow::Result<Backend> {
+async fn backend(base: &Base, app: &App, resume: Option<String>, style: TerminalStyle) -> anyhow::Result<Backend> {
     let events = app.subscribe();
     let start = match resume {
         Some(wanted) => {
@@ -87,11 +98,25 @@ async fn backend(base: &Base, app: &App, resume: Option<String>) -> anyhow::Resu
         events,
         commands: app.commands(),
         queries: app.queries(),
+        notes: notes(app, style),
         timezone: tokio::task::spawn_blocking(TimeZone::system).await?,
         start,
         default_model: model.id(),
         context_window_tokens: model.llm.context_tokens(&model.model),
     })
+}
+
+/// Notices for the terminal, as it is told of them.
+fn notes(app: &App, style: TerminalStyle) -> BoxStream<'static, String> {
+    match app.terminal_notes() {
+        Some(notes) => ReceiverStream::new(notes).map(move |note| style.sequence(&note)).boxed(),
+        None => futures::stream::empty().boxed(),
+    }
+}
+
+fn terminal_style(start: &Start) -> TerminalStyle {
+    let named = |name| start.environment.process(name).unwrap_or_default();
+    start.loaded.settings.notify.terminal.style.settled(named("TERM"), named("TERM_PROGRAM"))
 }
 
 fn surroundings(start: &Start, touring: bool) -> Surroundings {

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::notice::ChannelKind;
+use crate::notify::TerminalStyle;
 
 /// The longest time one try may be given, in seconds.
 const TIMEOUT_SECONDS_MAX: u64 = 600;
@@ -235,6 +236,8 @@ impl Default for DesktopOptions {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TerminalOptions {
+    /// How a note is shown; default `auto`.
+    pub style: TerminalStyle,
     /// The most notes in any hour; 0: no limit; default 120.
     pub per_hour: u32,
     /// The text; default `{body}`.
@@ -243,7 +246,7 @@ pub struct TerminalOptions {
 
 impl Default for TerminalOptions {
     fn default() -> Self {
-        Self { per_hour: 120, template: "{body}".to_owned() }
+        Self { style: TerminalStyle::Auto, per_hour: 120, template: "{body}".to_owned() }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The terminal as a channel: notes for the surface that owns it, and how a terminal is told.
 //!
-//! Does no output itself: the terminal belongs to the surface, which drains the notes and writes [`osc9`], [`osc777`] or
-//! a bell between two frames.
+//! Does no output itself: the terminal belongs to the surface, which drains the notes and writes what
+//! [`TerminalStyle::sequence`] makes of them between two frames.
 
 use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -34,9 +35,49 @@ pub struct TerminalNote {
     pub body: String,
 }
 
+/// How a note is shown in a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TerminalStyle {
+    /// What the terminal is known to understand; a bell where nothing is known of it.
+    Auto,
+    /// `ESC ] 9`.
+    Osc9,
+    /// `ESC ] 777`.
+    Osc777,
+    /// The bell alone.
+    Bell,
+}
+
+impl TerminalStyle {
+    /// The style for a terminal that calls itself `term` (`$TERM`) and `program` (`$TERM_PROGRAM`).
+    #[must_use]
+    pub fn settled(self, term: &str, program: &str) -> Self {
+        /// Each says so in its own manual.
+        const OSC9: [&str; 5] = ["iTerm.app", "WezTerm", "ghostty", "xterm-ghostty", "xterm-kitty"];
+        const OSC777: [&str; 3] = ["foot", "rxvt", "urxvt"];
+        let named = |names: &[&str]| names.iter().any(|name| program.eq_ignore_ascii_case(name) || term.starts_with(name));
+        match self {
+            Self::Auto if named(&OSC9) => Self::Osc9,
+            Self::Auto if named(&OSC777) => Self::Osc777,
+            Self::Auto => Self::Bell,
+            stated => stated,
+        }
+    }
+
+    /// What the surface writes for a note.
+    pub fn sequence(self, note: &TerminalNote) -> String {
+        match self {
+            Self::Osc9 => osc9(note),
+            Self::Osc777 => osc777(note),
+            Self::Auto | Self::Bell => "\u{7}".to_owned(),
+        }
+    }
+}
+
 /// The notification of iTerm2, Windows Terminal, `WezTerm`, Ghostty and others: `ESC ] 9 ; text BEL`. Whatever the note
 /// holds, the text is one line without control characters.
-pub fn osc9(note: &TerminalNote) -> String {
+fn osc9(note: &TerminalNote) -> String {
     let title = field(&note.title, TITLE_CHARS_MAX);
     let body = field(&note.body, BODY_CHARS_MAX);
     let text = match (title.is_empty(), body.is_empty()) {
@@ -49,7 +90,7 @@ pub fn osc9(note: &TerminalNote) -> String {
 }
 
 /// The notification of urxvt, foot, Ghostty and others: `ESC ] 777 ; notify ; title ; body BEL`.
-pub fn osc777(note: &TerminalNote) -> String {
+fn osc777(note: &TerminalNote) -> String {
     // A semicolon ends a field there.
     let part = |text: &str, chars_max| field(text, chars_max).replace(';', ",");
     format!("\u{1b}]777;notify;{};{}\u{7}", part(&note.title, TITLE_CHARS_MAX), part(&note.body, BODY_CHARS_MAX))

@@ -125,14 +125,27 @@ async fn notes_reach_the_terminal_that_asked_for_them() {
 fn terminal_sequences_cannot_be_broken_out_of() {
     let note = |title: &str, body: &str| TerminalNote { title: title.into(), body: body.into() };
     let plain = note("Title", "Body");
-    assert_eq!(osc9(&plain), "\u{1b}]9;Title: Body\u{7}");
-    assert_eq!(osc777(&plain), "\u{1b}]777;notify;Title;Body\u{7}");
+    assert_eq!(TerminalStyle::Osc9.sequence(&plain), "\u{1b}]9;Title: Body\u{7}");
+    assert_eq!(TerminalStyle::Osc777.sequence(&plain), "\u{1b}]777;notify;Title;Body\u{7}");
     let hostile = note("a\u{7}b\u{1b}\\c;d", "x\u{9c}y\u{1b}]0;z\u{7}\n\u{202e}w");
-    for text in [osc9(&hostile), osc777(&hostile)] {
+    for text in [TerminalStyle::Osc9.sequence(&hostile), TerminalStyle::Osc777.sequence(&hostile)] {
         let inner = text.strip_prefix("\u{1b}]").unwrap().strip_suffix('\u{7}').unwrap();
         assert!(!inner.chars().any(char::is_control), "{text:?}");
     }
-    assert_eq!(osc777(&hostile).matches(';').count(), 3);
-    assert_eq!(osc9(&note("4;1;50", "")), "\u{1b}]9;wakeful: 4;1;50\u{7}");
-    assert!(osc9(&note(&"x".repeat(9_999), &"y".repeat(9_999))).len() < 400);
+    assert_eq!(TerminalStyle::Osc777.sequence(&hostile).matches(';').count(), 3);
+    assert_eq!(TerminalStyle::Osc9.sequence(&note("4;1;50", "")), "\u{1b}]9;wakeful: 4;1;50\u{7}");
+    assert!(TerminalStyle::Osc9.sequence(&note(&"x".repeat(9_999), &"y".repeat(9_999))).len() < 400);
+}
+
+#[test]
+fn a_terminal_is_told_in_a_way_it_understands() {
+    let auto = |term: &str, program: &str| TerminalStyle::Auto.settled(term, program);
+    assert_eq!(auto("xterm-256color", "iTerm.app"), TerminalStyle::Osc9);
+    assert_eq!(auto("xterm-kitty", ""), TerminalStyle::Osc9);
+    assert_eq!(auto("foot", ""), TerminalStyle::Osc777);
+    assert_eq!(auto("tmux-256color", "tmux"), TerminalStyle::Bell);
+    assert_eq!(auto("", ""), TerminalStyle::Bell);
+    assert_eq!(TerminalStyle::Osc9.settled("linux", ""), TerminalStyle::Osc9);
+    let note = TerminalNote { title: "Title".into(), body: "Body".into() };
+    assert_eq!(TerminalStyle::Bell.sequence(&note), "\u{7}");
 }

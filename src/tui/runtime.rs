@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as Moment, sleep_until};
@@ -68,6 +69,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         terminal,
         keys: Some(keys),
         events: None,
+        notes: None,
         backend: Some(backend),
         inbox,
         effects,
@@ -125,6 +127,8 @@ struct Driver {
     terminal: Terminal,
     keys: Option<EventStream>,
     events: Option<Subscription>,
+    /// Sequences for the terminal itself.
+    notes: Option<BoxStream<'static, String>>,
     backend: Option<oneshot::Receiver<Result<Backend, String>>>,
     inbox: mpsc::Receiver<Msg>,
     effects: Effects,
@@ -160,6 +164,7 @@ impl Driver {
                 backend = next_backend(&mut self.backend) => Wake::Backend(backend),
                 Some(msg) = self.inbox.recv() => Wake::Msg(msg),
                 delivery = next_event(&mut self.events) => Wake::Event(delivery),
+                note = next_note(&mut self.notes) => Wake::Note(note),
                 () = sleep(wake) => Wake::Time,
             };
             self.take(first).await?;
@@ -203,6 +208,11 @@ impl Driver {
             Wake::Event(Some(delivery)) => {
                 let batch = self.batch(delivery);
                 self.update(Msg::Events(batch)).await
+            }
+            Wake::Note(Some(note)) => Terminal::notify(&note),
+            Wake::Note(None) => {
+                self.notes = None;
+                Ok(())
             }
             Wake::Event(None) => {
                 self.events = None;
@@ -250,8 +260,9 @@ impl Driver {
     }
 
     async fn link(&mut self, backend: Backend) -> io::Result<()> {
-        let Backend { events, commands, queries, timezone, start, default_model, context_window_tokens } = backend;
+        let Backend { events, commands, queries, notes, timezone, start, default_model, context_window_tokens } = backend;
         self.events = Some(events);
+        self.notes = Some(notes);
         // Opening a session must reach the program before anything that was typed meanwhile.
         let refused = self.effects.link(commands, queries);
         self.update(Msg::Backend(Link { timezone, start, default_model, context_window_tokens })).await?;
@@ -336,6 +347,7 @@ enum Wake {
     Backend(Result<Backend, String>),
     Msg(Msg),
     Event(Option<Delivery>),
+    Note(Option<String>),
     Time,
 }
 
@@ -360,6 +372,13 @@ async fn ready_key(keys: &mut Option<EventStream>) -> Option<io::Result<Terminal
 async fn next_event(events: &mut Option<Subscription>) -> Option<Delivery> {
     match events {
         Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_note(notes: &mut Option<BoxStream<'static, String>>) -> Option<String> {
+    match notes {
+        Some(notes) => notes.next().await,
         None => std::future::pending().await,
     }
 }

@@ -146,6 +146,13 @@ impl Terminal {
         if on { execute!(io::stdout(), EnableMouseCapture) } else { execute!(io::stdout(), DisableMouseCapture) }
     }
 
+    /// Hands the terminal a sequence that shows nothing on the screen: its own notification, its bell.
+    pub(crate) fn notify(sequence: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        out.write_all(sequence.as_bytes())?;
+        out.flush()
+    }
+
     /// Puts a text on the clipboard (OSC 52); `false` where it is too long for that.
     pub(crate) fn copy(text: &str) -> io::Result<bool> {
         if text.len() > COPY_BYTES_MAX {

@@ -108,6 +108,19 @@ fn escape_sequences_of_a_model_do_not_reach_the_terminal() {
 }
 
 /// Processes of the program that run in `home`.
+#[test]
+fn a_notice_for_the_terminal_is_its_own_notification() {
+    let home = Home::with("");
+    let mut command = home.wakeful(&[]);
+    command.env("TERM_PROGRAM", "WezTerm");
+    let mut pty = Pty::spawn(command, 120, 36);
+    pty.wait_text(LIMIT, "wakeful");
+    pty.send("/notify test terminal me\r");
+    pty.wait_written(LIMIT, "\x1b]9;A test from wakeful: If you can read this, the channel works.\x07");
+    pty.send("\x04");
+    assert_eq!(pty.wait_exit(LIMIT), Some(0));
+}
+
 fn running_in(home: &Home) -> usize {
     let wanted = format!("WAKEFUL_HOME={}", home.root().display());
     let is_ours = |folder: &std::path::Path| {

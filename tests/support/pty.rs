@@ -123,6 +123,20 @@ impl Pty {
         self.wait(limit, |screen| screen.contents().contains(text)).unwrap_or_else(|screen| panic!("no `{text}` on the screen:\n{screen}"))
     }
 
+    /// Waits until `text` was written, as one piece.
+    ///
+    /// # Panics
+    /// When it was not within `limit`.
+    pub fn wait_written(&self, limit: Duration, text: &str) {
+        let end = Instant::now() + limit;
+        let mut seen = self.seen.0.lock().expect("reader lives");
+        while !seen.bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{text:?} was not written; the screen:\n{}", seen.screen.screen().contents());
+            seen = self.seen.1.wait_timeout(seen, left).expect("reader lives").0;
+        }
+    }
+
     /// When `text` was first written, as one piece, at or after the byte `from`.
     pub fn when_written(&self, text: &str, from: usize) -> Option<Instant> {
         let seen = self.seen.0.lock().expect("reader lives");
