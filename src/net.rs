@@ -10,6 +10,7 @@ mod failure;
 pub mod fetch;
 mod retry;
 
+use crate::domain::text::with_causes;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,7 +198,7 @@ fn build_now(options: &Options, reach: Reach, shape: Option<&Shape>) -> Result<I
     if let Some(shape) = shape {
         builder = shape(builder);
     }
-    builder.build().map_err(|error| Error::Build(failure::chain(&error.without_url())))
+    builder.build().map_err(|error| Error::Build(with_causes(&error.without_url())))
 }
 
 /// Follows a redirect only to the same host, and never from TLS to plain text: our requests carry keys in headers of

@@ -27,6 +27,7 @@ use crate::ambient::page::{Reading, Rules};
 use crate::ambient::spec::Selector;
 use crate::domain::query::Sample;
 use crate::domain::task::{Common, KindConfig, Minutes, Source, TaskSpec, WebMonitor};
+use crate::domain::text::with_causes;
 use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
 use crate::store::tasks::Blob;
@@ -90,14 +91,7 @@ impl Fault {
 impl From<crate::net::fetch::Error> for Fault {
     fn from(error: crate::net::fetch::Error) -> Self {
         let retry_at = error.retry_at();
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            message.push_str(": ");
-            message.push_str(&inner.to_string());
-            cause = inner.source();
-        }
-        Self { message, retry_at }
+        Self { message: with_causes(&error), retry_at }
     }
 }
 

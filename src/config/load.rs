@@ -9,6 +9,7 @@ use crate::config::environment::{Environment, Origin};
 use crate::config::layers::{Layer, Layers};
 use crate::config::paths::Paths;
 use crate::config::settings::Settings;
+use crate::domain::text::with_causes;
 use crate::mcp;
 
 /// The largest config file that is read, in bytes.
@@ -116,7 +117,7 @@ impl Reading<'_> {
     fn forgive(&mut self, done: Result<(), Error>, trusted: bool) -> Result<(), Error> {
         match done {
             Err(error) if !trusted => {
-                self.warnings.push(format!("passed over: {}", chain(&error)));
+                self.warnings.push(format!("passed over: {}", with_causes(&error)));
                 Ok(())
             }
             done => done,
@@ -139,7 +140,8 @@ impl Reading<'_> {
         let Some(text) = read(path)? else { return Ok(()) };
         let variable = |name: &str| self.environment.get(name).map(str::to_owned);
         let place = || path.display().to_string();
-        let servers = mcp::parse_mcp_json(&text, variable).map_err(|error| Error::Invalid { place: place(), message: chain(&error) })?;
+        let servers =
+            mcp::parse_mcp_json(&text, variable).map_err(|error| Error::Invalid { place: place(), message: with_causes(&error) })?;
         let entry = |server| Table::try_from(server).map(Value::Table);
         let list = servers.iter().map(entry).collect::<Result<Vec<_>, _>>();
         let list = list.map_err(|error| Error::Invalid { place: place(), message: error.to_string() })?;
@@ -277,7 +279,7 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
 fn check(text: &str, place: &str) -> Result<Settings, Error> {
     let settings: Settings = toml::from_str(text).map_err(|error| invalid(text, place, &error))?;
     for server in &settings.mcp_servers {
-        server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: chain(&error) })?;
+        server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: with_causes(&error) })?;
     }
     Ok(settings)
 }
@@ -306,17 +308,6 @@ fn suggest(message: &str) -> String {
         _ if known.is_empty() => format!("unknown {word} `{wrong}`"),
         _ => format!("unknown {word} `{wrong}`; there are {}", known.join(", ")),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -100,6 +100,21 @@ pub struct TaskRow {
     pub work: Option<TaskWork>,
 }
 
+impl TaskRow {
+    /// Takes in how a fact changes its status; other facts leave it as it is.
+    pub fn settle_status(&mut self, fact: &TaskFact) {
+        (self.status, self.status_reason) = match fact {
+            TaskFact::TaskPaused { reason, by_itself } => {
+                let status = if *by_itself { TaskStatus::Failed } else { TaskStatus::Paused };
+                (status, Some(reason.clone()))
+            }
+            TaskFact::TaskResumed {} => (TaskStatus::Active, None),
+            TaskFact::TaskCompleted { reason } => (TaskStatus::Completed, Some(reason.clone())),
+            _ => return,
+        };
+    }
+}
+
 /// Occurrences by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OutcomeCounts {

@@ -113,6 +113,19 @@ fn skip_string(chars: &mut Chars<'_>) {
     }
 }
 
+/// An error and its causes in one line; a cause that was said already is left out.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 /// The first `chars_max` characters (grapheme clusters) of `text`, with `…` in place of the last where it was cut.
 pub fn ellipsis(text: &str, chars_max: usize) -> Cow<'_, str> {
     if text.len() <= chars_max {

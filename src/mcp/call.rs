@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::domain::event::ErrorKind;
-use crate::domain::text::clean;
+use crate::domain::text::{clean, with_causes};
 use crate::mcp::content;
-use crate::mcp::error::{chain, seconds};
+use crate::mcp::error::seconds;
 use crate::mcp::http;
 use crate::mcp::link::{Link, give_up};
 use crate::mcp::local;
@@ -58,7 +58,7 @@ impl Link {
             options = options.with_meta(local_meta(context));
         }
         let sent = self.peer.send_request_with_option(request, options).await;
-        let handle = sent.map_err(|error| Failure::NotSent(chain(&error)))?;
+        let handle = sent.map_err(|error| Failure::NotSent(with_causes(&error)))?;
         let beat = self.shared.track(handle.progress_token.clone(), context.call_id.clone(), context.session.clone());
         let mut waiting = Waiting { link: self, token: handle.progress_token.clone(), handle: Some(handle), started: Instant::now() };
         waiting.outcome(beat, context, limits).await
@@ -70,7 +70,7 @@ impl Link {
             Ok(result) => content::outcome(result).map_err(protocol),
             Err(ServiceError::McpError(error)) => Err(Failure::Failed(refusal(&error))),
             Err(ServiceError::TransportSend(error)) => {
-                let text = chain(error.error.as_ref());
+                let text = with_causes(error.error.as_ref());
                 match http::verdict(error.error.as_ref()) {
                     http::Verdict::NotSent => Err(Failure::NotSent(text)),
                     http::Verdict::Answered => Err(protocol(text)),
@@ -84,7 +84,7 @@ impl Link {
                 self.shared.suspect.notify_one();
                 Err(disconnected(&self.down.why().await))
             }
-            Err(other) => Err(protocol(chain(&other))),
+            Err(other) => Err(protocol(with_causes(&other))),
         }
     }
 }

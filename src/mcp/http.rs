@@ -21,8 +21,8 @@ use rmcp::transport::streamable_http_client::{
 use sse_stream::Sse;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::text::{clean_line, ellipsis};
-use crate::mcp::error::{Error, chain};
+use crate::domain::text::{clean_line, ellipsis, with_causes};
+use crate::mcp::error::Error;
 use crate::mcp::handler::Handler;
 use crate::mcp::lines::MESSAGE_BYTES_MAX;
 use crate::mcp::link::{Down, Watched};
@@ -159,9 +159,9 @@ pub(super) fn handshake(error: &ClientInitializeError) -> Error {
             Error::Handshake("its answer to the handshake is not what MCP asks for".to_owned())
         }
         ClientInitializeError::TransportError { error: inner, .. } => {
-            inner.error.downcast_ref::<StreamableHttpError<Fault>>().map_or_else(|| Error::Lost(chain(inner.error.as_ref())), refused)
+            inner.error.downcast_ref::<StreamableHttpError<Fault>>().map_or_else(|| Error::Lost(with_causes(inner.error.as_ref())), refused)
         }
-        other => Error::Handshake(shortened(&chain(other))),
+        other => Error::Handshake(shortened(&with_causes(other))),
     }
 }
 
@@ -177,7 +177,7 @@ pub(super) fn refused(error: &StreamableHttpError<Fault>) -> Error {
         }
         StreamableHttpError::UnexpectedServerResponse(text) => Error::Handshake(format!("it answered {}", shortened(text))),
         StreamableHttpError::HttpStatus(status) => Error::Handshake(format!("it answered HTTP {}", status.status)),
-        other => Error::Handshake(shortened(&chain(other))),
+        other => Error::Handshake(shortened(&with_causes(other))),
     }
 }
 

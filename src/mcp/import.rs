@@ -140,7 +140,7 @@ mod tests {
 
     fn check_error(json: &str, expected: &str) {
         let error = parse_mcp_json(json, variable).unwrap_err();
-        let text = crate::mcp::error::chain(&error);
+        let text = crate::domain::text::with_causes(&error);
         assert!(text.contains(expected), "{json}: {text}");
     }
 

@@ -12,8 +12,8 @@ use rmcp::transport::Transport;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::text::{clean_line, ellipsis};
-use crate::mcp::error::{Error, chain};
+use crate::domain::text::{clean_line, ellipsis, with_causes};
+use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
 use crate::mcp::process::Process;
 
@@ -199,7 +199,7 @@ impl Link {
             }
             ServiceError::TransportClosed => Error::Lost(self.down.why().await),
             _ if self.down.is_raised() => Error::Lost(self.down.reason()),
-            other => Error::Lost(chain(other)),
+            other => Error::Lost(with_causes(other)),
         }
     }
 

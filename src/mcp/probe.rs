@@ -12,11 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::event::ErrorKind;
 use crate::domain::ids::{CallId, ServerName};
+use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::mcp::call::{Failure, Limits};
 use crate::mcp::catalog::{self, Choice};
 use crate::mcp::dial::{Dialer, Place, Reports};
-use crate::mcp::error::{Error, chain};
+use crate::mcp::error::Error;
 use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
 use crate::mcp::http::Http;
@@ -168,7 +169,7 @@ async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) 
 }
 
 fn failed(mut report: TestReport, error: &Error) -> TestReport {
-    report.error = Some(chain(error));
+    report.error = Some(with_causes(error));
     report.hint = error.hint().map(str::to_owned);
     report.ok = false;
     report
@@ -190,7 +191,7 @@ pub async fn call_once(
     environment: BTreeMap<String, String>,
     cancel: CancellationToken,
 ) -> Result<ToolOutcome, ToolError> {
-    let refused = |error: &Error| ToolError::new(ErrorKind::Disconnected, format!("server `{}`: {}", options.name, chain(error)));
+    let refused = |error: &Error| ToolError::new(ErrorKind::Disconnected, format!("server `{}`: {}", options.name, with_causes(error)));
     let once = Once::new(options, http, environment).map_err(|error| refused(&error))?;
     let connected = tokio::select! {
         connected = once.connect() => connected,

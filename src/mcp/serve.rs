@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::error::chain;
+use crate::domain::text::with_causes;
 use crate::mcp::local::ToolServer;
 use crate::tools::Tool;
 
@@ -48,7 +48,7 @@ where
     let running = match running {
         Ok(running) => running,
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-        Err(error) => return Err(ServeError::Handshake(chain(&error))),
+        Err(error) => return Err(ServeError::Handshake(with_causes(&error))),
     };
     let cancel = running.cancellation_token();
     let stopper = tokio::spawn(async move {

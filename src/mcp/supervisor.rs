@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::domain::clock::Clock;
 use crate::domain::event::McpEventType;
+use crate::domain::text::with_causes;
 use crate::mcp::catalog::{self, Listing};
 use crate::mcp::dial::{Dialer, Reports};
-use crate::mcp::error::{Error, chain};
+use crate::mcp::error::Error;
 use crate::mcp::handler::Shared;
 use crate::mcp::link::Link;
 use crate::mcp::options::PoolOptions;
@@ -239,7 +240,7 @@ impl Supervisor {
                 }
                 service.lend(listing).await;
             }
-            Err(error) => service.log.push(&format!("[tools] the changed list could not be read: {}", chain(&error))),
+            Err(error) => service.log.push(&format!("[tools] the changed list could not be read: {}", with_causes(&error))),
         }
         None
     }
@@ -273,7 +274,7 @@ impl Supervisor {
 
     /// Why an attempt failed, with what the program said last where that is not in it.
     fn reason(&self, error: &Error) -> String {
-        let mut reason = chain(error);
+        let mut reason = with_causes(error);
         let from_program = self.replica.place.transport() == "stdio" && !matches!(error, Error::Spawn { .. } | Error::Options(_));
         if from_program
             && let Some(line) = self.service.log.telling_line()

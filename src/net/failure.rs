@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use crate::domain::text::with_causes;
 use crate::net::retry::Class;
 
 /// What kind of failure it was.
@@ -29,8 +30,8 @@ pub struct Failure {
 
 impl Failure {
     /// A client that could not be built.
-    pub(super) fn setup(error: &dyn StdError) -> Self {
-        Self { reason: Reason::Setup, message: chain(error) }
+    pub(super) fn setup(error: &(dyn StdError + 'static)) -> Self {
+        Self { reason: Reason::Setup, message: with_causes(error) }
     }
 
     /// Whether trying again may help.
@@ -53,7 +54,7 @@ impl From<reqwest::Error> for Failure {
         } else {
             Reason::Lost
         };
-        Self { reason, message: chain(&error.without_url()) }
+        Self { reason, message: with_causes(&error.without_url()) }
     }
 }
 
@@ -73,19 +74,4 @@ fn is_lost(error: &dyn StdError) -> bool {
         source = inner.source();
     }
     false
-}
-
-/// `error` and its causes in one line; a cause that its parent has said already is left out.
-pub(super) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let cause = inner.to_string();
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::ids::{Seq, StreamId};
+use crate::domain::text::with_causes;
 
 /// The cause below an error, shared by all whose appends failed together.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -249,13 +250,6 @@ impl Error {
 
     /// This error with all its causes, in one line.
     pub fn report(&self) -> String {
-        let mut out = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            out.push_str(": ");
-            out.push_str(&error.to_string());
-            cause = error.source();
-        }
-        out
+        with_causes(self)
     }
 }

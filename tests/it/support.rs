@@ -16,6 +16,9 @@ pub mod outside;
 #[path = "../support/pty.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use other parts")]
 pub mod pty;
+#[path = "../support/sites.rs"]
+#[allow(dead_code, reason = "shared with the benchmarks, which use other parts")]
+pub mod sites;
 
 /// A home folder with a config, and a working folder in it.
 pub struct Home {

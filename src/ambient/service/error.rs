@@ -2,6 +2,7 @@
 
 use crate::ambient::plan::PlanError;
 use crate::ambient::spec::SpecError;
+use crate::domain::text::with_causes;
 use crate::store;
 
 /// Why the task service could not do what was asked.
@@ -105,13 +106,6 @@ impl Error {
 
     /// This error with all its causes, in one line.
     pub fn report(&self) -> String {
-        let mut out = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            out.push_str(": ");
-            out.push_str(&error.to_string());
-            cause = error.source();
-        }
-        out
+        with_causes(self)
     }
 }

@@ -68,18 +68,7 @@ fn spec_of(event: &TaskEvent, spec: &TaskSpec) -> TaskSpec {
 fn take_in(row: &mut TaskRow, event: &TaskEvent, fact: &TaskFact, at: Instant) {
     match fact {
         TaskFact::TaskUpdated { spec, changed: _ } => row.spec = spec_of(event, spec),
-        TaskFact::TaskPaused { reason, by_itself } => {
-            row.status = if *by_itself { TaskStatus::Failed } else { TaskStatus::Paused };
-            row.status_reason = Some(reason.clone());
-        }
-        TaskFact::TaskResumed {} => {
-            row.status = TaskStatus::Active;
-            row.status_reason = None;
-        }
-        TaskFact::TaskCompleted { reason } => {
-            row.status = TaskStatus::Completed;
-            row.status_reason = Some(reason.clone());
-        }
+        TaskFact::TaskPaused { .. } | TaskFact::TaskResumed {} | TaskFact::TaskCompleted { .. } => row.settle_status(fact),
         TaskFact::RunFinished(run) => {
             // A run out of turn is no planned occurrence: it may fire, but it does not count among them.
             if run.due.is_some() {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::event::ErrorKind;
 use crate::domain::ids::{ServerName, ToolName};
-use crate::domain::text::cut_middle;
+use crate::domain::text::{cut_middle, with_causes};
 use crate::domain::tool::{ToolHints, ToolInfo};
 use crate::tools::{CallContext, Tool, ToolError, ToolOutcome, schema};
 
@@ -44,16 +44,9 @@ pub struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(pub String);
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self(message)
+        Self(with_causes(&error))
     }
 }
 

@@ -251,22 +251,10 @@ impl TasksPanel {
         }
         let Some(row) = self.rows.iter_mut().find(|row| row.spec.task_id == event.task_id) else { return };
         row.updated_at = at;
-        match &event.fact {
-            TaskFact::TaskUpdated { spec, .. } => row.spec = spec.as_ref().clone(),
-            TaskFact::TaskPaused { reason, by_itself } => {
-                row.status = if *by_itself { TaskStatus::Failed } else { TaskStatus::Paused };
-                row.status_reason = Some(reason.clone());
-            }
-            TaskFact::TaskResumed {} => {
-                row.status = TaskStatus::Active;
-                row.status_reason = None;
-            }
-            TaskFact::TaskCompleted { reason } => {
-                row.status = TaskStatus::Completed;
-                row.status_reason = Some(reason.clone());
-            }
-            _ => {}
+        if let TaskFact::TaskUpdated { spec, .. } = &event.fact {
+            row.spec = spec.as_ref().clone();
         }
+        row.settle_status(&event.fact);
         self.sort();
     }
 
