@@ -121,7 +121,7 @@ pub enum Error {
     #[error("the answer broke off: {0}")]
     Broken(String),
     /// Nothing came for too long.
-    #[error("the model gave no sign within {}", humantime(*.0))]
+    #[error("the model gave no sign within {}; one that is slow to read gets more time by `first_chunk_timeout_seconds` and `idle_timeout_seconds` of its provider", humantime(*.0))]
     TimedOut(Duration),
     /// The set-up is wrong (no such provider, bad URL).
     #[error("{0}")]

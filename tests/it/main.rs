@@ -14,6 +14,7 @@ mod corpus;
 mod crash;
 mod exec;
 mod keys;
+mod mail;
 mod many;
 mod mcp;
 mod mcp_http;

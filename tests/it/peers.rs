@@ -16,7 +16,7 @@ use wakeful::mcp::{ServerOptions, TransportKind, test_server};
 use crate::mcp_support::{LIMIT, Pool, address, environment, http, kill_9, program, root, scripted};
 
 /// The folder of the installed servers.
-fn peers() -> PathBuf {
+pub(super) fn installed() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let peers = target.join("peers");
     assert!(peers.join(".stamp").exists(), "the servers are not installed: run `.ci/peers`");
@@ -24,7 +24,7 @@ fn peers() -> PathBuf {
 }
 
 fn node_script(package: &str) -> String {
-    peers().join(format!("node_modules/@modelcontextprotocol/{package}/dist/index.js")).to_str().unwrap().to_owned()
+    installed().join(format!("node_modules/@modelcontextprotocol/{package}/dist/index.js")).to_str().unwrap().to_owned()
 }
 
 fn node(name: &str, package: &str, args: &[&str]) -> ServerOptions {
@@ -87,7 +87,7 @@ async fn all_at_once_and_one_of_ten_is_killed_during_a_call() {
         address("sse", &sse.url("sse")),
         node("files", "server-filesystem", &[folder.path().to_str().unwrap()]),
         memory,
-        program("time", peers().join("py/bin/mcp-server-time"), &["--local-timezone", "UTC"]),
+        program("time", installed().join("py/bin/mcp-server-time"), &["--local-timezone", "UTC"]),
     ];
     servers.extend((1..=4).map(|n| ServerOptions { name: format!("extra{n}"), ..scripted("normal") }));
     let pool = Pool::start(servers);
