@@ -115,7 +115,8 @@ impl App {
         let mut locals = local::catalog(options, Arc::clone(&clock));
         // A preview runs no tool: nobody has consented yet.
         let previewer = ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics);
-        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer))));
+        // The agent asks before each call that would have a task run something: `agent::approval`.
+        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer)), tools::Asks::Person));
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),

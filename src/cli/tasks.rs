@@ -27,7 +27,7 @@ use crate::config::settings::Settings;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::event::Event;
 use crate::domain::event::words::short_id;
-use crate::domain::task::{ADMIN_USER, TaskRow, TaskStatus};
+use crate::domain::task::{ADMIN_USER, AgreedBy, TaskRow, TaskStatus};
 use crate::domain::text::clean_line;
 use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
@@ -99,6 +99,11 @@ impl Surface {
             TasksCommand::Run(which) => self.each(&which, Verb::Run).await?,
             TasksCommand::Delete(which) => self.each(&which, Verb::Delete).await?,
             TasksCommand::Update(args) => self.update(args).await?,
+            TasksCommand::Agree { task } => {
+                let (row, agreed) = self.service.agree(&task, &self.user).await.map_err(stop)?;
+                let text = format!("agreed: {} {}", short_id(row.spec.task_id.as_str()), clean_line(&agreed.runs.to_string()));
+                self.say(&wire::task(&row, &self.service), text)?;
+            }
             TasksCommand::History { task, limit } => self.history(&task, limit).await?,
             TasksCommand::Preview(args) => self.preview(args).await?,
             TasksCommand::Export { output } => self.export(output.as_deref()).await?,
@@ -192,7 +197,7 @@ impl Surface {
     }
 
     async fn add(&self, args: AddArgs) -> Result<(), Stop> {
-        let Made { row, warnings } = self.service.create(&self.request(args)?).await.map_err(stop)?;
+        let Made { row, warnings } = self.service.create_agreed(&self.request(args)?, Some(AgreedBy::Person)).await.map_err(stop)?;
         warn(&warnings);
         let when = schedule::words(&row.spec, self.service.zone());
         self.say(
@@ -213,7 +218,8 @@ impl Surface {
         if changes.is_empty() {
             return Err(Stop::Usage("nothing to change was given; `wakeful tasks update --help` lists what can be".to_owned()));
         }
-        let Made { row, warnings } = self.service.update(row.spec.task_id.as_str(), &self.user, &changes).await.map_err(stop)?;
+        let by = Some(AgreedBy::Person);
+        let Made { row, warnings } = self.service.update_agreed(row.spec.task_id.as_str(), &self.user, &changes, by).await.map_err(stop)?;
         warn(&warnings);
         let when = schedule::words(&row.spec, self.service.zone());
         let text = format!("changed {}: {}, {when}", short_id(row.spec.task_id.as_str()), clean_line(&row.spec.description));

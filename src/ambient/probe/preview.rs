@@ -125,12 +125,12 @@ impl Probes {
 
     async fn try_threshold(&self, config: &ThresholdWatch, now: Instant) -> Result<Preview, Fault> {
         let mut preview = Preview::default();
-        let source = config.source.as_ref();
-        if source.is_some_and(|source| !source.command.is_empty() || source.tool.is_some()) {
+        let source = config.source.as_ref().or_else(|| self.metrics.get(&config.metric));
+        if source.is_some_and(|source| source.runs().is_some()) {
             preview.lines.push("its command or tool is not run before you have agreed to the task".to_owned());
             return Ok(preview);
         }
-        let value = source::number(self, config).await?;
+        let value = source::number(self, config, None).await?;
         let fires = threshold::decide(config, &mut threshold::State::default(), value, now, &[]).is_some();
         preview.lines.push(format!(
             "{} is {} now; {}",
