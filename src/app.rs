@@ -107,7 +107,12 @@ impl App {
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
-        let (channels, told) = Channels::new(&settings.notify, net.clone(), Arc::clone(&clock), &variable)?;
+        let (channels, told) = Channels::new(
+            &settings.notify,
+            net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
+            Arc::clone(&clock),
+            &variable,
+        )?;
         let channels = Arc::new(channels);
         warnings.extend(told);
 
