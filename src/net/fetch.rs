@@ -9,6 +9,7 @@ mod error;
 mod exchange;
 mod flights;
 mod hosts;
+mod line;
 mod robots;
 
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::domain::clock::Clock;
 use crate::net::fetch::error::{shown, shown_text};
@@ -30,6 +32,9 @@ use crate::net::guard::{Guard, Refusal};
 use crate::net::{Client, retry_after};
 
 pub use error::{Cause, Error, Stage};
+pub use line::Line;
+
+use line::Place;
 
 /// The longest address that is fetched, in bytes.
 const URL_BYTES_MAX: usize = 8_192;
@@ -218,7 +223,11 @@ pub struct Fetched {
 
 /// Fetches pages politely. Clones share lines, rests and what is known of `robots.txt`.
 #[derive(Clone)]
-pub struct Fetcher(Arc<Shared>);
+pub struct Fetcher {
+    shared: Arc<Shared>,
+    /// Told whether what is fetched here stands in line.
+    line: Option<Line>,
+}
 
 struct Shared {
     /// For addresses that a person gave.
@@ -260,7 +269,7 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Fetcher").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -278,7 +287,7 @@ impl Fetcher {
 
     fn guarded(guard: Guard, proxy: Option<String>, options: Options, clock: Arc<dyn Clock>) -> Self {
         let reach = crate::net::Options { proxy: proxy.clone(), connect_timeout_seconds: options.connect_timeout_seconds.max(1) };
-        Self(Arc::new(Shared {
+        let shared = Shared {
             outside: Way::new(guard.outside(), &options, reach.clone()),
             inside: Way::new(guard, &options, reach),
             proxy,
@@ -287,12 +296,27 @@ impl Fetcher {
             flights: Arc::default(),
             options,
             clock,
-        }))
+        };
+        Self { shared: Arc::new(shared), line: None }
+    }
+
+    /// The same fetcher, telling `line` while what is fetched through it stands in line.
+    #[must_use]
+    pub fn telling(self, line: Line) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    /// Runs `work`, which only waits for a turn, and tells the line so.
+    pub async fn stand<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.line {
+            Some(line) => line.stand(work).await,
+            None => work.await,
+        }
     }
 
     /// The guard for what a page that was `fetched` leads to: once a public host had a say, all must be public.
     pub async fn guard_after(&self, fetched: &Fetched) -> Guard {
-        let guard = &self.0.inside.guard;
+        let guard = &self.shared.inside.guard;
         for url in fetched.redirects.iter().chain([&fetched.url]) {
             let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             if guard.is_public(&host, None).await {
@@ -304,7 +328,7 @@ impl Fetcher {
 
     /// The proxy that is used for other machines, where there is one: as the options say, or else the environment.
     pub fn proxy(&self) -> Option<String> {
-        crate::net::proxy_of(self.0.proxy.as_deref())
+        crate::net::proxy_of(self.shared.proxy.as_deref())
     }
 
     /// Fetches a page, or learns that it has not changed.
@@ -313,16 +337,37 @@ impl Fetcher {
     /// When it did not come; see [`Error`].
     pub async fn get(&self, request: Request) -> Result<Arc<Fetched>, Error> {
         let url = parse(&request.url)?;
-        let shared = self.0.clone();
+        let shared = self.shared.clone();
         let (validators, honour_robots, accept) = (request.validators, request.honour_robots, request.accept);
         let key = Key { url: url.as_str().to_owned(), validators: validators.clone(), honour_robots, accept };
-        let flight = async move { shared.fetch(url, accept, validators, honour_robots).await.map(Arc::new) };
-        if request.fresh { flight.await } else { self.0.flights.join(key, flight).await }
+        let place = Place::default();
+        let mut stands = place.watch();
+        let flight = async move { shared.fetch(url, accept, validators, honour_robots, &place).await.map(Arc::new) };
+        if request.fresh {
+            return self.watched(flight, stands).await;
+        }
+        let flight = self.shared.flights.join(key, flight, &mut stands);
+        self.watched(flight, stands).await
+    }
+
+    /// Waits for `flight`, and hands on whether it stands in line.
+    async fn watched<T>(&self, flight: impl Future<Output = T>, mut stands: watch::Receiver<bool>) -> T {
+        let Some(line) = &self.line else { return flight.await };
+        let mut fetch = line.fetch();
+        tokio::pin!(flight);
+        loop {
+            fetch.stand(*stands.borrow_and_update());
+            tokio::select! {
+                biased;
+                outcome = &mut flight => return outcome,
+                Ok(()) = stands.changed() => {}
+            }
+        }
     }
 }
 
 impl Shared {
-    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool) -> Result<Fetched, Error> {
+    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool, place: &Place) -> Result<Fetched, Error> {
         let plan = Plan {
             headers: Plan::headers(accept, &validators),
             conditional: !validators.is_empty(),
@@ -331,7 +376,7 @@ impl Shared {
             honour_robots,
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
-        let mut fetched = self.walk(url, &plan, &self.inside).await?;
+        let mut fetched = self.walk(url, &plan, &self.inside, place).await?;
         if fetched.not_modified {
             fetched.validators.etag = fetched.validators.etag.or(validators.etag);
             fetched.validators.last_modified = fetched.validators.last_modified.or(validators.last_modified);
@@ -342,7 +387,7 @@ impl Shared {
     /// Asks `url` and follows where it leads. Each hop is a request like any other: guarded, allowed, in line.
     ///
     /// Once a public host has answered, all that follows must be public too.
-    async fn walk(&self, start: Url, plan: &Plan, way: &Way) -> Result<Fetched, Error> {
+    async fn walk(&self, start: Url, plan: &Plan, way: &Way, place: &Place) -> Result<Fetched, Error> {
         let mut budget = Budget::new(Duration::from_secs(self.options.timeout_seconds.max(1)));
         let (mut url, mut way) = (start, way);
         let mut seen = HashSet::new();
@@ -351,9 +396,9 @@ impl Shared {
             way.check(&url)?;
             let host = url.origin().ascii_serialization();
             if plan.honour_robots {
-                self.permitted(&url, &host, way).await?;
+                self.permitted(&url, &host, way, place).await?;
             }
-            let slot = self.hosts.enter(&host).await?;
+            let slot = place.stand(self.hosts.enter(&host)).await?;
             let (answer, peer) = exchange(&way.client, &url, plan, &mut budget).await?;
             let location = match answer {
                 Answer::Page { status, not_modified, validators, content_type, body } => {
@@ -407,11 +452,11 @@ impl Shared {
         Error::Status { url: shown(url), code, retry_at }
     }
 
-    async fn permitted(&self, url: &Url, host: &str, way: &Way) -> Result<(), Error> {
-        self.robots.check(host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url, way)).await
+    async fn permitted(&self, url: &Url, host: &str, way: &Way, place: &Place) -> Result<(), Error> {
+        self.robots.check(place, host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url, way, place)).await
     }
 
-    async fn robots_file(&self, page: &Url, way: &Way) -> Result<Bytes, Error> {
+    async fn robots_file(&self, page: &Url, way: &Way, place: &Place) -> Result<Bytes, Error> {
         let mut url = page.clone();
         url.set_path("/robots.txt");
         url.set_query(None);
@@ -424,7 +469,7 @@ impl Shared {
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
         // Boxed: a page's walk asks for robots.txt, which is a walk of its own.
-        Box::pin(self.walk(url, &plan, way)).await.map(|fetched| fetched.body)
+        Box::pin(self.walk(url, &plan, way, place)).await.map(|fetched| fetched.body)
     }
 }
 

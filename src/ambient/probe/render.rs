@@ -36,7 +36,7 @@ pub(super) async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<F
     let browser = find().ok_or_else(|| {
         Fault::new("`render = true` needs Chromium, and none was found on this machine: install `chromium`, or set `render = false`")
     })?;
-    let _turn = BROWSERS_AT_ONCE.acquire().await;
+    let _turn = fetcher.stand(BROWSERS_AT_ONCE.acquire()).await;
     let failed = |what: &str| Fault::new(format!("the browser could not render {}: {what}", fetched.url));
     let work = async {
         let guard = fetcher.guard_after(fetched).await;
