@@ -11,7 +11,7 @@ use crate::ambient::spec::{self, Built};
 use crate::domain::clock::Instant;
 use crate::domain::event::{NewEvent, TaskEvent};
 use crate::domain::ids::StreamId;
-use crate::domain::task::{AgreedBy, Agreement, Outcome, TaskFact, TaskRow, TaskStatus, TaskWork};
+use crate::domain::task::{AgreedBy, Agreement, HourCount, Outcome, TaskFact, TaskRow, TaskStatus, TaskWork};
 use crate::store::Terms;
 use crate::store::tasks::{Fence, Op};
 
@@ -59,9 +59,16 @@ impl TaskService {
             TaskStatus::Active | TaskStatus::Failed if is_held(row, now) => Ok(Some(rest(row, Vec::new(), None))),
             TaskStatus::Active | TaskStatus::Failed => {
                 let missed = self.unsettled(row, now, "the task was paused before it could run");
-                let work = row.work.clone().filter(|_| missed.is_some()).map(|work| TaskWork { cursor: now.max(work.cursor), ..work });
-                let next_due = work.as_ref().and_then(|work| self.plan(&row.spec).ok()?.next_after(work.cursor));
-                Ok(Some(rest(row, missed.into_iter().collect(), work.map(|work| TaskWork { next_due, ..work }))))
+                let hour = row.work.as_ref().and_then(hour);
+                let mut work = row.work.clone().filter(|_| missed.is_some() || hour.is_some());
+                if let Some(work) = &mut work {
+                    work.hour = HourCount::default();
+                    if missed.is_some() {
+                        work.cursor = now.max(work.cursor);
+                        work.next_due = self.plan(&row.spec).ok().and_then(|plan| plan.next_after(work.cursor));
+                    }
+                }
+                Ok(Some(rest(row, missed.into_iter().chain(hour).collect(), work)))
             }
         };
         let row = self.change(wanted, user, decide).await?;
@@ -84,7 +91,10 @@ impl TaskService {
                     change.ops.push(Op::Index(row.spec.task_id.clone()));
                 } else {
                     let work = row.work.clone().unwrap_or_else(|| plan::start(&plan, &row.spec, now));
-                    let Next { work, steps } = plan::resume(&plan, &work, row.status == TaskStatus::Failed, now);
+                    let Next { mut work, steps } = plan::resume(&plan, &work, row.status == TaskStatus::Failed, now);
+                    // A run that was under way when the task was paused has ended since.
+                    change.facts.extend(hour(&work));
+                    work.hour = HourCount::default();
                     change.facts.extend(steps.into_iter().filter_map(recorded));
                     replace(&mut change, row, work);
                 }
@@ -105,7 +115,7 @@ impl TaskService {
             if matches!(row.status, TaskStatus::Active | TaskStatus::Failed) {
                 facts.extend(self.unsettled(row, now, "the task was deleted before it could run"));
             }
-            facts.extend(row.work.iter().filter(|work| work.hour.ran > 0).map(|work| TaskFact::ChecksRolledUp(work.hour.clone())));
+            facts.extend(row.work.iter().filter_map(hour));
             facts.push(TaskFact::TaskDeleted {});
             Ok(Some(Change { facts, fences: vec![fence(row)], ops: vec![Op::DropWork(row.spec.task_id.clone())] }))
         };
@@ -293,6 +303,11 @@ fn rest(row: &TaskRow, mut facts: Vec<TaskFact>, work: Option<TaskWork>) -> Chan
         None => change.ops.push(Op::Index(row.spec.task_id.clone())),
     }
     change
+}
+
+/// The quiet checks of the hour that runs, as an event: nothing that comes after would tell of them.
+fn hour(work: &TaskWork) -> Option<TaskFact> {
+    (work.hour.ran > 0).then(|| TaskFact::ChecksRolledUp(work.hour.clone()))
 }
 
 fn fence(row: &TaskRow) -> Fence {
