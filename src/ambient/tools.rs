@@ -235,7 +235,7 @@ async fn preview(
         return Ok((None, lines));
     };
     let preview = previewer.preview(spec).await.map_err(|message| Problem { field: None, message })?;
-    lines.extend(preview.lines.iter().cloned());
+    lines.extend(preview.lines.iter().chain(&preview.troubles).cloned());
     lines.extend(preview.would_have_fired.map(|(told, of)| format!("would have told you {told} of the last {of} times")));
     Ok((Some(preview), lines))
 }

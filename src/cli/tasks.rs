@@ -289,11 +289,17 @@ impl Surface {
         if self.json {
             let next = self.service.next_times(&spec, 3).map_err(stop)?;
             let value = json!({"task_type": spec.kind.kind(), "lines": lines, "next_checks": next,
-                "would_have_fired": tried.would_have_fired.map(|(fired, of)| json!({"fired": fired, "of": of})), "sample": tried.sample});
-            return output::json(&value);
+                "would_have_fired": tried.would_have_fired.map(|(fired, of)| json!({"fired": fired, "of": of})), "sample": tried.sample,
+                "troubles": tried.troubles});
+            output::json(&value)?;
+        } else {
+            lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
         }
-        lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
-        Ok(())
+        if tried.troubles.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Failed(anyhow::anyhow!(clean_line(&tried.troubles.join("; ")).to_string())))
+        }
     }
 
     async fn export(&self, path: Option<&Path>) -> Result<(), Stop> {

@@ -47,14 +47,14 @@ impl Probes {
             let fetched = match self.fetcher.get(request).await {
                 Ok(fetched) => fetched,
                 Err(error) => {
-                    preview.lines.push(format!("{url}: {}", Fault::from(error).message));
+                    preview.troubles.push(format!("{url}: {}", Fault::from(error).message));
                     continue;
                 }
             };
             let reading = match web::read(&fetched, &rules).await {
                 Ok(reading) => reading,
                 Err(fault) => {
-                    preview.lines.push(format!("{url}: {}", fault.message));
+                    preview.troubles.push(format!("{url}: {}", fault.message));
                     continue;
                 }
             };
@@ -68,7 +68,7 @@ impl Probes {
                 preview.would_have_fired = Some((before + fired, before_of + of));
             }
         }
-        if preview.lines.is_empty() {
+        if preview.lines.is_empty() && preview.troubles.is_empty() {
             return Err(Fault::new("the task watches no page"));
         }
         Ok(preview)
@@ -117,7 +117,7 @@ impl Probes {
                         preview.sample = Some(ellipsis(&clean_line(&item.title), SAMPLE_CHARS_MAX).into_owned());
                     }
                 }
-                Err(fault) => preview.lines.push(format!("{url}: {}", fault.message)),
+                Err(fault) => preview.troubles.push(format!("{url}: {}", fault.message)),
             }
         }
         Ok(preview)

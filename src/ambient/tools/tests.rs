@@ -226,7 +226,12 @@ impl Previewer for Past {
         let answer = if spec.description == "broken" {
             Err("https://techcrunch.com: HTTP 404; check the address".to_owned())
         } else {
-            Ok(Preview { lines: vec!["12 items now".into()], would_have_fired: Some((2, 20)), sample: Some("AI news".into()) })
+            Ok(Preview {
+                lines: vec!["12 items now".into()],
+                would_have_fired: Some((2, 20)),
+                sample: Some("AI news".into()),
+                ..Preview::default()
+            })
         };
         std::future::ready(answer).boxed()
     }
