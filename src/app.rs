@@ -107,7 +107,12 @@ impl App {
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
-        let (channels, told) = Channels::new(&settings.notify, net.clone(), Arc::clone(&clock), &variable)?;
+        let (channels, told) = Channels::new(
+            &settings.notify,
+            net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
+            Arc::clone(&clock),
+            &variable,
+        )?;
         let channels = Arc::new(channels);
         warnings.extend(told);
 
@@ -115,7 +120,8 @@ impl App {
         let mut locals = local::catalog(options, Arc::clone(&clock));
         // A preview runs no tool: nobody has consented yet.
         let previewer = ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics);
-        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer))));
+        // The agent asks before each call that would have a task run something: `agent::approval`.
+        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer)), tools::Asks::Person));
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),

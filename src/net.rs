@@ -8,6 +8,7 @@
 
 mod failure;
 pub mod fetch;
+pub mod guard;
 mod retry;
 
 use crate::domain::text::with_causes;
@@ -21,6 +22,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
+
+use guard::Guard;
 
 pub use failure::{Failure, Reason};
 pub use retry::{Class, GaveUp, RetryPolicy, Verdict, retry_after};
@@ -63,6 +66,9 @@ pub enum Error {
     /// The proxy's address makes no sense.
     #[error("`{0}` is no usable proxy address")]
     Proxy(String),
+    /// The address guard said no.
+    #[error("it is not reached: {0}")]
+    Refused(guard::Refusal),
     /// The client could not be built; without root certificates on the machine, for example.
     #[error("could not set up HTTP: {0}")]
     Build(String),
@@ -84,6 +90,7 @@ type Shape = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send
 struct Lazy {
     options: Options,
     shape: Option<Shape>,
+    guard: Option<Guard>,
     outward: OnceCell<Inner>,
     plain: OnceCell<Inner>,
     loopback: OnceCell<Inner>,
@@ -113,7 +120,17 @@ impl Client {
     }
 
     fn with_shape(options: Options, shape: Option<Shape>) -> Self {
-        Self(Arc::new(Lazy { options, shape, outward: OnceCell::new(), plain: OnceCell::new(), loopback: OnceCell::new() }))
+        Self::made(options, shape, None)
+    }
+
+    fn made(options: Options, shape: Option<Shape>, guard: Option<Guard>) -> Self {
+        Self(Arc::new(Lazy { options, shape, guard, outward: OnceCell::new(), plain: OnceCell::new(), loopback: OnceCell::new() }))
+    }
+
+    /// The same for addresses that others had a say in: it reaches only what `guard` lets it, names by what they resolve
+    /// to in the moment of the connection, and follows no redirect.
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self::made(self.0.options.clone(), self.0.shape.clone(), Some(guard))
     }
 
     /// The same with another limit on connecting; this very client where the limit is the same.
@@ -121,14 +138,19 @@ impl Client {
         if seconds == self.0.options.connect_timeout_seconds {
             return self;
         }
-        Self::with_shape(Options { connect_timeout_seconds: seconds, ..self.0.options.clone() }, self.0.shape.clone())
+        let options = Options { connect_timeout_seconds: seconds, ..self.0.options.clone() };
+        Self::made(options, self.0.shape.clone(), self.0.guard.clone())
     }
 
     /// The client that reaches `url`, built now if need be.
     ///
     /// # Errors
-    /// When the proxy's address is unusable or the machine has no root certificates.
+    /// When the proxy's address is unusable, the machine has no root certificates, or the guard refuses the address.
     pub async fn inner(&self, url: &str) -> Result<Inner, Error> {
+        if let Some(guard) = &self.0.guard {
+            // A literal address is connected to without being resolved.
+            guard.check_url(url).map_err(Error::Refused)?;
+        }
         if is_loopback(url) && url.starts_with("http://") {
             return self.0.loopback.get_or_try_init(|| self.build(Reach::Loopback)).await.cloned();
         }
@@ -142,7 +164,7 @@ impl Client {
 
     async fn build(&self, reach: Reach) -> Result<Inner, Error> {
         let lazy = self.0.clone();
-        let built = tokio::task::spawn_blocking(move || build_now(&lazy.options, reach, lazy.shape.as_ref())).await;
+        let built = tokio::task::spawn_blocking(move || build_now(&lazy, reach)).await;
         built.unwrap_or_else(|error| Err(Error::Build(error.to_string())))
     }
 
@@ -176,7 +198,8 @@ enum Reach {
     Loopback,
 }
 
-fn build_now(options: &Options, reach: Reach, shape: Option<&Shape>) -> Result<Inner, Error> {
+fn build_now(lazy: &Lazy, reach: Reach) -> Result<Inner, Error> {
+    let options = &lazy.options;
     install_crypto();
     let mut builder = Inner::builder()
         .user_agent(concat!("wakeful/", env!("CARGO_PKG_VERSION")))
@@ -195,10 +218,25 @@ fn build_now(options: &Options, reach: Reach, shape: Option<&Shape>) -> Result<I
     if reach != Reach::Outward {
         builder = builder.tls_certs_only([]);
     }
-    if let Some(shape) = shape {
+    if let Some(shape) = &lazy.shape {
         builder = shape(builder);
     }
+    if let Some(guard) = &lazy.guard {
+        builder = builder.dns_resolver(Arc::new(guard.clone())).redirect(reqwest::redirect::Policy::none());
+    }
     builder.build().map_err(|error| Error::Build(with_causes(&error.without_url())))
+}
+
+/// The proxy for other machines: as `option` says, or else as the variables that all programs read do.
+fn proxy_of(option: Option<&str>) -> Option<String> {
+    match option {
+        Some("off" | "") => None,
+        Some(url) => Some(url.to_owned()),
+        None => {
+            let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+            names.iter().find_map(|name| std::env::var(name).ok()).filter(|url| !url.trim().is_empty())
+        }
+    }
 }
 
 /// Follows a redirect only to the same host, and never from TLS to plain text: our requests carry keys in headers of

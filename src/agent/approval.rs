@@ -1,17 +1,21 @@
 //! May this call run? Pure: the mode, the rules, the remembered consents and the tool in, a verdict out.
 //!
 //! Order: a rule that denies; a rule that allows; a remembered consent; a rule that asks; the mode. Hints of a server are
-//! hints: only a trusted server's "reads only" lets a call run unasked.
+//! hints: only a trusted server's "reads only" lets a call run unasked. A call that would have a background task run a
+//! program or call a tool asks in every case that is not denied ([`Policy::check_call`]).
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
 
+use serde_json::{Map, Value};
+
 use crate::agent::options::{ApprovalAction, ApprovalRule};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::{Approval, ApprovalStatus, Scope};
 use crate::domain::ids::ServerName;
+use crate::domain::task::would_run;
 use crate::domain::tool::ToolInfo;
 
 /// What is to be done with a call. The reason names the rule that matched.
@@ -112,6 +116,22 @@ impl Policy<'_> {
             ApprovalMode::AutoRead => self.ask(tool, "mode `auto-read`: it may change something".to_owned()),
             ApprovalMode::Ask => self.ask(tool, "mode `ask`: every call asks".to_owned()),
         }
+    }
+
+    /// The verdict on a call of `tool` with these arguments: what would have a task run something is asked about each time.
+    ///
+    /// Consent to a kind of call says nothing about a program that will run again and again with nobody there.
+    pub fn check_call(&self, tool: &ToolInfo, arguments: &Map<String, Value>) -> Verdict {
+        let verdict = self.check(tool);
+        if matches!(verdict, Verdict::Deny { .. }) || !would_run(tool.server.as_str(), &tool.tool, arguments) {
+            return verdict;
+        }
+        let reason = "the task would run a program or call a tool unasked, which a person agrees to each time";
+        if self.unattended {
+            let hint = "nobody is there to agree; make it at the shell: `wakeful tasks add`";
+            return Verdict::Deny { reason: format!("{reason}: {hint}") };
+        }
+        Verdict::Ask { reason: reason.to_owned(), dangerous: true }
     }
 
     fn ask(&self, tool: &ToolInfo, reason: String) -> Verdict {

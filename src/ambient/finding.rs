@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::clock::Instant;
 use crate::domain::task::TaskSpec;
+use crate::net::fetch::Line;
 use crate::store::tasks::Blob;
 
 /// What a probe is told.
@@ -18,6 +19,8 @@ pub struct Look {
     pub due: Option<Instant>,
     /// The time.
     pub now: Instant,
+    /// To be told while the look only stands in line for a host: that costs it neither time nor a place among the runs.
+    pub line: Line,
 }
 
 /// What a look gave.

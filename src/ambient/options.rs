@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Options {
     /// Whether tasks run at all; they can be made and seen in any case. Default true.
     pub enabled: bool,
-    /// Runs at once. Default 64.
+    /// Runs at once, those that only stand in line for a host not counted. Default 64.
     pub parallel_runs: usize,
-    /// The longest that one run may take, in seconds. Default 120.
+    /// The longest that one run may take, in seconds, standing in line for a host not counted. Default 120.
     pub run_timeout_seconds: u64,
     /// How long a run, a judgement or a delivery belongs to its process without a sign of it, in seconds. After a crash
     /// this is how long what was under way has to wait. Default 60.

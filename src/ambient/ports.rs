@@ -68,6 +68,8 @@ pub struct Preview {
     pub would_have_fired: Option<(u32, u32)>,
     /// What it would tell now, or told last.
     pub sample: Option<String>,
+    /// What could not be looked at: where, and why.
+    pub troubles: Vec<String>,
 }
 
 /// Looks at a task's subject without making the task.

@@ -53,7 +53,8 @@ impl Probes {
         Self { fetcher, log, tools, metrics: Arc::new(metrics) }
     }
 
-    async fn probe(self, look: Look) -> Result<Finding, Fault> {
+    async fn probe(mut self, look: Look) -> Result<Finding, Fault> {
+        self.fetcher = self.fetcher.telling(look.line.clone());
         match look.spec.kind.clone() {
             KindConfig::WebMonitor(config) => web::look(&self, &look, &config).await,
             KindConfig::Schedule(config) if config.action.as_deref() == Some("news_digest") => {

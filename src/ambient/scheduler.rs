@@ -37,6 +37,9 @@ use crate::store::{Error, EventLog};
 /// Tasks that are claimed in one transaction.
 const CLAIM_MAX: usize = 256;
 
+/// Runs that may stand in line beside those that run; fewer than one host's line takes.
+const ASIDE_MAX: usize = 900;
+
 /// Being away for less is not worth a line.
 const AWAY_TOLD: Duration = Duration::from_mins(1);
 
@@ -154,7 +157,7 @@ impl Scheduler {
         let now = self.take_beat().await?;
         self.renew(now).await?;
         loop {
-            let free = self.deps.options.parallel_runs.max(1).saturating_sub(self.held.len());
+            let free = self.free();
             let due = self.deps.log.tasks().next_task_at().await?;
             let Some(due) = due.filter(|due| *due <= now) else {
                 self.tell_return().await;
@@ -178,6 +181,13 @@ impl Scheduler {
                 self.start(task, now);
             }
         }
+    }
+
+    /// How many more may run: those that only stand in line for their host take nobody's place.
+    fn free(&self) -> usize {
+        let (parallel, held) = (self.deps.options.parallel_runs.max(1), self.held.len());
+        let busy = held.saturating_sub(self.runner.aside());
+        parallel.saturating_sub(busy).min((parallel + ASIDE_MAX).saturating_sub(held))
     }
 
     fn start(&mut self, task: crate::store::tasks::Claimed, now: Instant) {

@@ -33,7 +33,8 @@ use crate::domain::event::{Event, NewEvent, TaskEvent};
 use crate::domain::ids::{StreamId, TaskId};
 use crate::domain::notice::Delivery;
 use crate::domain::query::{AmbientStatus, Sample, TaskDetail};
-use crate::domain::task::{ADMIN_USER, TaskFact, TaskRow, TaskSpec};
+use crate::domain::task::{ADMIN_USER, AgreedBy, TaskFact, TaskRow, TaskSpec};
+use crate::domain::text::{clean_line, ellipsis};
 use crate::store::tasks::{Blob, Fence, LEAD, Op, TaskFilter};
 use crate::store::{EventLog, Terms};
 
@@ -54,6 +55,9 @@ const DETAIL_DELIVERIES_MAX: usize = 50;
 
 /// Snapshots that its panel lists.
 const DETAIL_SNAPSHOTS_MAX: usize = 50;
+
+/// The longest command or call that a warning shows, in characters.
+const RUNS_CHARS_MAX: usize = 300;
 
 /// Readings of a sparkline.
 const DETAIL_SAMPLES_MAX: usize = 120;
@@ -201,12 +205,23 @@ impl TaskService {
         Ok(std::iter::successors(plan.next_after(self.now()), |due| plan.next_after(*due)).take(count).collect())
     }
 
-    /// Makes a task: its first event and its place in the due index in one transaction.
+    /// Makes a task for a stranger: where it runs a program or calls a tool, nobody has agreed to that yet.
+    ///
+    /// # Errors
+    /// As [`create_agreed`](Self::create_agreed).
+    pub async fn create(&self, request: &Request) -> Result<Made, Error> {
+        self.create_agreed(request, None).await
+    }
+
+    /// Makes a task: its first event and its place in the due index in one transaction. `by` says where a person agreed
+    /// to what it runs.
     ///
     /// # Errors
     /// When a field is no good, or there are too many tasks; nothing was made then.
-    pub async fn create(&self, request: &Request) -> Result<Made, Error> {
-        let Built { spec, mut warnings, .. } = self.check(request)?;
+    pub async fn create_agreed(&self, request: &Request, by: Option<AgreedBy>) -> Result<Made, Error> {
+        let Built { mut spec, mut warnings, .. } = self.check(request)?;
+        spec.agree(by, spec.created_at);
+        warnings.extend(needs_agreement(&spec));
         let plan = self.plan(&spec)?;
         self.reserve().await?;
         warnings.extend(self.made_before(&spec).await?);
@@ -306,7 +321,9 @@ impl TaskService {
             TaskCommand::Pause(task) => self.pause(task.as_str(), ADMIN_USER).await.map(drop),
             TaskCommand::Resume(task) => self.resume(task.as_str(), ADMIN_USER).await.map(drop),
             TaskCommand::Delete(task) => self.delete(task.as_str(), ADMIN_USER).await.map(drop),
-            TaskCommand::Update { task, changes } => self.update(task.as_str(), ADMIN_USER, &changes).await.map(drop),
+            TaskCommand::Update { task, changes } => {
+                self.update_agreed(task.as_str(), ADMIN_USER, &changes, Some(AgreedBy::Person)).await.map(drop)
+            }
             TaskCommand::Simulate(kind) => self.attendant()?.simulate(kind).await.map_err(Error::Elsewhere),
         }
     }
@@ -353,6 +370,15 @@ impl TaskService {
             format!("the same task was made less than a minute ago: `{}`; delete one of them if that was not meant", row.spec.task_id)
         }))
     }
+}
+
+/// A warning where the task would run what nobody agreed to.
+fn needs_agreement(spec: &TaskSpec) -> Option<String> {
+    let runs = ellipsis(&clean_line(&spec.not_agreed()?.to_string()), RUNS_CHARS_MAX).into_owned();
+    Some(format!(
+        "`{}` {runs}, and nobody agreed to that: it fails until you do, with `wakeful tasks agree {}`",
+        spec.task_id, spec.task_id
+    ))
 }
 
 /// The filter of what `user` may see.

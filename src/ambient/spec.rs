@@ -132,7 +132,7 @@ pub fn build(task_id: TaskId, request: &Request, now: Instant, defaults: &Defaul
         return Err(SpecError::new("user_id", "is too long", format!("give at most {USER_MAX} characters")));
     }
     let callback_url = callback_url.or_else(|| defaults.feedback_url.clone());
-    let spec = TaskSpec { task_id, kind, description, callback_url, user_id, created_at: now };
+    let spec = TaskSpec { task_id, kind, description, callback_url, user_id, created_at: now, agreed: None };
     rules::comes_due(&spec, &context)?;
     Ok(Built { spec, warnings: context.warnings, changed: Vec::new() })
 }

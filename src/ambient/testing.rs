@@ -23,6 +23,7 @@ use crate::domain::ids::{StreamId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow, Notification};
 use crate::domain::query::{EventFilter, EventReader, InboxFilter};
 use crate::domain::task::{TaskFact, TaskRow, TaskSpec, TaskWork};
+use crate::net::fetch::Line;
 use crate::store::tasks::{Op, TaskFilter};
 use crate::store::{EventLog, Terms};
 
@@ -203,6 +204,8 @@ pub(super) enum Sees {
     Fault(&'static str),
     /// The same after so long.
     After(Duration, Box<Sees>),
+    /// The same after standing in line for so long.
+    InLine(Duration, Box<Sees>),
     /// Nothing, ever.
     Hang,
 }
@@ -235,15 +238,24 @@ impl Probe for ScriptedProbe {
             looks.len()
         };
         let sees = (self.script)(&look, count);
-        seen(sees, count).boxed()
+        seen(look.line, sees, count).boxed()
     }
 }
 
-async fn seen(sees: Sees, count: usize) -> Result<Finding, Fault> {
+async fn seen(line: Line, sees: Sees, count: usize) -> Result<Finding, Fault> {
     let mut sees = sees;
-    while let Sees::After(wait, then) = sees {
-        tokio::time::sleep(wait).await;
-        sees = *then;
+    loop {
+        sees = match sees {
+            Sees::After(wait, then) => {
+                tokio::time::sleep(wait).await;
+                *then
+            }
+            Sees::InLine(wait, then) => {
+                line.stand(tokio::time::sleep(wait)).await;
+                *then
+            }
+            _ => break,
+        };
     }
     let found =
         |news, note: &str| Ok(Finding { state: json!({"looks": count}), keep: Vec::new(), news, note: note.to_owned(), trouble: None });
@@ -257,6 +269,6 @@ async fn seen(sees: Sees, count: usize) -> Result<Finding, Fault> {
             found(News::Fired((0..parts).map(fire).collect()), "something new")
         }
         Sees::Fault(message) => Err(Fault { message: message.to_owned(), retry_at: None }),
-        Sees::After(..) | Sees::Hang => std::future::pending().await,
+        Sees::After(..) | Sees::InLine(..) | Sees::Hang => std::future::pending().await,
     }
 }

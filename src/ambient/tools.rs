@@ -22,7 +22,7 @@ use crate::ambient::tools::wire::{Problem, Reply, envelope};
 use crate::ambient::why::{schedule, told_to};
 use crate::domain::event::Event;
 use crate::domain::ids::ServerName;
-use crate::domain::task::{ADMIN_USER, DEFAULT_USER, KindConfig, TaskRow, TaskSpec};
+use crate::domain::task::{ADMIN_USER, AgreedBy, DEFAULT_USER, KindConfig, Runs, TaskRow, TaskSpec, would_run};
 use crate::domain::text::visible;
 use crate::tools::Tool;
 use crate::tools::local::{Definition, LocalTool};
@@ -39,15 +39,38 @@ const HISTORY_EVENTS: (usize, usize) = (20, 200);
 /// Due times that a preview tells.
 const PREVIEW_TIMES: usize = 3;
 
+/// What stands between a caller of these tools and a task that runs a program or calls a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// A person is shown each such call (see [`would_run`]) and says yes before it comes here.
+    Person,
+    /// Nobody: the task is made, and runs nothing before its owner agrees.
+    Nobody,
+}
+
+impl Asks {
+    /// Where a person agreed to what this very call names.
+    fn word(self, tool: &str, arguments: &Arguments) -> Option<AgreedBy> {
+        (self == Self::Person && would_run(TASKS, tool, arguments)).then_some(AgreedBy::Answer)
+    }
+}
+
 type Arguments = Map<String, Value>;
 type Handled = BoxFuture<'static, Result<Reply, Problem>>;
 
 /// The tools, as `tools::local::catalog` gives those of a server. Without a previewer, `preview_background_task` tells
-/// only when the task would be due.
+/// only when the task would be due. `asks` says whether a call that would have a task run something was shown to a person.
 #[expect(clippy::needless_pass_by_value, reason = "the tools keep it")]
-pub fn catalog(service: &TaskService, previewer: Option<Arc<dyn Previewer>>) -> (ServerName, Vec<Arc<dyn Tool>>) {
+pub fn catalog(service: &TaskService, previewer: Option<Arc<dyn Previewer>>, asks: Asks) -> (ServerName, Vec<Arc<dyn Tool>>) {
     let of = |definition: &Definition, parameters: Arguments, handle: fn(TaskService, Arguments) -> Handled| {
         tool(service, definition, parameters, handle)
+    };
+    let making = |definition: &Definition, parameters: Arguments, handle: fn(TaskService, Arguments, Option<AgreedBy>) -> Handled| {
+        let name = definition.name;
+        tool(service, definition, parameters, move |service, arguments| {
+            let by = asks.word(name, &arguments);
+            handle(service, arguments, by)
+        })
     };
     let with_consent = |tool: LocalTool, consent: fn(TaskService, Arguments) -> BoxFuture<'static, Option<String>>| {
         let service = service.clone();
@@ -63,7 +86,7 @@ pub fn catalog(service: &TaskService, previewer: Option<Arc<dyn Previewer>>) -> 
     preview.limit_time(PREVIEW_LIMIT);
     let tools = vec![
         with_consent(
-            of(&schema::CREATE, schema::create(), |service, arguments| create(service, arguments).boxed()),
+            making(&schema::CREATE, schema::create(), |service, arguments, by| create(service, arguments, by).boxed()),
             |service, arguments| async move { consent_to_create(&service, arguments) }.boxed(),
         ),
         of(&schema::LIST, schema::user(), |service, arguments| list(service, arguments).boxed()),
@@ -74,7 +97,7 @@ pub fn catalog(service: &TaskService, previewer: Option<Arc<dyn Previewer>>) -> 
         preview,
         of(&schema::HISTORY, schema::history(HISTORY_EVENTS.0, HISTORY_EVENTS.1), |service, arguments| history(service, arguments).boxed()),
         with_consent(
-            of(&schema::UPDATE, schema::update(), |service, arguments| update(service, arguments).boxed()),
+            making(&schema::UPDATE, schema::update(), |service, arguments, by| update(service, arguments, by).boxed()),
             |service, arguments| consent_to_update(service, arguments).boxed(),
         ),
         of(&schema::STATUS, schema::nothing(), |service, _| status(service).boxed()),
@@ -94,9 +117,9 @@ where
     })
 }
 
-async fn create(service: TaskService, arguments: Arguments) -> Result<Reply, Problem> {
+async fn create(service: TaskService, arguments: Arguments, by: Option<AgreedBy>) -> Result<Reply, Problem> {
     let (request, notes) = request(arguments)?;
-    let Made { row, warnings } = service.create(&request).await?;
+    let Made { row, warnings } = service.create_agreed(&request, by).await?;
     let running = service.is_running().await.unwrap_or(false);
     let mut message = format!("created: {}", summary(&row, &service));
     if !running {
@@ -157,10 +180,10 @@ async fn history(service: TaskService, arguments: Arguments) -> Result<Reply, Pr
     Ok(Reply { data: json!({"task": wire::task(&row, &service), "why": why, "events": events}), message: None })
 }
 
-async fn update(service: TaskService, arguments: Arguments) -> Result<Reply, Problem> {
+async fn update(service: TaskService, arguments: Arguments, by: Option<AgreedBy>) -> Result<Reply, Problem> {
     let (task, user) = (which(&arguments)?, user(&arguments)?);
     let (changes, notes) = changes(arguments)?;
-    let Made { row, warnings } = service.update(&task, &user, &changes).await?;
+    let Made { row, warnings } = service.update_agreed(&task, &user, &changes, by).await?;
     let message = Some(format!("changed: {}", summary(&row, &service)));
     Ok(Reply { data: with_warnings(wire::task(&row, &service), notes.into_iter().chain(warnings)), message })
 }
@@ -212,7 +235,7 @@ async fn preview(
         return Ok((None, lines));
     };
     let preview = previewer.preview(spec).await.map_err(|message| Problem { field: None, message })?;
-    lines.extend(preview.lines.iter().cloned());
+    lines.extend(preview.lines.iter().chain(&preview.troubles).cloned());
     lines.extend(preview.would_have_fired.map(|(told, of)| format!("would have told you {told} of the last {of} times")));
     Ok((Some(preview), lines))
 }
@@ -257,19 +280,20 @@ fn consent(service: &TaskService, spec: &TaskSpec) -> String {
         }
         KindConfig::ThresholdWatch(config) => lines.extend(config.source.iter().flat_map(|source| {
             let url = source.url.as_ref().map(|url| format!("looks at: {url}"));
-            let server = source.server.as_ref().map(|server| format!("calls: {server} {}", source.tool.as_deref().unwrap_or_default()));
-            let command =
-                (!source.command.is_empty()).then(|| format!("runs on this machine each time: {}", command_line(&source.command)));
-            [url, server, command].into_iter().flatten()
+            url.into_iter().chain(source.runs().map(|runs| runs_line(&runs)))
         })),
     }
     lines.extend(spec.callback_url.as_ref().map(|url| format!("posts its events to: {url}")));
     visible(&lines.join("\n")).into_owned()
 }
 
-/// A command with each argument in quotes, so that nobody takes two for one.
-fn command_line(command: &[String]) -> String {
-    command.iter().map(|part| format!("{part:?}")).collect::<Vec<_>>().join(" ")
+/// All that a person has to know of what a task runs: whole, whatever its length.
+fn runs_line(runs: &Runs) -> String {
+    let place = match runs {
+        Runs::Command { .. } => "on this machine",
+        Runs::Tool { .. } => "with no question again",
+    };
+    format!("each time, {place}, it {runs}")
 }
 
 /// One line about a task: what, when, whom it tells.

@@ -244,7 +244,8 @@ async fn serve(base: &Base) -> Outcome {
     let (log, service) = crate::cli::tasks::open(base).await?;
     let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
     let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
-    servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer))));
+    // Whether the client asks anybody is not known here.
+    servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
     let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
     let served = mcp::serve_stdio(tools, CancellationToken::new()).await;
     log.shutdown().await;

@@ -27,7 +27,7 @@ use crate::config::settings::Settings;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::event::Event;
 use crate::domain::event::words::short_id;
-use crate::domain::task::{ADMIN_USER, TaskRow, TaskStatus};
+use crate::domain::task::{ADMIN_USER, AgreedBy, TaskRow, TaskStatus};
 use crate::domain::text::clean_line;
 use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
@@ -99,6 +99,11 @@ impl Surface {
             TasksCommand::Run(which) => self.each(&which, Verb::Run).await?,
             TasksCommand::Delete(which) => self.each(&which, Verb::Delete).await?,
             TasksCommand::Update(args) => self.update(args).await?,
+            TasksCommand::Agree { task } => {
+                let (row, agreed) = self.service.agree(&task, &self.user).await.map_err(stop)?;
+                let text = format!("agreed: {} {}", short_id(row.spec.task_id.as_str()), clean_line(&agreed.runs.to_string()));
+                self.say(&wire::task(&row, &self.service), text)?;
+            }
             TasksCommand::History { task, limit } => self.history(&task, limit).await?,
             TasksCommand::Preview(args) => self.preview(args).await?,
             TasksCommand::Export { output } => self.export(output.as_deref()).await?,
@@ -192,7 +197,7 @@ impl Surface {
     }
 
     async fn add(&self, args: AddArgs) -> Result<(), Stop> {
-        let Made { row, warnings } = self.service.create(&self.request(args)?).await.map_err(stop)?;
+        let Made { row, warnings } = self.service.create_agreed(&self.request(args)?, Some(AgreedBy::Person)).await.map_err(stop)?;
         warn(&warnings);
         let when = schedule::words(&row.spec, self.service.zone());
         self.say(
@@ -213,7 +218,8 @@ impl Surface {
         if changes.is_empty() {
             return Err(Stop::Usage("nothing to change was given; `wakeful tasks update --help` lists what can be".to_owned()));
         }
-        let Made { row, warnings } = self.service.update(row.spec.task_id.as_str(), &self.user, &changes).await.map_err(stop)?;
+        let by = Some(AgreedBy::Person);
+        let Made { row, warnings } = self.service.update_agreed(row.spec.task_id.as_str(), &self.user, &changes, by).await.map_err(stop)?;
         warn(&warnings);
         let when = schedule::words(&row.spec, self.service.zone());
         let text = format!("changed {}: {}, {when}", short_id(row.spec.task_id.as_str()), clean_line(&row.spec.description));
@@ -283,11 +289,17 @@ impl Surface {
         if self.json {
             let next = self.service.next_times(&spec, 3).map_err(stop)?;
             let value = json!({"task_type": spec.kind.kind(), "lines": lines, "next_checks": next,
-                "would_have_fired": tried.would_have_fired.map(|(fired, of)| json!({"fired": fired, "of": of})), "sample": tried.sample});
-            return output::json(&value);
+                "would_have_fired": tried.would_have_fired.map(|(fired, of)| json!({"fired": fired, "of": of})), "sample": tried.sample,
+                "troubles": tried.troubles});
+            output::json(&value)?;
+        } else {
+            lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
         }
-        lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
-        Ok(())
+        if tried.troubles.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Failed(anyhow::anyhow!(clean_line(&tried.troubles.join("; ")).to_string())))
+        }
     }
 
     async fn export(&self, path: Option<&Path>) -> Result<(), Stop> {

@@ -281,6 +281,9 @@ fn check(text: &str, place: &str) -> Result<Settings, Error> {
     for server in &settings.mcp_servers {
         server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: with_causes(&error) })?;
     }
+    if let Some(problem) = settings.fetch.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[fetch] {problem}") });
+    }
     Ok(settings)
 }
 

@@ -3,12 +3,14 @@
 //!
 //! Nothing here checks whether an expression, a zone or an address is good: `ambient::spec` does, before a task exists.
 
+mod agreement;
 mod kinds;
 mod work;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use agreement::{AgreedBy, Agreement, Runs, would_run};
 pub use kinds::{
     Bounds, CatchUp, Common, Direction, Judging, KindConfig, Minutes, NewsDigest, Notification, NotifyMethod, Overlap, ScheduleConfig,
     ScheduleType, Source, TaskKind, ThresholdWatch, Timing, WebMonitor, Weekday,
@@ -41,6 +43,9 @@ pub struct TaskSpec {
     pub user_id: String,
     /// When it was made.
     pub created_at: Instant,
+    /// What a person agreed that it runs; absent where it runs nothing, or nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Agreement>,
 }
 
 /// How a task stands.

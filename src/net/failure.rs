@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::domain::text::with_causes;
+use crate::net::guard::Refusal;
 use crate::net::retry::Class;
 
 /// What kind of failure it was.
@@ -16,6 +17,8 @@ pub enum Reason {
     Lost,
     /// The response could not be decoded.
     Garbled,
+    /// The address guard said no ([`crate::net::guard`]).
+    Refused,
 }
 
 /// Why no (whole) response came. The message holds the chain of causes and no address: addresses may hold secrets.
@@ -38,13 +41,16 @@ impl Failure {
     pub fn class(&self) -> Class {
         match self.reason {
             Reason::Connect | Reason::Lost => Class::Transient,
-            Reason::Setup | Reason::Garbled => Class::Permanent,
+            Reason::Setup | Reason::Garbled | Reason::Refused => Class::Permanent,
         }
     }
 }
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
+        if let Some(refusal) = find::<Refusal>(&error) {
+            return Self { reason: Reason::Refused, message: refusal.to_string() };
+        }
         let reason = if error.is_builder() {
             Reason::Setup
         } else if error.is_connect() {
@@ -74,4 +80,20 @@ fn is_lost(error: &dyn StdError) -> bool {
         source = inner.source();
     }
     false
+}
+
+/// The first `T` among `error`'s causes, the ones that `io::Error` keeps inside included.
+pub(super) fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            // Its `source` skips the error that it wraps.
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
 }

@@ -2,14 +2,14 @@
 //!
 //! A [`Fetcher`] asks with the validators of the last time, unpacks, follows redirects, obeys `robots.txt` and
 //! `Retry-After`, and shares one fetch among all who want the same page at the same moment. Every hop passes the address
-//! guard. Dropping a [`Fetcher::get`] gives back what it held. What a page means is the business of others; so is trying
+//! guard ([`crate::net::guard`]). Dropping a [`Fetcher::get`] gives back what it held. What a page means is the business of others; so is trying
 //! again: an [`Error`] says whether and when that makes sense.
 
 mod error;
 mod exchange;
 mod flights;
-mod guard;
 mod hosts;
+mod line;
 mod robots;
 
 use std::collections::HashSet;
@@ -20,17 +20,21 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::domain::clock::Clock;
 use crate::net::fetch::error::{shown, shown_text};
 use crate::net::fetch::exchange::{Answer, Budget, Plan, exchange};
 use crate::net::fetch::flights::{Flights, Key};
-use crate::net::fetch::guard::Guard;
 use crate::net::fetch::hosts::{Hosts, REST_MAX, Slot};
 use crate::net::fetch::robots::ROBOTS_BYTES_MAX;
+use crate::net::guard::{Guard, Refusal};
 use crate::net::{Client, retry_after};
 
 pub use error::{Cause, Error, Stage};
+pub use line::Line;
+
+use line::Place;
 
 /// The longest address that is fetched, in bytes.
 const URL_BYTES_MAX: usize = 8_192;
@@ -58,9 +62,11 @@ pub struct Options {
     pub redirects_max: usize,
     /// How long `robots.txt` is remembered, in hours; default 24.
     pub robots_cache_hours: u64,
-    /// Whether addresses of this machine and of private networks may be fetched; default true. Link-local and cloud
-    /// metadata addresses never are.
+    /// Whether addresses of this machine and of private networks may be fetched, posted to and rendered, where a person
+    /// gave them; default true. What a public page leads to is never private (see [`crate::net::guard`]).
     pub allow_private: bool,
+    /// Whether link-local addresses and the metadata services of clouds may be reached; default false.
+    pub allow_metadata: bool,
     /// What to call ourselves; default: `wakeful/` and the version, with the address of the project where it has one.
     pub user_agent: Option<String>,
 }
@@ -77,6 +83,7 @@ impl Default for Options {
             redirects_max: 10,
             robots_cache_hours: 24,
             allow_private: true,
+            allow_metadata: false,
             user_agent: None,
         }
     }
@@ -85,15 +92,19 @@ impl Default for Options {
 impl Options {
     /// What is wrong with these options, in words for whoever wrote them.
     pub fn problem(&self) -> Option<String> {
-        let zero = [
-            ("body_bytes_max", self.body_bytes_max == 0),
-            ("connect_timeout_seconds", self.connect_timeout_seconds == 0),
-            ("timeout_seconds", self.timeout_seconds == 0),
-            ("concurrency_max", self.concurrency_max == 0),
-            ("host_queue_max", self.host_queue_max == 0),
+        let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let ranges = [
+            ("body_bytes_max", self.body_bytes_max, 1, 1 << 30),
+            ("connect_timeout_seconds", self.connect_timeout_seconds, 1, 300),
+            ("timeout_seconds", self.timeout_seconds, 1, 3_600),
+            ("concurrency_max", whole(self.concurrency_max), 1, 10_000),
+            ("host_gap_ms", self.host_gap_ms, 0, 3_600_000),
+            ("host_queue_max", whole(self.host_queue_max), 1, 1_000_000),
+            ("redirects_max", whole(self.redirects_max), 0, 50),
+            ("robots_cache_hours", self.robots_cache_hours, 0, 720),
         ];
-        if let Some((key, _)) = zero.iter().find(|(_, zero)| *zero) {
-            return Some(format!("`{key}` must be at least 1"));
+        if let Some((key, value, low, high)) = ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
+            return Some(format!("`{key}` is {value}, and must lie between {low} and {high}"));
         }
         match &self.user_agent {
             Some(name) if name.trim().is_empty() || HeaderValue::from_str(name).is_err() => {
@@ -101,6 +112,11 @@ impl Options {
             }
             _ => None,
         }
+    }
+
+    /// Which addresses may be reached with these options, through `proxy` (as in [`crate::net::Options::proxy`]).
+    pub fn guard(&self, proxy: Option<&str>) -> Guard {
+        Guard::new(self.allow_private, self.allow_metadata, proxy)
     }
 
     fn agent(&self) -> HeaderValue {
@@ -207,21 +223,53 @@ pub struct Fetched {
 
 /// Fetches pages politely. Clones share lines, rests and what is known of `robots.txt`.
 #[derive(Clone)]
-pub struct Fetcher(Arc<Shared>);
+pub struct Fetcher {
+    shared: Arc<Shared>,
+    /// Told whether what is fetched here stands in line.
+    line: Option<Line>,
+}
 
 struct Shared {
-    client: Client,
+    /// For addresses that a person gave.
+    inside: Way,
+    /// For what a public host leads to.
+    outside: Way,
+    proxy: Option<String>,
     options: Options,
-    guard: Guard,
     hosts: Hosts,
     robots: robots::Cache,
     flights: Arc<Flights>,
     clock: Arc<dyn Clock>,
 }
 
+/// A client, and what it may reach.
+struct Way {
+    client: Client,
+    guard: Guard,
+}
+
+impl Way {
+    fn new(guard: Guard, options: &Options, reach: crate::net::Options) -> Self {
+        let agent = options.agent();
+        let shape = move |builder: reqwest::ClientBuilder| {
+            builder.user_agent(agent.clone()).referer(false).pool_idle_timeout(IDLE).pool_max_idle_per_host(1)
+        };
+        Self { client: Client::shaped(reach, Arc::new(shape)).guarded(guard.clone()), guard }
+    }
+
+    fn check(&self, url: &Url) -> Result<(), Error> {
+        self.guard.check_host(url.host_str().unwrap_or_default()).map_err(|refusal| refused(url, &refusal))
+    }
+}
+
+/// The error for `url` that `refusal` makes.
+fn refused(url: &Url, refusal: &Refusal) -> Error {
+    Error::Refused { host: shown_text(url.host_str().unwrap_or_default()), address: refusal.address.clone(), why: refusal.why.to_owned() }
+}
+
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Fetcher").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -233,29 +281,54 @@ impl Fetcher {
 
     /// The same through `proxy` (as in [`crate::net::Options::proxy`]).
     pub fn through(proxy: Option<String>, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let guard = Guard::new(options.allow_private, proxy.as_deref());
-        let shape = {
-            let (resolver, agent) = (Arc::new(guard.clone()), options.agent());
-            move |builder: reqwest::ClientBuilder| {
-                builder
-                    .user_agent(agent.clone())
-                    .redirect(reqwest::redirect::Policy::none())
-                    .referer(false)
-                    .pool_idle_timeout(IDLE)
-                    .pool_max_idle_per_host(1)
-                    .dns_resolver(resolver.clone())
-            }
-        };
-        let reach = crate::net::Options { proxy, connect_timeout_seconds: options.connect_timeout_seconds.max(1) };
-        Self(Arc::new(Shared {
-            client: Client::shaped(reach, Arc::new(shape)),
-            guard,
+        let guard = options.guard(proxy.as_deref());
+        Self::guarded(guard, proxy, options, clock)
+    }
+
+    fn guarded(guard: Guard, proxy: Option<String>, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let reach = crate::net::Options { proxy: proxy.clone(), connect_timeout_seconds: options.connect_timeout_seconds.max(1) };
+        let shared = Shared {
+            outside: Way::new(guard.outside(), &options, reach.clone()),
+            inside: Way::new(guard, &options, reach),
+            proxy,
             hosts: Hosts::new(clock.clone(), options.concurrency_max, Duration::from_millis(options.host_gap_ms), options.host_queue_max),
             robots: robots::Cache::new(Duration::from_hours(options.robots_cache_hours)),
             flights: Arc::default(),
             options,
             clock,
-        }))
+        };
+        Self { shared: Arc::new(shared), line: None }
+    }
+
+    /// The same fetcher, telling `line` while what is fetched through it stands in line.
+    #[must_use]
+    pub fn telling(self, line: Line) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    /// Runs `work`, which only waits for a turn, and tells the line so.
+    pub async fn stand<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.line {
+            Some(line) => line.stand(work).await,
+            None => work.await,
+        }
+    }
+
+    /// The guard for what a page that was `fetched` leads to: once a public host had a say, all must be public.
+    pub async fn guard_after(&self, fetched: &Fetched) -> Guard {
+        let guard = &self.shared.inside.guard;
+        for url in fetched.redirects.iter().chain([&fetched.url]) {
+            let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+            if guard.is_public(&host, None).await {
+                return guard.outside();
+            }
+        }
+        guard.clone()
+    }
+
+    /// The proxy that is used for other machines, where there is one: as the options say, or else the environment.
+    pub fn proxy(&self) -> Option<String> {
+        crate::net::proxy_of(self.shared.proxy.as_deref())
     }
 
     /// Fetches a page, or learns that it has not changed.
@@ -264,16 +337,37 @@ impl Fetcher {
     /// When it did not come; see [`Error`].
     pub async fn get(&self, request: Request) -> Result<Arc<Fetched>, Error> {
         let url = parse(&request.url)?;
-        let shared = self.0.clone();
+        let shared = self.shared.clone();
         let (validators, honour_robots, accept) = (request.validators, request.honour_robots, request.accept);
         let key = Key { url: url.as_str().to_owned(), validators: validators.clone(), honour_robots, accept };
-        let flight = async move { shared.fetch(url, accept, validators, honour_robots).await.map(Arc::new) };
-        if request.fresh { flight.await } else { self.0.flights.join(key, flight).await }
+        let place = Place::default();
+        let mut stands = place.watch();
+        let flight = async move { shared.fetch(url, accept, validators, honour_robots, &place).await.map(Arc::new) };
+        if request.fresh {
+            return self.watched(flight, stands).await;
+        }
+        let flight = self.shared.flights.join(key, flight, &mut stands);
+        self.watched(flight, stands).await
+    }
+
+    /// Waits for `flight`, and hands on whether it stands in line.
+    async fn watched<T>(&self, flight: impl Future<Output = T>, mut stands: watch::Receiver<bool>) -> T {
+        let Some(line) = &self.line else { return flight.await };
+        let mut fetch = line.fetch();
+        tokio::pin!(flight);
+        loop {
+            fetch.stand(*stands.borrow_and_update());
+            tokio::select! {
+                biased;
+                outcome = &mut flight => return outcome,
+                Ok(()) = stands.changed() => {}
+            }
+        }
     }
 }
 
 impl Shared {
-    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool) -> Result<Fetched, Error> {
+    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool, place: &Place) -> Result<Fetched, Error> {
         let plan = Plan {
             headers: Plan::headers(accept, &validators),
             conditional: !validators.is_empty(),
@@ -282,7 +376,7 @@ impl Shared {
             honour_robots,
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
-        let mut fetched = self.walk(url, &plan).await?;
+        let mut fetched = self.walk(url, &plan, &self.inside, place).await?;
         if fetched.not_modified {
             fetched.validators.etag = fetched.validators.etag.or(validators.etag);
             fetched.validators.last_modified = fetched.validators.last_modified.or(validators.last_modified);
@@ -291,19 +385,21 @@ impl Shared {
     }
 
     /// Asks `url` and follows where it leads. Each hop is a request like any other: guarded, allowed, in line.
-    async fn walk(&self, start: Url, plan: &Plan) -> Result<Fetched, Error> {
+    ///
+    /// Once a public host has answered, all that follows must be public too.
+    async fn walk(&self, start: Url, plan: &Plan, way: &Way, place: &Place) -> Result<Fetched, Error> {
         let mut budget = Budget::new(Duration::from_secs(self.options.timeout_seconds.max(1)));
-        let mut url = start;
+        let (mut url, mut way) = (start, way);
         let mut seen = HashSet::new();
         let mut redirects = Vec::new();
         loop {
-            self.guard.check_url(&url)?;
+            way.check(&url)?;
             let host = url.origin().ascii_serialization();
             if plan.honour_robots {
-                self.permitted(&url, &host).await?;
+                self.permitted(&url, &host, way, place).await?;
             }
-            let slot = self.hosts.enter(&host).await?;
-            let answer = exchange(&self.client, &url, plan, &mut budget).await?;
+            let slot = place.stand(self.hosts.enter(&host)).await?;
+            let (answer, peer) = exchange(&way.client, &url, plan, &mut budget).await?;
             let location = match answer {
                 Answer::Page { status, not_modified, validators, content_type, body } => {
                     let elapsed = budget.used();
@@ -315,6 +411,9 @@ impl Shared {
             // Two hosts' slots at once could wait for each other in a circle.
             drop(slot);
             let next = self.follow(&url, &location, redirects.len())?;
+            if way.guard.is_public(url.host_str().unwrap_or_default(), peer).await {
+                way = &self.outside;
+            }
             redirects.push(url.as_str().to_owned());
             seen.insert(url);
             if seen.contains(&next) {
@@ -353,11 +452,11 @@ impl Shared {
         Error::Status { url: shown(url), code, retry_at }
     }
 
-    async fn permitted(&self, url: &Url, host: &str) -> Result<(), Error> {
-        self.robots.check(host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url)).await
+    async fn permitted(&self, url: &Url, host: &str, way: &Way, place: &Place) -> Result<(), Error> {
+        self.robots.check(place, host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url, way, place)).await
     }
 
-    async fn robots_file(&self, page: &Url) -> Result<Bytes, Error> {
+    async fn robots_file(&self, page: &Url, way: &Way, place: &Place) -> Result<Bytes, Error> {
         let mut url = page.clone();
         url.set_path("/robots.txt");
         url.set_query(None);
@@ -370,7 +469,7 @@ impl Shared {
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
         // Boxed: a page's walk asks for robots.txt, which is a walk of its own.
-        Box::pin(self.walk(url, &plan)).await.map(|fetched| fetched.body)
+        Box::pin(self.walk(url, &plan, way, place)).await.map(|fetched| fetched.body)
     }
 }
 

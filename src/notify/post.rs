@@ -109,7 +109,10 @@ impl Http {
     /// Posts, and waits for the answer. Once the status is here the outcome is known, even where the rest is lost.
     pub(super) async fn post(&self, post: Post, censor: &Censor) -> Result<Answer, SendError> {
         let down = |reason: &str| SendError::Down { reason: censor.hide(reason) };
-        let inner = self.net.inner(&post.url).await.map_err(|error| down(&error.to_string()))?;
+        let inner = self.net.inner(&post.url).await.map_err(|error| match error {
+            net::Error::Refused(refusal) => SendError::Rejected { reason: censor.hide(&not_reached(&refusal.to_string())) },
+            error => down(&error.to_string()),
+        })?;
         let mut builder = inner.post(&post.url).timeout(self.timeout).headers(post.headers);
         if let Some((user, password)) = post.login {
             builder = builder.basic_auth(user, Some(password));
@@ -165,10 +168,16 @@ impl Http {
     }
 }
 
+/// What the address guard's no means.
+fn not_reached(refusal: &str) -> String {
+    format!("nothing is posted there: {refusal}")
+}
+
 fn of_failure(failure: &Failure, censor: &Censor) -> SendError {
     let reason = censor.hide(&failure.message);
     match failure.reason {
         Reason::Setup | Reason::Connect => SendError::Down { reason },
+        Reason::Refused => SendError::Rejected { reason: censor.hide(&not_reached(&failure.message)) },
         Reason::Lost | Reason::Garbled => SendError::Unknown { reason },
     }
 }

@@ -67,7 +67,8 @@ pub(super) async fn send(toml: &str, variables: &[(&str, &str)], notice: Notice)
     let options: Options = toml::from_str(&format!("timezone = 'UTC'\ntimeout_seconds = 20\n{toml}")).unwrap();
     let lookup = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     let clock = Arc::new(ManualClock::starting_at(NOW));
-    let (channels, _) = Channels::new(&options, crate::net::Client::default(), clock, &lookup).unwrap();
+    let guard = crate::net::fetch::Options::default().guard(None);
+    let (channels, _) = Channels::new(&options, crate::net::Client::default().guarded(guard), clock, &lookup).unwrap();
     let channel = channels.get(notice.channel);
     assert!(!channel.simulated());
     channel.send(notice).await

@@ -110,6 +110,17 @@ fn a_preview_makes_nothing() {
 }
 
 #[test]
+fn a_preview_of_a_page_that_is_away_fails() {
+    let home = Home::with("");
+    // A port that was free a moment ago: nobody answers there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let ran = check(&home, &["tasks", "preview", "web_monitor", "watch", "--url", &url], 1);
+    assert!(ran.err.contains(&url) && ran.err.contains("cannot be reached"), "{}", ran.err);
+    assert!(home.events().is_empty());
+}
+
+#[test]
 fn users_see_their_own_tasks() {
     let home = Home::with("");
     check(&home, &[&ADD[..], &["--user", "anna"]].concat(), 0);

@@ -130,3 +130,33 @@ fn patterns() {
         assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
     }
 }
+
+#[test]
+fn a_task_that_runs_something_is_asked_about_in_every_mode() {
+    let create = info("tasks", "create_background_task", false);
+    let with = |source: serde_json::Value| {
+        let config = serde_json::json!({"metric": "disk", "threshold": 90, "source": source});
+        serde_json::Map::from_iter([("config".to_owned(), config)])
+    };
+    let check = |mode, rules: &[ApprovalRule], consents: &[Approval], unattended, source: serde_json::Value| {
+        let (mut session, mut lasting) = (Consents::default(), Consents::default());
+        for approval in consents {
+            session.learn_session(approval);
+            lasting.learn_lasting(approval);
+        }
+        let policy = Policy { mode, rules, session: &session, lasting: &lasting, unattended };
+        word(&policy.check_call(&create, &with(source)))
+    };
+    let (command, page) = (serde_json::json!({"command": ["df"]}), serde_json::json!({"url": "https://a.example"}));
+    let allow = rule("tasks", "create_background_task", ApprovalAction::Allow);
+    for mode in [ApprovalMode::Ask, ApprovalMode::AutoRead, ApprovalMode::Auto] {
+        assert_eq!(check(mode, &[], &[], false, command.clone()), "ask!", "{mode:?}");
+        assert_eq!(check(mode, std::slice::from_ref(&allow), &[], false, command.clone()), "ask!", "{mode:?}");
+        assert_eq!(check(mode, &[], &[granted(&create, Scope::Tool)], false, command.clone()), "ask!", "{mode:?}");
+        assert_eq!(check(mode, &[], &[granted(&create, Scope::Session)], false, command.clone()), "ask!", "{mode:?}");
+        assert_eq!(check(mode, &[], &[], true, command.clone()), "deny", "{mode:?}");
+    }
+    assert_eq!(check(ApprovalMode::Auto, &[], &[], false, page), "allow");
+    let deny = rule("tasks", "*", ApprovalAction::Deny);
+    assert_eq!(check(ApprovalMode::Auto, &[deny], &[], false, command), "deny");
+}

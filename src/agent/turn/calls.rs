@@ -110,7 +110,7 @@ impl Turn {
             return slot(State::Answered(answer), work);
         }
         let Work::Tool(tool) = &work else { return slot(State::Ready, work) };
-        match env.policy.check(tool) {
+        match env.policy.check_call(tool, &call.arguments) {
             Verdict::Allow { .. } => slot(State::Ready, work),
             Verdict::Deny { reason } => {
                 let answer = self.never_ran(call, &work, ErrorKind::Refused, format!("not allowed by policy: {reason}"), out);
@@ -319,7 +319,7 @@ impl Turn {
         for slot in slots.iter_mut() {
             let Work::Tool(tool) = &slot.work else { continue };
             let State::Asking(approval) = &slot.state else { continue };
-            if let Verdict::Allow { reason } = env.policy.check(tool) {
+            if let Verdict::Allow { reason } = env.policy.check_call(tool, &slot.call.arguments) {
                 out.say(Approval { status: ApprovalStatus::Granted, reason, ..(**approval).clone() });
                 slot.state = State::Ready;
             }

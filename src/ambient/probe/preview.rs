@@ -47,14 +47,14 @@ impl Probes {
             let fetched = match self.fetcher.get(request).await {
                 Ok(fetched) => fetched,
                 Err(error) => {
-                    preview.lines.push(format!("{url}: {}", Fault::from(error).message));
+                    preview.troubles.push(format!("{url}: {}", Fault::from(error).message));
                     continue;
                 }
             };
             let reading = match web::read(&fetched, &rules).await {
                 Ok(reading) => reading,
                 Err(fault) => {
-                    preview.lines.push(format!("{url}: {}", fault.message));
+                    preview.troubles.push(format!("{url}: {}", fault.message));
                     continue;
                 }
             };
@@ -68,7 +68,7 @@ impl Probes {
                 preview.would_have_fired = Some((before + fired, before_of + of));
             }
         }
-        if preview.lines.is_empty() {
+        if preview.lines.is_empty() && preview.troubles.is_empty() {
             return Err(Fault::new("the task watches no page"));
         }
         Ok(preview)
@@ -117,7 +117,7 @@ impl Probes {
                         preview.sample = Some(ellipsis(&clean_line(&item.title), SAMPLE_CHARS_MAX).into_owned());
                     }
                 }
-                Err(fault) => preview.lines.push(format!("{url}: {}", fault.message)),
+                Err(fault) => preview.troubles.push(format!("{url}: {}", fault.message)),
             }
         }
         Ok(preview)
@@ -125,12 +125,12 @@ impl Probes {
 
     async fn try_threshold(&self, config: &ThresholdWatch, now: Instant) -> Result<Preview, Fault> {
         let mut preview = Preview::default();
-        let source = config.source.as_ref();
-        if source.is_some_and(|source| !source.command.is_empty() || source.tool.is_some()) {
+        let source = config.source.as_ref().or_else(|| self.metrics.get(&config.metric));
+        if source.is_some_and(|source| source.runs().is_some()) {
             preview.lines.push("its command or tool is not run before you have agreed to the task".to_owned());
             return Ok(preview);
         }
-        let value = source::number(self, config).await?;
+        let value = source::number(self, config, None).await?;
         let fires = threshold::decide(config, &mut threshold::State::default(), value, now, &[]).is_some();
         preview.lines.push(format!(
             "{} is {} now; {}",

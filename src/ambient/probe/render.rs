@@ -1,15 +1,23 @@
 //! Pages as a browser makes them, through a headless Chromium found on this machine.
+//!
+//! Each page gets a browser of its own with an empty profile; both are gone at the end, however it comes. The page is
+//! driven over DevTools ([`cdp`]): each of its requests passes the address guard before it is made, and the connection
+//! itself passes it again ([`gate`]), so that a name cannot change its mind in between.
+
+mod cdp;
+mod gate;
+mod process;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
 
 use crate::ambient::finding::Fault;
-use crate::net::fetch::Fetched;
+use crate::net::fetch::{Fetched, Fetcher};
 
 /// Names that the browser goes by.
 const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
@@ -17,63 +25,57 @@ const BROWSERS: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "g
 /// Browsers that run at once: each takes some hundred MB.
 static BROWSERS_AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
 
-/// The longest that a page may take to be rendered.
+/// The longest that a page may take to be rendered, the browser's start included.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What is read of a rendered page, in bytes.
-const PAGE_BYTES_MAX: u64 = 8 << 20;
-
-/// How long scripts of the page may run, in virtual milliseconds.
-const SCRIPT_BUDGET_MS: u32 = 10_000;
-
-/// Renders the page that `fetched` was at.
+/// Renders the page that `fetched` was at, within what `fetcher` may reach.
 ///
 /// # Errors
 /// When there is no browser, or it fails.
-pub(super) async fn render(fetched: &Fetched) -> Result<Arc<Fetched>, Fault> {
-    let _turn = BROWSERS_AT_ONCE.acquire().await;
+pub(super) async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<Fetched>, Fault> {
     let browser = find().ok_or_else(|| {
         Fault::new("`render = true` needs Chromium, and none was found on this machine: install `chromium`, or set `render = false`")
     })?;
-    let failed = |what: String| Fault::new(format!("the browser could not render {}: {what}", fetched.url));
-    let profile = std::env::temp_dir().join(format!("wakeful-render-{}-{:08x}", std::process::id(), fastrand::u32(..)));
-    let mut command = tokio::process::Command::new(browser);
-    command.args([
-        "--headless=new",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-extensions",
-        "--disable-background-networking",
-        "--mute-audio",
-    ]);
-    command.arg(format!("--user-data-dir={}", profile.display())).arg(format!("--virtual-time-budget={SCRIPT_BUDGET_MS}"));
-    if rustix::process::geteuid().is_root() {
-        // Chromium refuses to run as root with its sandbox.
-        command.arg("--no-sandbox");
-    }
-    command.arg("--dump-dom").arg(&fetched.url).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let _turn = fetcher.stand(BROWSERS_AT_ONCE.acquire()).await;
+    let failed = |what: &str| Fault::new(format!("the browser could not render {}: {what}", fetched.url));
     let work = async {
-        let mut child = command.spawn()?;
-        let mut page = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(PAGE_BYTES_MAX).read_to_end(&mut page).await?;
-        }
-        child.wait().await.map(|status| (status, page))
+        let guard = fetcher.guard_after(fetched).await;
+        let way = gate::Way::open(fetcher.proxy(), guard.clone()).await?;
+        let mut process = process::Browser::start(&browser, way.proxy_server())?;
+        let page = match process.address().await {
+            Ok(address) => cdp::read(&address, &fetched.url, &way, cdp::Limits::default()).await,
+            Err(error) => Err(error),
+        };
+        process.end().await;
+        page
     };
-    let rendered = tokio::time::timeout(TIMEOUT, work).await;
-    let _left_behind = tokio::fs::remove_dir_all(&profile).await;
-    let (status, page) = match rendered {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed(format!("it took longer than {} s", TIMEOUT.as_secs()))),
+    let page = match tokio::time::timeout(TIMEOUT, work).await {
+        Ok(page) => page.map_err(|error| failed(&error.to_string()))?,
+        Err(_) => return Err(failed(&format!("it took longer than {} s", TIMEOUT.as_secs()))),
     };
-    if !status.success() || page.is_empty() {
-        return Err(failed(format!("it ended with {status} and {} bytes", page.len())));
-    }
     let mut out = fetched.clone();
     out.body = Bytes::from(page);
     out.content_type = Some("text/html; charset=utf-8".to_owned());
     Ok(Arc::new(out))
+}
+
+/// Why a page was not rendered.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("it could not be started: {0}")]
+    Start(#[source] std::io::Error),
+    #[error("it ended before it said where it listens{0}")]
+    Ended(String),
+    #[error("there is no way out for it: {0}")]
+    Gate(#[source] std::io::Error),
+    #[error("the line to it broke: {0}")]
+    Broken(String),
+    #[error("it says: {0}")]
+    Said(String),
+    #[error("the page is not reached: {0}")]
+    Refused(String),
+    #[error("the page has {0} characters, more than {1}")]
+    TooLarge(u64, usize),
 }
 
 /// The browser on this machine, by the search path.

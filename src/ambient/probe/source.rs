@@ -11,7 +11,7 @@ use crate::ambient::finding::Fault;
 use crate::ambient::page::{self, Rules};
 use crate::ambient::probe::{Probes, plain, read_number};
 use crate::domain::ids::CallId;
-use crate::domain::task::{Source, ThresholdWatch, WebMonitor};
+use crate::domain::task::{Agreement, Runs, Source, ThresholdWatch, WebMonitor};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::fetch::{Accept, Request};
 use crate::tools::CallContext;
@@ -19,11 +19,18 @@ use crate::tools::CallContext;
 /// The longest that a program may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The longest command or call that a fault shows, in characters.
+const SHOWN_CHARS_MAX: usize = 120;
+
 /// What is read of a program's output, in bytes.
 const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 
-/// Reads the number that `config` watches.
-pub(super) async fn number(probes: &Probes, config: &ThresholdWatch) -> Result<f64, Fault> {
+/// Reads the number that `config` watches; what that runs or calls must be what `agreed` says, word for word. A metric of
+/// the config is its owner's own word.
+pub(super) async fn number(probes: &Probes, config: &ThresholdWatch, agreed: Option<&Agreement>) -> Result<f64, Fault> {
+    if let Some(runs) = config.source.as_ref().and_then(Source::runs) {
+        check(&runs, agreed)?;
+    }
     let source = match &config.source {
         Some(source) => source.clone(),
         None => probes.metrics.get(&config.metric).cloned().ok_or_else(|| {
@@ -47,6 +54,20 @@ pub(super) async fn number(probes: &Probes, config: &ThresholdWatch) -> Result<f
     };
     let text = pick(&text, source.regex.as_deref())?;
     read_number(&text, source.decimal).map_err(Fault::new)
+}
+
+/// Refuses what nobody agreed to.
+fn check(runs: &Runs, agreed: Option<&Agreement>) -> Result<(), Fault> {
+    let hint = "`wakeful tasks agree TASK` shows it and agrees";
+    let now = ellipsis(&clean_line(&runs.to_string()), SHOWN_CHARS_MAX).into_owned();
+    match agreed {
+        Some(agreed) if agreed.runs == *runs => Ok(()),
+        Some(agreed) => {
+            let then = ellipsis(&clean_line(&agreed.runs.to_string()), SHOWN_CHARS_MAX).into_owned();
+            Err(Fault::new(format!("not run: agreed was that it {then}, now it {now}; {hint}")))
+        }
+        None => Err(Fault::new(format!("not run: it {now}, and nobody agreed to that; {hint}"))),
+    }
 }
 
 async fn from_url(probes: &Probes, source: &Source, url: &str) -> Result<String, Fault> {
@@ -74,11 +95,6 @@ async fn from_tool(probes: &Probes, source: &Source, server: &str, tool: &str) -
     let found = tools.iter().find(|known| known.info().server.as_str() == server && known.info().tool == tool);
     let found = found
         .ok_or_else(|| Fault::new(format!("the server `{server}` has no tool `{tool}` now: `wakeful mcp list` shows what there is")))?;
-    if !(found.info().hints.read_only && found.info().trusted) {
-        // It runs unasked, again and again: what may change something needs a person each time.
-        let hint = "mark the server `trusted` if its tools that say so really only read, or use a `url` or `command`";
-        return Err(Fault::new(format!("{server}: {tool} is not known to only read, so it is not called unasked; {hint}")));
-    }
     let context = CallContext { call_id: CallId::generate(), session: None, cancel: CancellationToken::new() };
     let outcome = found.call(source.arguments.clone(), context).await.map_err(|error| Fault::new(format!("{server}: {tool}: {error}")))?;
     if outcome.is_error {

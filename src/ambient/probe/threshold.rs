@@ -44,7 +44,7 @@ impl Default for State {
 
 pub(super) async fn look(probes: &Probes, look: &Look, config: &ThresholdWatch) -> Result<Finding, Fault> {
     let mut state: State = serde_json::from_value(look.state.clone()).unwrap_or_default();
-    let value = match source::number(probes, config).await {
+    let value = match source::number(probes, config, look.spec.agreed.as_ref()).await {
         Ok(value) => value,
         Err(fault) => return silence(look, config, state, fault),
     };

@@ -207,7 +207,7 @@ async fn fetch(probes: &Probes, config: &WebMonitor, url: &str, validators: Vali
     if config.render {
         // The server is asked as ever, for its robots.txt and its rest; what the browser makes of it is read.
         let fetched = probes.fetcher.get(request).await?;
-        return render::render(&fetched).await;
+        return render::render(&probes.fetcher, &fetched).await;
     }
     request.validators = validators;
     Ok(probes.fetcher.get(request).await?)

@@ -1,8 +1,8 @@
 //! One run: what is due is decided, looked at, and committed.
 
-use std::time::Duration;
-
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use crate::ambient::scheduler::commit::{self, Run};
 use crate::domain::clock::Instant;
 use crate::domain::ids::TaskId;
 use crate::domain::task::{Outcome, TaskWork};
+use crate::net::fetch::Line;
 use crate::store::tasks::{Claimed, Fence, Op};
 use crate::store::{Error, Terms};
 
@@ -41,11 +42,36 @@ pub(super) struct Tally {
 /// Runs tasks.
 pub(super) struct Runner {
     deps: Deps,
+    /// Runs that only stand in line.
+    aside: AtomicUsize,
+}
+
+/// A run that stands in line, until it is dropped.
+struct Aside<'a>(&'a Runner);
+
+impl<'a> Aside<'a> {
+    fn new(runner: &'a Runner) -> Self {
+        runner.aside.fetch_add(1, Ordering::SeqCst);
+        // There is room for another run.
+        runner.deps.nudges.tasks();
+        Self(runner)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.aside.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Runner {
     pub(super) fn new(deps: Deps) -> Self {
-        Self { deps }
+        Self { deps, aside: AtomicUsize::new(0) }
+    }
+
+    /// Runs that only stand in line.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.load(Ordering::SeqCst)
     }
 
     fn zone(&self) -> &TimeZone {
@@ -100,10 +126,11 @@ impl Runner {
     }
 
     async fn look(&self, task: &Claimed, ticket: &Ticket, now: Instant) -> Result<Finding, Fault> {
-        let look = Look { spec: task.spec.clone(), state: task.work.state.clone(), due: ticket.due, now };
+        let look = Look { spec: task.spec.clone(), state: task.work.state.clone(), due: ticket.due, now, line: Line::default() };
         let limit = self.deps.options.run_timeout();
+        let line = look.line.clone();
         let looking = AssertUnwindSafe(self.deps.probe.look(look)).catch_unwind();
-        if let Ok(looked) = tokio::time::timeout(limit, looking).await {
+        if let Some(looked) = self.within(limit, &line, looking).await {
             // A look that breaks off is a failure like any other: it backs off, and pauses the task in the end.
             looked.unwrap_or_else(|_| {
                 let message = "the look broke off because of a fault of the program; the log has the details".to_owned();
@@ -113,6 +140,29 @@ impl Runner {
             let message =
                 format!("the run took longer than {} s and was given up; `tasks.run_timeout_seconds` allows more", limit.as_secs());
             Err(Fault { message, retry_at: None })
+        }
+    }
+
+    /// Runs `work` for at most `limit`, standing in line not counted: meanwhile its place among the runs is another's.
+    async fn within<T>(&self, limit: Duration, line: &Line, work: impl Future<Output = T>) -> Option<T> {
+        let (mut left, mut waits) = (limit, line.watch());
+        tokio::pin!(work);
+        loop {
+            if *waits.borrow_and_update() {
+                let _aside = Aside::new(self);
+                tokio::select! {
+                    biased;
+                    done = &mut work => return Some(done),
+                    _ = waits.changed() => continue,
+                }
+            }
+            let since = tokio::time::Instant::now();
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                _ = waits.changed() => left = left.saturating_sub(since.elapsed()),
+                () = tokio::time::sleep(left) => return None,
+            }
         }
     }
 

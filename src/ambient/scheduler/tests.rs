@@ -342,3 +342,22 @@ async fn a_task_that_can_no_longer_be_planned_rests_and_says_so() {
     assert!(world.row("a").await.status_reason.unwrap().contains("Mars/Base"));
     assert_eq!((probe.looks("a").len(), world.inbox().await.len()), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn standing_in_line_costs_neither_time_nor_another_tasks_place() {
+    let world = World::new();
+    let probe = ScriptedProbe::new(|look, _| {
+        if look.spec.task_id.as_str() == "slow" { Sees::InLine(MINUTE * 5, Box::new(Sees::Quiet)) } else { Sees::Quiet }
+    });
+    let options = Options { parallel_runs: 1, run_timeout_seconds: 10, poll_seconds: 15, ..Options::default() };
+    world.add(&reminder("slow", 60)).await;
+    world.add(&reminder("other", 61)).await;
+    tokio::spawn(Scheduler::new(world.deps("one", &probe, options)).run(world.stop.clone()));
+    world.pass(MINUTE * 62).await;
+    assert_eq!((probe.looks("slow").len(), probe.looks("other").len()), (1, 1), "the other runs while the first stands in line");
+    world.pass(MINUTE * 10).await;
+    let row = world.row("slow").await;
+    let last = row.work.as_ref().unwrap().last.as_ref().unwrap();
+    assert_eq!((last.outcome, last.note.as_str()), (Outcome::Ran, "unchanged (304)"), "waiting is no time-out");
+    assert_eq!(world.facts("slow").await, []);
+}

@@ -6,12 +6,12 @@
 use serde_json::{Map, Value};
 
 use crate::ambient::plan::{self, Next, Plan, Step};
-use crate::ambient::service::{Error, Made, TRIES_MAX, TaskService};
+use crate::ambient::service::{Error, Made, TRIES_MAX, TaskService, needs_agreement};
 use crate::ambient::spec::{self, Built};
 use crate::domain::clock::Instant;
 use crate::domain::event::{NewEvent, TaskEvent};
 use crate::domain::ids::StreamId;
-use crate::domain::task::{Outcome, TaskFact, TaskRow, TaskStatus, TaskWork};
+use crate::domain::task::{AgreedBy, Agreement, HourCount, Outcome, TaskFact, TaskRow, TaskStatus, TaskWork};
 use crate::store::Terms;
 use crate::store::tasks::{Fence, Op};
 
@@ -59,9 +59,16 @@ impl TaskService {
             TaskStatus::Active | TaskStatus::Failed if is_held(row, now) => Ok(Some(rest(row, Vec::new(), None))),
             TaskStatus::Active | TaskStatus::Failed => {
                 let missed = self.unsettled(row, now, "the task was paused before it could run");
-                let work = row.work.clone().filter(|_| missed.is_some()).map(|work| TaskWork { cursor: now.max(work.cursor), ..work });
-                let next_due = work.as_ref().and_then(|work| self.plan(&row.spec).ok()?.next_after(work.cursor));
-                Ok(Some(rest(row, missed.into_iter().collect(), work.map(|work| TaskWork { next_due, ..work }))))
+                let hour = row.work.as_ref().and_then(hour);
+                let mut work = row.work.clone().filter(|_| missed.is_some() || hour.is_some());
+                if let Some(work) = &mut work {
+                    work.hour = HourCount::default();
+                    if missed.is_some() {
+                        work.cursor = now.max(work.cursor);
+                        work.next_due = self.plan(&row.spec).ok().and_then(|plan| plan.next_after(work.cursor));
+                    }
+                }
+                Ok(Some(rest(row, missed.into_iter().chain(hour).collect(), work)))
             }
         };
         let row = self.change(wanted, user, decide).await?;
@@ -84,7 +91,10 @@ impl TaskService {
                     change.ops.push(Op::Index(row.spec.task_id.clone()));
                 } else {
                     let work = row.work.clone().unwrap_or_else(|| plan::start(&plan, &row.spec, now));
-                    let Next { work, steps } = plan::resume(&plan, &work, row.status == TaskStatus::Failed, now);
+                    let Next { mut work, steps } = plan::resume(&plan, &work, row.status == TaskStatus::Failed, now);
+                    // A run that was under way when the task was paused has ended since.
+                    change.facts.extend(hour(&work));
+                    work.hour = HourCount::default();
                     change.facts.extend(steps.into_iter().filter_map(recorded));
                     replace(&mut change, row, work);
                 }
@@ -105,7 +115,7 @@ impl TaskService {
             if matches!(row.status, TaskStatus::Active | TaskStatus::Failed) {
                 facts.extend(self.unsettled(row, now, "the task was deleted before it could run"));
             }
-            facts.extend(row.work.iter().filter(|work| work.hour.ran > 0).map(|work| TaskFact::ChecksRolledUp(work.hour.clone())));
+            facts.extend(row.work.iter().filter_map(hour));
             facts.push(TaskFact::TaskDeleted {});
             Ok(Some(Change { facts, fences: vec![fence(row)], ops: vec![Op::DropWork(row.spec.task_id.clone())] }))
         };
@@ -132,15 +142,51 @@ impl TaskService {
         self.row(&row.spec.task_id).await
     }
 
+    /// Agrees, as a person, to what a task runs or calls as it stands now. Answers the task, and what was agreed to; one
+    /// that is agreed to already stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such task, or it runs nothing.
+    pub async fn agree(&self, wanted: &str, user: &str) -> Result<(TaskRow, Agreement), Error> {
+        let decide = |row: &TaskRow, now| {
+            if row.spec.runs().is_none() {
+                let hint = "there is nothing to agree to".to_owned();
+                return Err(Error::NotNow { what: name(row), state: "runs no program and calls no tool".to_owned(), hint });
+            }
+            let mut spec = row.spec.clone();
+            spec.agree(Some(AgreedBy::Person), now);
+            let updated = || TaskFact::TaskUpdated { spec: Box::new(spec.clone()), changed: vec!["agreed".to_owned()] };
+            Ok((spec != row.spec).then(|| Change { facts: vec![updated()], ..Change::default() }))
+        };
+        let row = self.change(wanted, user, decide).await?;
+        let row = self.row(&row.spec.task_id).await?;
+        let Some(agreed) = row.spec.agreed.clone() else {
+            return Err(Error::Contended { task: wanted.to_owned(), tries: TRIES_MAX });
+        };
+        Ok((row, agreed))
+    }
+
+    /// Changes a task for a stranger: nobody agrees to what it would run then.
+    ///
+    /// # Errors
+    /// As [`update_agreed`](Self::update_agreed).
+    pub async fn update(&self, wanted: &str, user: &str, changes: &Map<String, Value>) -> Result<Made, Error> {
+        self.update_agreed(wanted, user, changes, None).await
+    }
+
     /// Changes a task: `changes` may hold `description`, `callback_url` and `config`, which is merged into the present
-    /// one (`null` takes a key away). One that had done all its runs goes on where it now comes due again.
+    /// one (`null` takes a key away). One that had done all its runs goes on where it now comes due again. `by` says where
+    /// a person agreed to what it runs then; what was agreed to before stays so while it is the same.
     ///
     /// # Errors
     /// When there is no such task, or a field is no good; nothing was changed then.
-    pub async fn update(&self, wanted: &str, user: &str, changes: &Map<String, Value>) -> Result<Made, Error> {
+    pub async fn update_agreed(&self, wanted: &str, user: &str, changes: &Map<String, Value>, by: Option<AgreedBy>) -> Result<Made, Error> {
         let warned = std::sync::Mutex::new(Vec::new());
         let decide = |row: &TaskRow, now| {
-            let Built { spec, warnings, changed } = spec::update(&row.spec, changes, now, &self.inner.defaults)?;
+            let Built { mut spec, mut warnings, changed } = spec::update(&row.spec, changes, now, &self.inner.defaults)?;
+            // Another field's change is no word on what runs.
+            spec.agree(by.filter(|_| spec.runs() != row.spec.runs()), now);
+            warnings.extend(needs_agreement(&spec));
             if let Ok(mut warned) = warned.lock() {
                 *warned = warnings;
             }
@@ -257,6 +303,11 @@ fn rest(row: &TaskRow, mut facts: Vec<TaskFact>, work: Option<TaskWork>) -> Chan
         None => change.ops.push(Op::Index(row.spec.task_id.clone())),
     }
     change
+}
+
+/// The quiet checks of the hour that runs, as an event: nothing that comes after would tell of them.
+fn hour(work: &TaskWork) -> Option<TaskFact> {
+    (work.hour.ran > 0).then(|| TaskFact::ChecksRolledUp(work.hour.clone()))
 }
 
 fn fence(row: &TaskRow) -> Fence {

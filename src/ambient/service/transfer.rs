@@ -1,8 +1,8 @@
 //! Tasks carried elsewhere and back: export and import as JSON lines, rebuild, backup.
 //!
 //! An export is a header line, then every event of the tasks' streams, task by task, as `events --json` prints them. An
-//! import keeps ids and times; a task that the log has known before, deleted ones included, is left as it is. All lines
-//! are checked before the first task is made, and each task is one transaction.
+//! import keeps ids and times, but no agreement to run a program or call a tool; a task that the log has known before,
+//! deleted ones included, is left as it is. All lines are checked before the first task is made, and each task is one transaction.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient::plan::{self, Plan};
-use crate::ambient::service::{Error, TaskService, reach};
+use crate::ambient::service::{Error, TaskService, needs_agreement, reach};
 use crate::domain::clock::Instant;
 use crate::domain::event::{Event, EventBody, NewEvent, TaskEvent};
 use crate::domain::ids::{EventId, StreamId, TaskId};
-use crate::domain::task::{KindConfig, Outcome, TaskFact, TaskSpec, TaskStatus, TaskWork};
+use crate::domain::task::{Outcome, TaskFact, TaskSpec, TaskStatus, TaskWork};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::store::tasks::{Fence, Op, TaskFilter};
 use crate::store::{Batch, EVENT_BYTES_MAX, Stamped};
@@ -58,7 +58,7 @@ pub struct Imported {
     pub events: usize,
     /// Tasks that the log knew before, and deleted ones in the file: left as they are.
     pub skipped: usize,
-    /// What is worth telling: tasks that run a command.
+    /// What is worth telling: tasks that run a program or call a tool, which nobody here has agreed to.
     pub warnings: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl TaskService {
                 imported.skipped += 1;
                 continue;
             }
-            let (events, command) = (task.events.len(), runs_command(&task.spec));
+            let (events, command) = (task.events.len(), needs_agreement(&TaskSpec { agreed: None, ..task.spec.clone() }));
             match self.inner.log.tasks().append(task.batch(stream, now)).await {
                 Ok(_) => {}
                 // Somebody else imported it in this moment.
@@ -281,15 +281,13 @@ impl Carried {
             let event = NewEvent { session: None, body };
             events.push(Stamped { id: EventId::generate(), at: now.max(self.last_at), event });
         }
+        if self.spec.agreed.is_some() {
+            // What somebody agreed to elsewhere is no word on what may run here.
+            let spec = Box::new(TaskSpec { agreed: None, ..self.spec });
+            let body = TaskEvent::new(task_id.clone(), TaskFact::TaskUpdated { spec, changed: vec!["agreed".to_owned()] }).into();
+            events.push(Stamped { id: EventId::generate(), at: now.max(self.last_at), event: NewEvent { session: None, body } });
+        }
         let put = Op::PutWork { work: Box::new(work), extra_seen: None };
         Batch { events, expected: vec![(stream, 0)], fences: vec![Fence::Task(task_id, 0)], ops: vec![put] }
     }
-}
-
-/// A warning where the task runs a program: nobody was asked for consent here.
-fn runs_command(spec: &TaskSpec) -> Option<String> {
-    let KindConfig::ThresholdWatch(config) = &spec.kind else { return None };
-    let command = &config.source.as_ref()?.command;
-    let line = ellipsis(&clean_line(&command.join(" ")), 120).into_owned();
-    (!command.is_empty()).then(|| format!("`{}` runs a program on this machine: {line}", spec.task_id))
 }

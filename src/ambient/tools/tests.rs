@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::catalog;
+use super::{Asks, catalog};
 use crate::ambient::nudge::Nudges;
 use crate::ambient::ports::{Preview, Previewer};
 use crate::ambient::service::{Options, TaskService};
@@ -27,7 +27,7 @@ fn bench(previewer: Option<Arc<dyn Previewer>>) -> Bench {
     let clock = ManualClock::starting_at(Instant::from_millis(1_767_268_800_000));
     let log = EventLog::open_in_memory(Arc::new(clock)).unwrap();
     let service = TaskService::new(log, TimeZone::UTC, Nudges::default(), Options::default());
-    let (_, tools) = catalog(&service, previewer);
+    let (_, tools) = catalog(&service, previewer, Asks::Person);
     Bench { service, tools }
 }
 
@@ -181,13 +181,42 @@ async fn consent_shows_what_a_task_would_do() {
     let config = json!({"metric": "disk", "threshold": 90, "source": {"command": ["/bin/sh", "-c", "df \u{1b}[2J| tail"]}});
     let create = json!({"task_type": "threshold_watch", "description": "disk", "config": config});
     let shown = preview("create_background_task", create).await.unwrap();
-    assert!(shown.contains(r#"runs on this machine each time: "/bin/sh" "-c""#), "{shown}");
+    assert!(shown.contains(r#"each time, on this machine, it runs "/bin/sh" "-c""#), "{shown}");
     assert!(!shown.contains('\u{1b}') && shown.contains("every 15 min"), "{shown}");
+    let source = json!({"server": "disk", "tool": "free", "arguments": {"path": "/home"}});
+    let create =
+        json!({"task_type": "threshold_watch", "description": "disk", "config": {"metric": "m", "threshold": 1, "source": source}});
+    let shown = preview("create_background_task", create).await.unwrap();
+    assert!(shown.contains(r#"it calls "free" of "disk" with {"path":"/home"}"#), "{shown}");
     assert_eq!(preview("create_background_task", json!({"task_type": "nonsense"})).await, None);
     bench.monitor().await;
     let shown =
         preview("update_background_task", json!({"task_id": "watch AI", "config": {"urls": ["https://other.example"]}})).await.unwrap();
     assert!(shown.contains("looks at: https://other.example"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_task_keeps_what_was_agreed_and_strangers_agree_to_nothing() {
+    let create = |command: &[&str]| {
+        let config = json!({"metric": "disk", "threshold": 90, "source": {"command": command}});
+        json!({"task_type": "threshold_watch", "description": "disk", "config": config})
+    };
+    let asked = bench(None);
+    let made = asked.good("create_background_task", create(&["df", "/"])).await;
+    assert_eq!(made["data"]["agreed"]["command"], json!(["df", "/"]), "{made}");
+    assert_eq!(made["data"]["agreed"]["by"], "answer");
+    let told = asked.good("update_background_task", json!({"task_id": "disk", "config": {"threshold": 80}})).await;
+    assert_eq!(told["data"]["agreed"]["command"], json!(["df", "/"]), "another field says nothing about it: {told}");
+    let changed =
+        asked.good("update_background_task", json!({"task_id": "disk", "config": {"source": {"command": ["df", "/home"]}}})).await;
+    assert_eq!(changed["data"]["agreed"]["command"], json!(["df", "/home"]), "this call was shown: {changed}");
+    let (_, tools) = catalog(&asked.service, None, Asks::Nobody);
+    let stranger = Bench { service: asked.service.clone(), tools };
+    let changed = stranger.good("update_background_task", json!({"task_id": "disk", "config": {"source": {"command": ["sh"]}}})).await;
+    assert_eq!(changed["data"].get("agreed"), None, "{changed}");
+    assert!(changed["data"]["warnings"].to_string().contains("wakeful tasks agree"), "{changed}");
+    let made = stranger.good("create_background_task", create(&["true"])).await;
+    assert_eq!(made["data"].get("agreed"), None, "{made}");
 }
 
 struct Past;
@@ -197,7 +226,12 @@ impl Previewer for Past {
         let answer = if spec.description == "broken" {
             Err("https://techcrunch.com: HTTP 404; check the address".to_owned())
         } else {
-            Ok(Preview { lines: vec!["12 items now".into()], would_have_fired: Some((2, 20)), sample: Some("AI news".into()) })
+            Ok(Preview {
+                lines: vec!["12 items now".into()],
+                would_have_fired: Some((2, 20)),
+                sample: Some("AI news".into()),
+                ..Preview::default()
+            })
         };
         std::future::ready(answer).boxed()
     }

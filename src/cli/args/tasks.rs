@@ -45,6 +45,11 @@ pub enum TasksCommand {
     Delete(Which),
     /// Change one: give only what changes
     Update(UpdateArgs),
+    /// Agree to what one runs or calls, as it stands now: an imported one, or one that another program made
+    Agree {
+        /// Which
+        task: String,
+    },
     /// Print what happened to one, newest first
     History {
         /// Which

@@ -132,3 +132,13 @@ fn a_strangers_broken_file_is_no_reason_not_to_start() {
     let loaded = Case::new().file("work/.wakeful.toml", "modle = 1").file("work/mcp.json", "[]").load().unwrap();
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
 }
+
+#[test]
+fn options_of_fetching_are_within_their_bounds() {
+    let error = Case::new().file("config/config.toml", "[fetch]\ntimeout_seconds = 0\n").error();
+    assert!(error.contains("config.toml") && error.contains("[fetch] `timeout_seconds` is 0"), "{error}");
+    let mut case = Case::new();
+    let fetch = nested(&["fetch", "host_queue_max"], Value::Integer(2_000_000));
+    case.sources.flags.push(("--set".into(), fetch));
+    assert!(case.error().contains("--set: [fetch] `host_queue_max` is 2000000"), "{}", case.error());
+}

@@ -127,6 +127,7 @@ impl From<net::Failure> for Failure {
             net::Reason::Setup => (Kind::Config, "the request could not be made"),
             net::Reason::Connect => (Kind::Transient, "no connection"),
             net::Reason::Lost => (Kind::Transient, "the connection was lost"),
+            net::Reason::Refused => (Kind::Refused, "the address is not reached"),
             net::Reason::Garbled => (Kind::Refused, "the response could not be decoded"),
         };
         Self::new(kind, format!("{said}: {}", tidy(&failure.message)))

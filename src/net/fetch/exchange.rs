@@ -1,6 +1,6 @@
 //! One request and one answer: the head, the body up to its limit, and what went wrong in our words.
 
-use std::error::Error as StdError;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,9 +10,10 @@ use reqwest::Url;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::text::{clean_line, ellipsis};
+use crate::net::failure::find;
 use crate::net::fetch::error::{Cause, Error, Stage, cause, shown};
-use crate::net::fetch::guard::{Refusal, refused};
-use crate::net::fetch::{Accept, Validators};
+use crate::net::fetch::{Accept, Validators, refused};
+use crate::net::guard::Refusal;
 use crate::net::{Client, Failure, Inner, Reason};
 
 /// A validator or content type longer than this is not kept.
@@ -71,22 +72,22 @@ pub(super) enum Answer {
     Failed { code: u16, headers: HeaderMap },
 }
 
-/// Asks `url` once and reads the answer, within `budget`.
-pub(super) async fn exchange(client: &Client, url: &Url, plan: &Plan, budget: &mut Budget) -> Result<Answer, Error> {
-    let inner = client.inner(url.as_str()).await.map_err(|error| Error::Unreachable {
-        url: shown(url),
-        cause: Cause::Setup,
-        message: cause(&error.to_string()),
+/// Asks `url` once and reads the answer, within `budget`; who gave it, where that is known.
+pub(super) async fn exchange(client: &Client, url: &Url, plan: &Plan, budget: &mut Budget) -> Result<(Answer, Option<IpAddr>), Error> {
+    let inner = client.inner(url.as_str()).await.map_err(|error| match error {
+        crate::net::Error::Refused(refusal) => refused(url, &refusal),
+        error => Error::Unreachable { url: shown(url), cause: Cause::Setup, message: cause(&error.to_string()) },
     })?;
     let started = Instant::now();
     let left = budget.limit.saturating_sub(budget.used);
-    let mut stage = Stage::Answer;
-    let outcome = timeout(left, talk(&inner, url, plan, &mut stage)).await;
+    let (mut stage, mut peer) = (Stage::Answer, None);
+    let outcome = timeout(left, talk(&inner, url, plan, &mut stage, &mut peer)).await;
     budget.used += started.elapsed();
-    outcome.unwrap_or_else(|_| Err(Error::TimedOut { url: shown(url), limit: budget.limit, during: stage }))
+    let answer = outcome.unwrap_or_else(|_| Err(Error::TimedOut { url: shown(url), limit: budget.limit, during: stage }))?;
+    Ok((answer, peer))
 }
 
-async fn talk(inner: &Inner, url: &Url, plan: &Plan, stage: &mut Stage) -> Result<Answer, Error> {
+async fn talk(inner: &Inner, url: &Url, plan: &Plan, stage: &mut Stage, peer: &mut Option<IpAddr>) -> Result<Answer, Error> {
     let send = || inner.get(url.clone()).headers(plan.headers.clone()).send();
     let response = match send().await {
         // A kept connection that the server closed in the moment it was used again says nothing about the page.
@@ -95,6 +96,7 @@ async fn talk(inner: &Inner, url: &Url, plan: &Plan, stage: &mut Stage) -> Resul
     };
     let response = response.map_err(|error| no_answer(url, plan, error))?;
     *stage = Stage::Body;
+    *peer = response.remote_addr().map(|address| address.ip());
     let status = response.status();
     if status == StatusCode::NOT_MODIFIED && plan.conditional {
         return Ok(page(status, response.headers(), Bytes::new()));
@@ -190,22 +192,8 @@ fn cut(url: &Url, received: usize, error: reqwest::Error) -> Error {
     let message = cause(&failure.message);
     match failure.reason {
         Reason::Garbled => Error::Garbled { url: shown(url), message },
-        Reason::Setup | Reason::Connect | Reason::Lost => Error::Cut { url: shown(url), received_bytes: received as u64, message },
-    }
-}
-
-/// The first `T` among `error`'s causes, the ones that `io::Error` keeps inside included.
-fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if let Some(found) = cause.downcast_ref::<T>() {
-            return Some(found);
+        Reason::Setup | Reason::Connect | Reason::Lost | Reason::Refused => {
+            Error::Cut { url: shown(url), received_bytes: received as u64, message }
         }
-        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            // Its `source` skips the error that it wraps.
-            Some(wrapped) => Some(wrapped),
-            None => cause.source(),
-        };
     }
-    None
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
+use tokio::sync::watch;
 
 use crate::net::fetch::error::Error;
 use crate::net::fetch::hosts::lock;
@@ -32,15 +33,22 @@ pub(super) struct Flights(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    under_way: HashMap<Key, (u64, WeakShared<Flight>)>,
+    under_way: HashMap<Key, (u64, WeakShared<Flight>, watch::Receiver<bool>)>,
     last: u64,
 }
 
 impl Flights {
-    /// The flight under way for `key`, or a new one made of `flight`.
-    pub(super) fn join(self: &Arc<Self>, key: Key, flight: impl Future<Output = Outcome> + Send + 'static) -> Shared<Flight> {
+    /// The flight under way for `key`, or a new one made of `flight`; `stands` then tells of the one that is joined.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        key: Key,
+        flight: impl Future<Output = Outcome> + Send + 'static,
+        stands: &mut watch::Receiver<bool>,
+    ) -> Shared<Flight> {
         let mut table = lock(&self.0);
-        if let Some(shared) = table.under_way.get(&key).and_then(|(_, weak)| weak.upgrade()) {
+        let known = table.under_way.get(&key).and_then(|(_, weak, stands)| Some((weak.upgrade()?, stands.clone())));
+        if let Some((shared, known)) = known {
+            *stands = known;
             return shared;
         }
         table.last += 1;
@@ -55,7 +63,7 @@ impl Flights {
         .boxed()
         .shared();
         if let Some(weak) = shared.downgrade() {
-            table.under_way.insert(key, (number, weak));
+            table.under_way.insert(key, (number, weak, stands.clone()));
         }
         shared
     }
@@ -71,7 +79,7 @@ struct Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut table = lock(&self.flights.0);
-        if table.under_way.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+        if table.under_way.get(&self.key).is_some_and(|(number, ..)| *number == self.number) {
             table.under_way.remove(&self.key);
         }
     }

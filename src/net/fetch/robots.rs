@@ -16,6 +16,7 @@ use texting_robots::Robot;
 use crate::domain::clock::Instant;
 use crate::net::fetch::error::Error;
 use crate::net::fetch::hosts::{REST_MAX, lock};
+use crate::net::fetch::line::Place;
 
 /// The name that groups in `robots.txt` call us by.
 pub(super) const PRODUCT: &str = "wakeful";
@@ -71,13 +72,22 @@ impl Cache {
     ///
     /// # Errors
     /// When it may not, or when the host rests, is refused or has too long a line, which is no answer.
-    pub(super) async fn check<F>(&self, host: &str, url: &str, shown: String, now: Instant, fetch: impl FnOnce() -> F) -> Result<(), Error>
+    pub(super) async fn check<F>(
+        &self,
+        place: &Place,
+        host: &str,
+        url: &str,
+        shown: String,
+        now: Instant,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<(), Error>
     where
         F: Future<Output = Result<Bytes, Error>>,
     {
         let entry = self.entry(host);
         let (rules, retry_at) = {
-            let mut entry = entry.lock().await;
+            // Whoever else asks for the file does it for all.
+            let mut entry = place.stand(entry.lock()).await;
             if entry.known.as_ref().is_none_or(|known| known.expires_at <= now || known.read_at > now) {
                 entry.learn(fetch().await, now, self.fresh_for).await?;
             }

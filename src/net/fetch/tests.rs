@@ -43,7 +43,15 @@ impl Site {
         F: Fn(Hit) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Response> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(std::net::Ipv4Addr::LOCALHOST.into(), answer).await
+    }
+
+    async fn on<F, R>(address: std::net::IpAddr, answer: F) -> Self
+    where
+        F: Fn(Hit) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response> + Send + 'static,
+    {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let hits: Arc<Mutex<Vec<Hit>>> = Arc::default();
         let seen = hits.clone();
@@ -251,7 +259,11 @@ async fn no_answer_ends_after_the_limit_and_frees_the_host() {
 #[test]
 fn options_name_what_is_wrong_with_them() {
     assert_eq!(Options::default().problem(), None);
-    assert_eq!(Options { timeout_seconds: 0, ..Options::default() }.problem().unwrap(), "`timeout_seconds` must be at least 1");
+    assert_eq!(
+        Options { timeout_seconds: 0, ..Options::default() }.problem().unwrap(),
+        "`timeout_seconds` is 0, and must lie between 1 and 3600"
+    );
+    assert!(Options { redirects_max: 51, ..Options::default() }.problem().unwrap().starts_with("`redirects_max` is 51"));
     assert!(Options { user_agent: Some("a\nb".into()), ..Options::default() }.problem().is_some());
     let error = toml::from_str::<Options>("host_gap = 3").unwrap_err();
     assert!(error.to_string().contains("unknown field `host_gap`"), "{error}");

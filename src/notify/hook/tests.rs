@@ -78,3 +78,16 @@ async fn errors_hide_the_address_and_say_what_happened() {
     let wrong = send("", &[], notice(ChannelKind::Webhook, "file:///etc/passwd")).await.unwrap_err();
     assert!(matches!(wrong, SendError::Rejected { .. }), "{wrong}");
 }
+
+#[tokio::test]
+async fn nothing_is_posted_to_a_metadata_service_or_where_a_receiver_sends_us_on() {
+    for url in ["http://169.254.169.254/latest/", "http://[fd00:ec2::254]/", "http://2852039166/", "http://metadata.google.internal/"] {
+        let refused = send("", &[], notice(ChannelKind::Webhook, url)).await.unwrap_err();
+        assert!(matches!(&refused, SendError::Rejected { reason } if reason.contains("nothing is posted there")), "{url}: {refused}");
+    }
+    // The same host: another client would follow it.
+    let (base, server) = serve(http("307 Temporary Redirect", "location: /elsewhere\r\n", "")).await;
+    let moved = send("", &[], notice(ChannelKind::Webhook, &format!("{base}/hook"))).await.unwrap_err();
+    assert!(matches!(&moved, SendError::Rejected { reason } if reason.contains("final address")), "{moved}");
+    server.await.unwrap();
+}

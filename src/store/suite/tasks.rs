@@ -105,6 +105,7 @@ pub(in crate::store) fn monitor(name: &str) -> TaskSpec {
         callback_url: None,
         user_id: "default".to_owned(),
         created_at: at(0),
+        agreed: None,
     }
 }
 

@@ -191,3 +191,27 @@ async fn a_one_shot_that_is_over_goes_on_with_a_new_time() {
     assert_eq!((again.status, again.work.unwrap().wake), (TaskStatus::Active, Some(START.plus(HOUR * 3))));
     assert_eq!(row.spec.task_id, again.spec.task_id);
 }
+
+#[tokio::test]
+async fn the_quiet_checks_of_the_hour_are_told_when_a_task_rests_or_goes() {
+    for delete in [false, true] {
+        let bench = bench();
+        let row = bench.make(&hourly("stretch")).await;
+        let id = row.spec.task_id.clone();
+        let mut work = row.work.unwrap();
+        (work.hour.ran, work.hour.hour) = (7, START);
+        let terms = Terms { ops: vec![Op::PutWork { work: Box::new(work), extra_seen: None }], ..Terms::default() };
+        bench.log.commit(Vec::new(), terms).await.unwrap();
+        if delete {
+            bench.service.delete("stretch", "default").await.unwrap();
+        } else {
+            let row = bench.service.pause("stretch", "default").await.unwrap();
+            assert_eq!(row.work.unwrap().hour.ran, 0, "told once");
+            bench.service.resume("stretch", "default").await.unwrap();
+        }
+        let facts = bench.facts(&id).await;
+        let told: Vec<u64> =
+            facts.iter().filter_map(|fact| if let TaskFact::ChecksRolledUp(hour) = fact { Some(hour.ran) } else { None }).collect();
+        assert_eq!(told, [7], "delete: {delete}: {facts:?}");
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Bench, bench, hourly, monitor, object};
 use crate::ambient::service::{Error, Imported};
 use crate::domain::clock::Clock as _;
-use crate::domain::task::{TaskRow, TaskStatus};
+use crate::domain::task::{AgreedBy, TaskRow, TaskStatus};
 
 async fn exported(bench: &Bench) -> Vec<String> {
     let mut lines = Vec::new();
@@ -121,15 +121,20 @@ async fn a_one_shot_whose_time_is_over_is_completed_where_it_arrives() {
 }
 
 #[tokio::test]
-async fn an_imported_command_is_told() {
+async fn an_imported_command_waits_for_a_word_here() {
     let (from, to) = (bench(), bench());
     let source = json!({"command": ["/bin/df", "--output=pcent"]});
     let config = json!({"metric": "disk", "threshold": 90, "source": source});
     let request =
         crate::ambient::spec::Request { task_type: "threshold_watch".into(), description: "disk".into(), config, ..Default::default() };
-    from.make(&request).await;
+    let made = from.service.create_agreed(&request, Some(AgreedBy::Person)).await.unwrap().row;
+    assert!(made.spec.agreed.is_some());
     let imported = import(&to, &exported(&from).await).await.unwrap();
-    assert!(imported.warnings.iter().any(|warning| warning.contains("/bin/df --output=pcent")), "{imported:?}");
+    assert!(imported.warnings.iter().any(|warning| warning.contains(r#""/bin/df" "--output=pcent""#)), "{imported:?}");
+    let there = to.service.find("disk", "admin").await.unwrap();
+    assert_eq!(there.spec.agreed, None, "what was agreed elsewhere does not count here");
+    let (there, agreed) = to.service.agree("disk", "admin").await.unwrap();
+    assert_eq!((there.spec.not_agreed(), Some(&agreed.runs)), (None, made.spec.runs().as_ref()));
 }
 
 #[tokio::test]

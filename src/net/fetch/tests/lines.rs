@@ -280,3 +280,28 @@ async fn the_gap_lies_between_two_requests_to_one_host() {
     let waited = started.elapsed();
     assert!(waited >= Duration::from_millis(500) && waited < Duration::from_millis(600), "{waited:?}");
 }
+
+#[tokio::test]
+async fn who_only_stands_in_line_is_told_so() {
+    let (site, came, gate) = gated().await;
+    let fetcher = fetcher(Options::default());
+    let spawn = |path: &str| {
+        let line = Line::default();
+        let (fetcher, request) = (fetcher.clone().telling(line.clone()), page(site.at(path)));
+        (line, tokio::spawn(async move { fetcher.get(request).await }))
+    };
+    let (asking, first) = spawn("/1");
+    came.notified().await;
+    let (standing, second) = spawn("/2");
+    let (shared, third) = spawn("/2");
+    settle().await;
+    assert_eq!([&asking, &standing, &shared].map(Line::is_waiting), [false, true, true]);
+    gate.notify_one();
+    first.await.unwrap().unwrap();
+    came.notified().await;
+    settle().await;
+    assert_eq!([&asking, &standing, &shared].map(Line::is_waiting), [false, false, false]);
+    gate.notify_one();
+    second.await.unwrap().unwrap();
+    third.await.unwrap().unwrap();
+}

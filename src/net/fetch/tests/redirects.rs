@@ -84,9 +84,9 @@ async fn redirects_that_lead_nowhere_good_are_told() {
 fn a_step_from_tls_to_plain_text_is_not_taken() {
     let fetcher = fetcher(Options::default());
     let secure = Url::parse("https://example.com/a?token=1").unwrap();
-    let error = fetcher.0.follow(&secure, "http://example.com/b?token=2", 0).unwrap_err();
+    let error = fetcher.shared.follow(&secure, "http://example.com/b?token=2", 0).unwrap_err();
     assert_eq!(error, Error::Downgrade { from: "https://example.com/a?…".into(), to: "http://example.com/b?…".into() });
-    assert_eq!(fetcher.0.follow(&secure, "//other.org/b", 0).unwrap().as_str(), "https://other.org/b");
+    assert_eq!(fetcher.shared.follow(&secure, "//other.org/b", 0).unwrap().as_str(), "https://other.org/b");
     let plain = Url::parse("http://example.com/").unwrap();
-    assert_eq!(fetcher.0.follow(&plain, "https://example.com/", 0).unwrap().as_str(), "https://example.com/");
+    assert_eq!(fetcher.shared.follow(&plain, "https://example.com/", 0).unwrap().as_str(), "https://example.com/");
 }
