@@ -132,7 +132,9 @@ impl Judge {
         }
         tracing::debug!(%due, "firings wait");
         let claim = Claim { owner: self.deps.owner.clone(), now, lease: self.deps.options.lease(), limit };
-        Ok((self.deps.log.tasks().claim_firings(claim).await?, poll))
+        let due = self.deps.log.tasks().due_firings(now, limit, 0).await?;
+        let wanted = due.into_iter().map(|firing| firing.firing_id).collect();
+        Ok((self.deps.log.tasks().claim_firings(claim, wanted).await?, poll))
     }
 
     /// Judges one firing, whatever happens on the way.

@@ -282,9 +282,9 @@ async fn an_interrupted_prompt_is_not_put_again() {
         config.action = Some("pay the rent".to_owned());
     }
     world.put_spec(&spec).await;
-    world.fire("a", "scheduled_trigger", &json!({}), Origin::Task).await;
+    let firing = world.fire("a", "scheduled_trigger", &json!({}), Origin::Task).await;
     let dead = Claim { owner: "dead".into(), now: world.now(), lease: MINUTE, limit: 1 };
-    assert_eq!(world.log.tasks().claim_firings(dead).await.unwrap().len(), 1);
+    assert_eq!(world.log.tasks().claim_firings(dead, vec![firing]).await.unwrap().len(), 1);
     world.judge("one", &Model::away(), &agent, Options::default());
     let judged = world.judged("a", 1).await.remove(0);
     assert_eq!(agent.prompts(), Vec::<String>::new());
@@ -346,9 +346,9 @@ async fn two_judges_decide_each_firing_once() {
 async fn a_judgement_whose_lease_was_lost_takes_no_effect() {
     let world = World::new();
     world.put_spec(&page("a", &json!({"judge": "always"}))).await;
-    world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    let firing = world.fire("a", "web_content_change", &changed(), Origin::Task).await;
     let frozen = Claim { owner: "frozen".into(), now: world.now(), lease: MINUTE, limit: 1 };
-    let held = world.log.tasks().claim_firings(frozen).await.unwrap().remove(0);
+    let held = world.log.tasks().claim_firings(frozen, vec![firing]).await.unwrap().remove(0);
     world.pass(MINUTE * 2).await;
     world.judge("one", &Model::away(), &Agent::new(MINUTE), Options::default());
     world.judged("a", 1).await;

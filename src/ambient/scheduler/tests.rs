@@ -39,7 +39,8 @@ fn hours(facts: &[TaskFact]) -> Vec<&HourCount> {
 impl World {
     async fn firings(&self) -> Vec<ClaimedFiring> {
         let claim = Claim { owner: "judge".into(), now: self.now(), lease: MINUTE, limit: 100 };
-        self.log.tasks().claim_firings(claim).await.unwrap()
+        let due = self.log.tasks().due_firings(claim.now, claim.limit, 0).await.unwrap();
+        self.log.tasks().claim_firings(claim, due.into_iter().map(|firing| firing.firing_id).collect()).await.unwrap()
     }
 
     /// The messages that the scheduler said for itself.

@@ -148,11 +148,11 @@ async fn only_what_failed_or_got_lost_is_sent_again() {
     let store = bench.log.tasks();
     let moved =
         |status| Op::NoticeMoved { notice_id: notice_id.clone(), status, next_at: None, error: Some("no credit".into()), receipt: None };
-    assert_eq!(store.claim_notices(claim()).await.unwrap().len(), 1);
+    assert_eq!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().len(), 1);
     commit(moved(DeliveryStatus::Failed)).await;
-    assert!(store.claim_notices(claim()).await.unwrap().is_empty());
+    assert!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().is_empty());
     resend().await.unwrap();
-    assert_eq!(store.claim_notices(claim()).await.unwrap().len(), 1);
+    assert_eq!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().len(), 1);
     commit(moved(DeliveryStatus::Sent)).await;
     assert!(resend().await.unwrap_err().to_string().contains("was sent"));
 }
