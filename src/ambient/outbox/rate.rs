@@ -32,7 +32,8 @@ impl SentLog {
     pub(super) async fn refresh(&mut self, log: &EventLog, now: Instant) -> Result<(), Error> {
         let head = log.head().await?;
         let mut upto = head;
-        for _ in 0..LOOKED_THROUGH_MAX / PAGE {
+        let pages = if self.after == Some(head) { 0 } else { LOOKED_THROUGH_MAX / PAGE };
+        for _ in 0..pages {
             let types = vec!["notification".to_owned()];
             let filter =
                 EventFilter { types, after: self.after, upto: Some(upto), limit: Some(PAGE), newest: true, ..EventFilter::default() };

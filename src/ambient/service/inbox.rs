@@ -116,8 +116,16 @@ impl TaskService {
                 // Somebody else answered in this moment: their answer is acted on, not this one as well.
                 return Ok(());
             }
-            match self.inner.log.record_at(vec![answered], StreamId::inbox(), version).await {
-                Ok(_) => return attendant.answered(row, text).await.map_err(Error::Elsewhere),
+            // What follows stands in the same transaction: a crash loses both or neither.
+            let follows = attendant.answer(row.clone(), text.clone()).await.map_err(Error::Elsewhere)?;
+            let events = std::iter::once(answered).chain(follows.events).collect();
+            let terms = Terms { expected: vec![(StreamId::inbox(), version)], ops: follows.ops, ..Terms::default() };
+            match self.inner.log.commit(events, terms).await {
+                Ok(_) => {
+                    self.inner.nudges.firings();
+                    self.inner.nudges.notices();
+                    return Ok(());
+                }
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
             }

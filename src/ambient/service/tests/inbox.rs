@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::{Bench, START, bench, monitor};
 use crate::ambient::ports::Attendant;
 use crate::ambient::service::Error;
+use crate::ambient::tell::Bundle;
 use crate::domain::clock::Clock as _;
 use crate::domain::command::{InboxCommand, TaskCommand};
 use crate::domain::event::NewEvent;
@@ -39,8 +40,9 @@ impl Attendant for Attended {
         self.note(format!("test {channel:?} {to:?}"))
     }
 
-    fn answered(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<(), String>> {
-        self.note(format!("{} answered {text}", item.item.title))
+    fn answer(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<Bundle, String>> {
+        self.0.lock().unwrap().push(format!("{} answered {text}", item.item.title));
+        std::future::ready(Ok(Bundle::default())).boxed()
     }
 }
 
