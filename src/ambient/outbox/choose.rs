@@ -139,16 +139,14 @@ impl Rates<'_, '_> {
             }
             return;
         }
-        let until = match self.waits.get(&one).filter(|_| !is_program(&due.notice)) {
-            Some(until) => *until,
-            None => {
-                let until = first_free(limit, sent, self.next.get(&channel).copied().unwrap_or(now));
-                sent.push(until);
-                self.next.insert(channel, until);
-                self.waits.insert(one, until);
-                until
-            }
-        };
+        let together = self.waits.get(&one).copied().filter(|_| !is_program(&due.notice));
+        let until = together.unwrap_or_else(|| {
+            let until = first_free(limit, sent, self.next.get(&channel).copied().unwrap_or(now));
+            sent.push(until);
+            self.next.insert(channel, until);
+            self.waits.insert(one, until);
+            until
+        });
         choice.hold.push(Hold { due, until, why: RATE });
     }
 }

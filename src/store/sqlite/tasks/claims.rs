@@ -150,7 +150,7 @@ pub(super) fn notices(connection: &mut Connection, claim: &Claim, wanted: &[Noti
 /// Who took a named lease last, and until when it runs; no owner where it was given back.
 fn lease(connection: &Connection, name: &str) -> rusqlite::Result<Option<(Option<String>, u64, Instant)>> {
     let mut statement = connection.prepare_cached("SELECT owner, epoch, until_ms FROM leases WHERE name = ?1")?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, count(row.get(1)?), Instant::from_millis(row.get(2)?)));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, count(row.get(1)?), Instant::from_millis(row.get(2)?)));
     statement.query_row([name], read).optional()
 }
 
