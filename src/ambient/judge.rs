@@ -176,37 +176,46 @@ impl Judge {
         Ok((claimed, wait))
     }
 
-    /// The most urgent firings that there is a place for.
+    /// The most urgent firings that there is a place for. The look ends where the places for judgements do: a long queue is
+    /// not read through for a prompt that may stand in it, it comes to the front soon enough.
     async fn pick(&self, now: Instant, mut free: Free) -> Result<Vec<(FiringId, Slot)>, Error> {
         let mut wanted = Vec::new();
+        let mut slots = HashMap::new();
         let mut skip = 0;
         loop {
             let due = self.deps.log.tasks().due_firings(now, LOOK_MAX, skip).await?;
             skip += due.len();
             let last = due.len() < LOOK_MAX;
             for firing in due {
-                let slot = self.slot(&firing).await?;
+                let slot = self.slot(&firing, &mut slots).await?;
+                let had = free.has(Slot::Judgement);
                 if free.take(slot) {
                     wanted.push((firing.firing_id, slot));
                 }
-                if free.is_none() {
+                if free.is_none() || (had && !free.has(Slot::Judgement)) {
                     return Ok(wanted);
                 }
             }
-            if last {
+            if last || !free.has(Slot::Judgement) {
                 return Ok(wanted);
             }
         }
     }
 
-    /// Which place a firing needs.
-    async fn slot(&self, firing: &Firing) -> Result<Slot, Error> {
-        let row = match firing.origin {
-            Origin::Task if firing.feedback.event_type == "scheduled_trigger" => self.row(&firing.feedback.task_id).await?,
-            Origin::Task | Origin::Simulation | Origin::Http | Origin::Inbox => None,
-        };
+    /// Which place a firing needs; `known` spares a look at a task whose reminder was seen just now.
+    async fn slot(&self, firing: &Firing, known: &mut HashMap<String, Slot>) -> Result<Slot, Error> {
+        let task = &firing.feedback.task_id;
+        let reminds = firing.origin == Origin::Task && firing.feedback.event_type == "scheduled_trigger";
+        if let Some(slot) = known.get(task).filter(|_| reminds) {
+            return Ok(*slot);
+        }
+        let row = if reminds { self.row(task).await? } else { None };
         let rule = rule::rule(row.as_ref().map(|row| &row.spec), firing, false, false);
-        Ok(if matches!(rule, Rule::Prompt { .. }) { Slot::Prompt } else { Slot::Judgement })
+        let slot = if matches!(rule, Rule::Prompt { .. }) { Slot::Prompt } else { Slot::Judgement };
+        if reminds {
+            known.insert(task.clone(), slot);
+        }
+        Ok(slot)
     }
 
     /// Deals with one firing, whatever happens on the way.

@@ -39,6 +39,14 @@ impl Free {
         any
     }
 
+    /// Whether there is a place of this kind.
+    pub(super) fn has(self, slot: Slot) -> bool {
+        match slot {
+            Slot::Judgement => self.judgements > 0,
+            Slot::Prompt => self.prompts > 0,
+        }
+    }
+
     /// Whether there is none left.
     pub(super) fn is_none(self) -> bool {
         self.judgements == 0 && self.prompts == 0
