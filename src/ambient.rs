@@ -23,4 +23,5 @@ pub mod tell;
 #[cfg(test)]
 mod testing;
 pub mod tools;
+pub mod watch;
 pub mod why;

@@ -20,9 +20,11 @@ pub struct Options {
     pub lease_seconds: u64,
     /// Firings that are judged at once. Default 2.
     pub parallel_judgements: usize,
+    /// Prompts of schedules, and answers to entries of the inbox, that the agent works on at once. Default 2.
+    pub parallel_prompts: usize,
     /// The longest that one judgement may take, in seconds. Default 60.
     pub judge_timeout_seconds: u64,
-    /// The longest that a prompt of a schedule may take, in seconds. Default 600.
+    /// The longest that such a prompt may take, in seconds. Default 600.
     pub prompt_timeout_seconds: u64,
     /// Notices that are sent at once. Default 8.
     pub parallel_notices: usize,
@@ -69,6 +71,7 @@ impl Default for Options {
             run_timeout_seconds: 120,
             lease_seconds: 60,
             parallel_judgements: 2,
+            parallel_prompts: 2,
             judge_timeout_seconds: 60,
             prompt_timeout_seconds: 600,
             parallel_notices: 8,

@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::ambient::tell::Bundle;
 use crate::domain::firing::Firing;
 use crate::domain::ids::SessionId;
 use crate::domain::notice::InboxRow;
@@ -95,10 +96,10 @@ pub trait Attendant: Send + Sync {
     /// When the channel is not known or there is nobody to send to; one sentence.
     fn test_notice(&self, channel: Option<String>, to: Option<String>) -> BoxFuture<'_, Result<(), String>>;
 
-    /// A person answered an entry of the inbox; the answer is in the log already. `yes` to an entry that asks tells by
-    /// the task's channel, anything else goes to the agent.
+    /// What follows from a person's answer to an entry of the inbox: `yes` to an entry that asks tells by the task's
+    /// channel, anything else goes to the agent. Nothing is done yet: commit it together with the answer.
     ///
     /// # Errors
     /// When nothing can be done about it; one sentence.
-    fn answered(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<(), String>>;
+    fn answer(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<Bundle, String>>;
 }

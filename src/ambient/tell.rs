@@ -171,6 +171,31 @@ pub fn event_type(fact: &TaskFact) -> &'static str {
     }
 }
 
+/// The `event_type` of an answer to an entry of the inbox.
+pub const ANSWER: &str = "inbox_answer";
+
+/// What stands for the task where an entry of the inbox comes from none.
+pub const NO_TASK: &str = "inbox";
+
+/// The firing that puts `prompt` to the agent: an answer to `item`. An entry is answered once.
+pub fn answer(item: &InboxItem, title: String, prompt: String, now: Instant) -> Firing {
+    let data = Map::from_iter([
+        ("title".to_owned(), Value::String(title)),
+        ("prompt".to_owned(), Value::String(prompt)),
+        ("url".to_owned(), item.url.clone().map_or(Value::Null, Value::String)),
+    ]);
+    let feedback = Feedback {
+        task_id: item.task_id.as_ref().map_or_else(|| NO_TASK.to_owned(), ToString::to_string),
+        event_type: ANSWER.to_owned(),
+        data,
+        timestamp: now,
+        priority: item.priority,
+        requires_processing: true,
+    };
+    let key = format!("{ANSWER}:{}", item.item_id);
+    Firing { firing_id: FiringId::generate(), key, origin: Origin::Inbox, feedback }
+}
+
 /// A simulated firing of `event_type`, told by nobody outside of this program.
 pub fn simulation(event_type: &str, data: Map<String, Value>, now: Instant) -> Firing {
     let firing_id = FiringId::generate();

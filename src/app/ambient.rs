@@ -20,6 +20,7 @@ use crate::ambient::ports::{Prompter, Triage};
 use crate::ambient::probe::{Keeping, Probes, check_selector};
 use crate::ambient::scheduler::{self, Scheduler};
 use crate::ambient::service::{self, TaskService};
+use crate::ambient::watch;
 use crate::app::locks::FolderLocks;
 use crate::app::prompter::EnginePrompter;
 use crate::app::triage::ModelTriage;
@@ -102,7 +103,7 @@ impl Loops {
         let prompter: Arc<dyn Prompter> = Arc::new(EnginePrompter::new(engine, log.clone(), model, options.prices.clone()));
         let probe: Arc<dyn Probe> = Arc::new(probes(log, fetcher, tools, &settings.metrics));
         let stop = CancellationToken::new();
-        let scheduler = Scheduler::new(scheduler::Deps {
+        let scheduler = scheduler::Deps {
             log: log.clone(),
             clock: Arc::clone(clock),
             probe,
@@ -112,18 +113,18 @@ impl Loops {
             owner: owner.clone(),
             options: options.clone(),
             limits: Limits::default(),
-        });
-        let judge = Judge::new(judge::Deps {
+        };
+        let judge = judge::Deps {
             log: log.clone(),
             clock: Arc::clone(clock),
             triage,
-            prompter: Arc::clone(&prompter),
+            prompter,
             nudges: nudges.clone(),
             lead: Arc::clone(&lead),
             owner: owner.clone(),
             options: options.clone(),
-        });
-        let outbox = Outbox::new(outbox::Deps {
+        };
+        let outbox = outbox::Deps {
             log: log.clone(),
             clock: Arc::clone(clock),
             channels: Arc::clone(&channels),
@@ -132,18 +133,28 @@ impl Loops {
             owner,
             options: options.clone(),
             notify: settings.notify.clone(),
-        })?;
+        };
+        // The settings are checked here, before anything runs.
+        Outbox::new(outbox.clone())?;
         let mut running = Vec::new();
         let Some(locks) = awake else { return Ok(Self { stop, lead, running, _awake: None }) };
         let awake = locks.stay_awake();
-        let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), channels, prompter);
+        let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), channels);
         service.attend(Arc::new(attend));
         if options.enabled {
-            running.push(tokio::spawn(scheduler.run(stop.clone())));
+            running.push(watched("scheduler", log, &stop, move |stop| Scheduler::new(scheduler.clone()).run(stop)));
         }
         // Firings may come over HTTP or by simulation although no task runs.
-        running.push(tokio::spawn(judge.run(stop.clone())));
-        running.push(tokio::spawn(outbox.run(stop.clone())));
+        running.push(watched("judge", log, &stop, move |stop| Judge::new(judge.clone()).run(stop)));
+        running.push(watched("outbox", log, &stop, move |stop| {
+            let outbox = Outbox::new(outbox.clone());
+            async move {
+                match outbox {
+                    Ok(outbox) => outbox.run(stop).await,
+                    Err(error) => tracing::error!(%error, "the outbox cannot begin"),
+                }
+            }
+        }));
         Ok(Self { stop, lead, running, _awake: awake })
     }
 
@@ -156,6 +167,17 @@ impl Loops {
         }
         self.lead.resign().await;
     }
+}
+
+/// Runs a loop until `stop`, and anew where it breaks off.
+fn watched<F: Future<Output = ()> + Send + 'static>(
+    name: &'static str,
+    log: &EventLog,
+    stop: &CancellationToken,
+    begin: impl Fn(CancellationToken) -> F + Send + Sync + 'static,
+) -> JoinHandle<()> {
+    let (log, stop) = (log.clone(), stop.clone());
+    tokio::spawn(async move { watch::keep(name, &log, &stop, || begin(stop.clone())).await })
 }
 
 /// The probes over these.

@@ -36,6 +36,8 @@ pub enum Origin {
     Simulation,
     /// Another program, over HTTP.
     Http,
+    /// A person's answer to an entry of the inbox, for the agent to work on.
+    Inbox,
 }
 
 /// A firing in the queue.

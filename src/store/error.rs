@@ -32,6 +32,12 @@ pub enum Error {
         /// The epoch that no longer holds.
         expected: u64,
     },
+    /// It no longer stands as it was seen.
+    #[error("{what} moved on meanwhile")]
+    MovedOn {
+        /// What: `notice …`.
+        what: String,
+    },
     /// Too much waits already.
     #[error("{limit} {what} wait already: look why they are not dealt with (`wakeful tasks status`)")]
     QueueFull {
@@ -240,7 +246,7 @@ impl Error {
 
     /// Whether the work passed to somebody else meanwhile.
     pub fn is_fenced(&self) -> bool {
-        matches!(self, Self::Fenced { .. })
+        matches!(self, Self::Fenced { .. } | Self::MovedOn { .. })
     }
 
     /// Whether the same may go well a moment later.

@@ -47,6 +47,8 @@ pub enum Fence {
     Firing(FiringId, u64),
     /// The notice is held at this epoch.
     Notice(NoticeId, u64),
+    /// The notice stands so, and nobody holds it: what is `sending` never does.
+    NoticeIs(NoticeId, DeliveryStatus),
 }
 
 /// A change of working rows.
@@ -87,6 +89,8 @@ pub enum Op {
         firing_id: FiringId,
         /// Not before.
         at: Instant,
+        /// Tries that count: those before the claim, where the firing was not begun.
+        attempts: u32,
     },
     /// Queues a notice. The same notice is there already: nothing is queued, and no error.
     PutNotice {
@@ -108,7 +112,7 @@ pub enum Op {
         /// What the receiver called it.
         receipt: Option<String>,
     },
-    /// A notice that was claimed is let go untried: the claim does not count as a try.
+    /// A notice waits untried: it moves to another time, or is let go by a claim that does not count as a try.
     NoticeHeld {
         /// Which.
         notice_id: NoticeId,
@@ -116,7 +120,7 @@ pub enum Op {
         until: Instant,
         /// Why it waits.
         reason: Option<String>,
-        /// Tries before the claim.
+        /// Tries that count.
         attempts: u32,
     },
     /// Keeps something for a task. Of the same task and kind (and key, where `by_key`) only the newest `keep` stay.
@@ -182,6 +186,19 @@ pub struct ClaimedFiring {
     pub attempt: u32,
 }
 
+/// A notice that is due, as it stands; nobody holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueNotice {
+    /// The notice.
+    pub notice: Notice,
+    /// Tries so far.
+    pub attempts: u32,
+    /// It was being sent when its holder died: it may have arrived.
+    pub interrupted: bool,
+    /// Why it waited or failed before.
+    pub reason: Option<String>,
+}
+
 /// A notice, held by the one who asked; on disk it is `sending`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedNotice {
@@ -243,11 +260,19 @@ pub trait TaskStore: EventStore {
     /// Holds tasks for longer. Answers those that are no longer held at that epoch.
     fn renew_tasks(&self, claim: Claim, held: Vec<(TaskId, u64)>) -> StoreFuture<Vec<TaskId>>;
 
-    /// Holds firings that wait, the most urgent first, then the oldest.
-    fn claim_firings(&self, claim: Claim) -> StoreFuture<Vec<ClaimedFiring>>;
+    /// Firings that wait and nobody holds, the most urgent first, then the oldest; `skip` of them are left out.
+    fn due_firings(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<Firing>>;
 
-    /// Holds notices that are due, the most urgent first, then the oldest; marks them as `sending` on disk.
-    fn claim_notices(&self, claim: Claim) -> StoreFuture<Vec<ClaimedNotice>>;
+    /// Holds those of `wanted` that still wait, at most as many as the claim says. A claim counts as a try: claim what
+    /// can begin at once.
+    fn claim_firings(&self, claim: Claim, wanted: Vec<FiringId>) -> StoreFuture<Vec<ClaimedFiring>>;
+
+    /// Notices that are due and nobody holds, the most urgent first, then the oldest; `skip` of them are left out.
+    fn due_notices(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<DueNotice>>;
+
+    /// Holds those of `wanted` that are still due, at most as many as the claim says, and marks them as `sending` on
+    /// disk. Whoever finds that mark later cannot know how far it came: claim what can begin at once.
+    fn claim_notices(&self, claim: Claim, wanted: Vec<NoticeId>) -> StoreFuture<Vec<ClaimedNotice>>;
 
     /// Holds a firing or notice for longer; false where it is no longer held at that epoch.
     fn renew(&self, claim: Claim, held: Fence) -> StoreFuture<bool>;

@@ -14,7 +14,7 @@ pub(super) enum Rule {
     /// A model is asked; if it is away, `otherwise`.
     Ask { otherwise: Decision },
     /// The agent is given a prompt, and its answer is told.
-    Prompt { prompt: String },
+    Prompt { title: String, prompt: String },
 }
 
 /// The decision of the rules on `firing` of `spec`; `able` tells whether a model can be asked, `spent` whether the
@@ -24,6 +24,10 @@ pub(super) fn rule(spec: Option<&TaskSpec>, firing: &Firing, able: bool, spent: 
     if !firing.feedback.requires_processing {
         return decided(Decision::Ignore, "its sender wants no decision about it");
     }
+    if firing.origin == Origin::Inbox {
+        let text = |name: &str| firing.feedback.data.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        return Rule::Prompt { title: text("title"), prompt: text("prompt") };
+    }
     let Some(spec) = spec else { return of_strangers(firing, able) };
     match spec.kind.common().judge {
         Judging::Always => return decided(Decision::Notify, "the task's `judge` is `always`"),
@@ -31,7 +35,7 @@ pub(super) fn rule(spec: Option<&TaskSpec>, firing: &Firing, able: bool, spent: 
         Judging::Auto => {}
     }
     if let Some(prompt) = prompt_of(spec).filter(|_| firing.feedback.event_type == "scheduled_trigger") {
-        return Rule::Prompt { prompt: prompt.to_owned() };
+        return Rule::Prompt { title: spec.description.clone(), prompt: prompt.to_owned() };
     }
     let digest = firing.feedback.event_type == "daily_news_digest";
     match spec.kind.kind() {
@@ -55,7 +59,7 @@ fn of_strangers(firing: &Firing, able: bool) -> Rule {
     match firing.origin {
         Origin::Simulation if able && firing.feedback.event_type == "web_content_change" => Rule::Ask { otherwise: Decision::Notify },
         Origin::Simulation => Rule::Decided { decision: Decision::Notify, reason: "simulated events are told in the inbox".to_owned() },
-        Origin::Task => Rule::Decided { decision: Decision::Ask, reason: "its task is gone".to_owned() },
+        Origin::Task | Origin::Inbox => Rule::Decided { decision: Decision::Ask, reason: "its task is gone".to_owned() },
         Origin::Http if able => Rule::Ask { otherwise: Decision::Ask },
         Origin::Http => {
             Rule::Decided { decision: Decision::Ask, reason: "it comes from another program; no model is there to read it".to_owned() }

@@ -282,9 +282,9 @@ async fn an_interrupted_prompt_is_not_put_again() {
         config.action = Some("pay the rent".to_owned());
     }
     world.put_spec(&spec).await;
-    world.fire("a", "scheduled_trigger", &json!({}), Origin::Task).await;
+    let firing = world.fire("a", "scheduled_trigger", &json!({}), Origin::Task).await;
     let dead = Claim { owner: "dead".into(), now: world.now(), lease: MINUTE, limit: 1 };
-    assert_eq!(world.log.tasks().claim_firings(dead).await.unwrap().len(), 1);
+    assert_eq!(world.log.tasks().claim_firings(dead, vec![firing]).await.unwrap().len(), 1);
     world.judge("one", &Model::away(), &agent, Options::default());
     let judged = world.judged("a", 1).await.remove(0);
     assert_eq!(agent.prompts(), Vec::<String>::new());
@@ -346,9 +346,9 @@ async fn two_judges_decide_each_firing_once() {
 async fn a_judgement_whose_lease_was_lost_takes_no_effect() {
     let world = World::new();
     world.put_spec(&page("a", &json!({"judge": "always"}))).await;
-    world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    let firing = world.fire("a", "web_content_change", &changed(), Origin::Task).await;
     let frozen = Claim { owner: "frozen".into(), now: world.now(), lease: MINUTE, limit: 1 };
-    let held = world.log.tasks().claim_firings(frozen).await.unwrap().remove(0);
+    let held = world.log.tasks().claim_firings(frozen, vec![firing]).await.unwrap().remove(0);
     world.pass(MINUTE * 2).await;
     world.judge("one", &Model::away(), &Agent::new(MINUTE), Options::default());
     world.judged("a", 1).await;
@@ -364,4 +364,157 @@ async fn a_judgement_whose_lease_was_lost_takes_no_effect() {
     };
     Judge::new(deps).handle(held).await;
     assert_eq!((world.judgements("a").await.len(), world.inbox().await.len(), world.deliveries().await.len()), (1, 1, 1));
+}
+
+fn prompting(name: &str, prompt: &str) -> TaskSpec {
+    let mut spec = reminder(name, 60);
+    if let KindConfig::Schedule(config) = &mut spec.kind {
+        config.action = Some(prompt.to_owned());
+    }
+    spec
+}
+
+/// Somebody holds the firing and dies, so many times.
+async fn dies_over(world: &World, firing: &FiringId, times: usize) {
+    for _ in 0..times {
+        let dead = Claim { owner: "dead".into(), now: world.now(), lease: MINUTE, limit: 1 };
+        assert_eq!(world.log.tasks().claim_firings(dead, vec![firing.clone()]).await.unwrap().len(), 1);
+        world.pass(MINUTE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firing_that_ends_the_program_each_time_is_decided_by_the_rule() {
+    let world = World::new();
+    let model = Model::new(|_, _| Said::Opinion(opinion(Decision::Ignore, 1)));
+    world.put_spec(&page("a", &json!({}))).await;
+    let firing = world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    dies_over(&world, &firing, 5).await;
+    world.judge("one", &model, &Agent::new(MINUTE), Options::default());
+    let judged = world.judged("a", 1).await.remove(0);
+    assert_eq!((judged.decision, judged.by, model.asked()), (Decision::Notify, By::Fallback, 0));
+    assert!(judged.reason.contains("5 tries"), "{}", judged.reason);
+    assert_eq!(world.deliveries().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firing_that_cannot_even_be_told_ends_in_a_plain_entry() {
+    let world = World::new();
+    world.put_spec(&page("a", &json!({}))).await;
+    let firing = world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    dies_over(&world, &firing, 10).await;
+    world.judge("one", &Model::away(), &Agent::new(MINUTE), Options::default());
+    world.judged("a", 1).await;
+    let inbox = world.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].item.kind, world.deliveries().await.len()), (1, InboxKind::Trouble, 0));
+    assert!(inbox[0].item.body.contains(firing.as_str()), "{}", inbox[0].item.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_urgent_firing_does_not_wait_behind_prompts() {
+    let (world, agent) = (World::new(), Agent::new(MINUTE * 5));
+    for n in 0..70 {
+        let name = format!("p{n}");
+        world.put_spec(&prompting(&name, "think")).await;
+        world.fire(&name, "scheduled_trigger", &json!({}), Origin::Task).await;
+    }
+    world.put_spec(&reminder("r", 60)).await;
+    world.put_spec(&page("a", &json!({"judge": "always"}))).await;
+    world.judge("one", &Model::away(), &agent, Options::default());
+    world.until(MINUTE, "two prompts are under way", async || agent.prompts().len() == 2).await;
+    // A reminder is no more urgent than the prompts before it, and waits for none of them either.
+    world.fire("r", "scheduled_trigger", &json!({}), Origin::Task).await;
+    world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    world.pass(Duration::from_secs(5)).await;
+    assert_eq!((world.judgements("a").await.len(), world.judgements("r").await.len(), agent.prompts().len()), (1, 1, 2));
+    world.pass(MINUTE * 11).await;
+    assert_eq!(agent.prompts().len(), 6, "two at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_what_is_judged_is_given_back() {
+    let world = World::new();
+    let model = Model::new(|_, _| Said::Nothing);
+    world.put_spec(&page("a", &json!({}))).await;
+    let firing = world.fire("a", "web_content_change", &changed(), Origin::Task).await;
+    let running = world.judge("one", &model, &Agent::new(MINUTE), Options::default());
+    world.until(MINUTE, "a question", async || model.asked() == 1).await;
+    world.stop.cancel();
+    running.await.unwrap();
+    let claim = Claim { owner: "two".into(), now: world.now(), lease: MINUTE, limit: 1 };
+    let held = world.log.tasks().claim_firings(claim, vec![firing]).await.unwrap();
+    assert_eq!(held[0].attempt, 1, "at once, and it does not count as a try");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_waits_for_its_place_is_not_interrupted_by_the_end() {
+    let (world, agent) = (World::new(), Agent::new(MINUTE * 5));
+    for name in ["a", "b", "c"] {
+        world.put_spec(&prompting(name, name)).await;
+        world.fire(name, "scheduled_trigger", &json!({}), Origin::Task).await;
+    }
+    let killed = world.judge("killed", &Model::away(), &agent, Options::default());
+    world.until(MINUTE, "two prompts are under way", async || agent.prompts().len() == 2).await;
+    killed.abort();
+    world.judge("next", &Model::away(), &agent, Options::default());
+    for name in ["a", "b", "c"] {
+        world.judged(name, 1).await;
+    }
+    assert_eq!(agent.prompts(), ["a", "b", "c"], "each once");
+    let interrupted = async |name| world.judgements(name).await[0].reason.contains("interrupted");
+    assert_eq!((interrupted("a").await, interrupted("b").await, interrupted("c").await), (true, true, false));
+}
+
+/// An entry of the inbox, and a service that hears answers to it.
+async fn asked(world: &World, spec: &TaskSpec) -> (crate::ambient::service::TaskService, crate::domain::ids::InboxId) {
+    use crate::ambient::{attend::Attend, service};
+
+    world.put_spec(spec).await;
+    let clock: Arc<dyn Clock> = Arc::<crate::ambient::testing::PausedClock>::clone(&world.clock);
+    let (channels, _) =
+        crate::notify::Channels::new(&crate::notify::Options::default(), crate::net::Client::default(), Arc::clone(&clock), &|_| None)
+            .unwrap();
+    let service = service::TaskService::new(world.log.clone(), jiff::tz::TimeZone::UTC, world.nudges.clone(), service::Options::default());
+    service.attend(Arc::new(Attend::new(world.log.clone(), clock, world.nudges.clone(), Arc::new(channels))));
+    let told = Told { title: "The page changed".into(), body: "much".into(), short: String::new(), url: None, priority: 3 };
+    let mut bundle = Bundle::default();
+    bundle.inbox(InboxKind::Asks, &told, From { task: Some(&spec.task_id), ..From::default() }, world.now());
+    let item = bundle.inbox.clone().unwrap();
+    world.log.commit(bundle.events, Terms::default()).await.unwrap();
+    (service, item)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_worked_on_once_though_the_program_ended_after_it() {
+    use crate::domain::command::InboxCommand;
+
+    let (world, agent) = (World::new(), Agent::new(MINUTE));
+    let (service, item) = asked(&world, &page("a", &json!({}))).await;
+    service.inbox_command(InboxCommand::Answer { item: item.clone(), text: "what does it cost?".into() }).await.unwrap();
+    // Nothing runs: the program ended in this moment. The next start finds it.
+    world.judge("one", &Model::away(), &agent, Options::default());
+    world.until(MINUTE * 5, "the agent's answer", async || world.inbox().await.len() == 2).await;
+    let prompts = agent.prompts();
+    assert_eq!(prompts.len(), 1);
+    assert!(prompts[0].starts_with("what does it cost?") && prompts[0].contains("The page changed"), "{}", prompts[0]);
+    let entry = world.inbox().await.into_iter().find(|row| row.item.item_id != item).unwrap().item;
+    assert_eq!(
+        (entry.kind, entry.title.as_str(), entry.body.as_str()),
+        (InboxKind::Report, "Re: The page changed", "Three tasks are open.")
+    );
+    assert_eq!(entry.task_id, Some(TaskId::new("a")));
+    world.pass(MINUTE * 10).await;
+    assert_eq!((agent.prompts().len(), world.deliveries().await.len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn yes_tells_in_the_same_step_and_no_tells_nobody() {
+    use crate::domain::command::InboxCommand;
+
+    for (word, told) in [("yes", 1), ("no", 0)] {
+        let world = World::new();
+        let (service, item) = asked(&world, &page("a", &json!({}))).await;
+        service.inbox_command(InboxCommand::Answer { item, text: word.into() }).await.unwrap();
+        assert_eq!((world.deliveries().await.len(), world.log.tasks().next_firing_at().await.unwrap()), (told, None), "{word}");
+    }
 }

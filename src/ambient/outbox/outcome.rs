@@ -1,12 +1,13 @@
 //! How a delivery ended, as it is written down. Pure.
 
+use crate::ambient::outbox::choose::Hold;
 use crate::ambient::tell;
 use crate::domain::clock::Instant;
 use crate::domain::event::NewEvent;
 use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice, Notification};
 use crate::notify::rules::{Step, after_failure};
 use crate::notify::{Receipt, SendError};
-use crate::store::tasks::{ClaimedNotice, Op};
+use crate::store::tasks::Op;
 
 /// How a notice moved on.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,15 +39,28 @@ impl Moved {
     }
 }
 
-/// A notice that was claimed goes back untried until then.
-pub(super) fn held(claimed: &ClaimedNotice, until: Instant, reason: &str) -> (NewEvent, Op) {
-    let notice = &claimed.notice;
-    // The claim of an interrupted one was not counted as a try.
-    let attempts = claimed.attempt.saturating_sub(u32::from(!claimed.interrupted));
-    let event =
-        Notification { error: Some(reason.to_owned()), retry_at: Some(until), ..tell::moved(notice, DeliveryStatus::Queued, attempts) };
-    let op = Op::NoticeHeld { notice_id: notice.notice_id.clone(), until, reason: Some(reason.to_owned()), attempts };
-    (NewEvent::system(event), op)
+/// A notice waits untried. It is told once for one reason.
+pub(super) fn held(hold: &Hold) -> (Option<NewEvent>, Op) {
+    let Hold { due, until, why } = hold;
+    let notice = &due.notice;
+    let event = Notification {
+        error: Some((*why).to_owned()),
+        retry_at: Some(*until),
+        ..tell::moved(notice, DeliveryStatus::Queued, due.attempts)
+    };
+    let op = Op::NoticeHeld { notice_id: notice.notice_id.clone(), until: *until, reason: Some((*why).to_owned()), attempts: due.attempts };
+    ((due.reason.as_deref() != Some(*why)).then(|| NewEvent::system(event)), op)
+}
+
+/// How try number `attempt` ended that the end of the program cut off: it may have arrived. Where the receiver knows a
+/// repeat it is tried again at once, but not without end: the notice may be what ends the program.
+pub(super) fn interrupted(channel: ChannelKind, attempt: u32, tries_max: u32, now: Instant) -> Moved {
+    let error = Some("the program ended while it was being sent; it may have arrived".to_owned());
+    if channel.is_idempotent() && attempt < tries_max {
+        Moved { next_at: Some(now), error, ..Moved::to(DeliveryStatus::Queued) }
+    } else {
+        Moved { error, ..Moved::to(DeliveryStatus::Unknown) }
+    }
 }
 
 /// How try number `attempt` of at most `tries_max` ended.

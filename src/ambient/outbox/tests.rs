@@ -1,5 +1,6 @@
 //! The loop that delivers notices, on the paused clock.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ambient::testing::{PausedClock, START, World};
 use crate::domain::ids::NoticeId;
-use crate::domain::notice::Delivery;
+use crate::domain::notice::{ChannelKind, Delivery};
 use crate::notify::{Channel, Receipt, SendError};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -260,10 +261,11 @@ async fn who_died_while_sending_leaves_a_text_unknown() {
     let hook = Scripted::new(&world, ChannelKind::Webhook, |_, _| Answer::Takes);
     world.queue(vec![sms("a"), webhook("b")]).await;
     let dead = Claim { owner: "dead".into(), now: world.now(), lease: MINUTE, limit: 9 };
-    assert_eq!(world.log.tasks().claim_notices(dead).await.unwrap().len(), 2);
+    let both = vec![NoticeId::new("a"), NoticeId::new("b")];
+    assert_eq!(world.log.tasks().claim_notices(dead, both).await.unwrap().len(), 2);
     tokio::spawn(world.outbox_with("one", &[&text, &hook], Options::default(), options()).run(world.stop.clone()));
     world.settled(MINUTE * 3).await;
-    assert_eq!(world.statuses().await, [(DeliveryStatus::Unknown, 1), (DeliveryStatus::Sent, 1)]);
+    assert_eq!(world.statuses().await, [(DeliveryStatus::Unknown, 1), (DeliveryStatus::Sent, 2)]);
     assert_eq!((text.tried().len(), hook.tried().len()), (0, 1));
     assert!(world.deliveries().await[0].error.as_ref().unwrap().contains("it may have arrived"));
 }
@@ -374,12 +376,90 @@ async fn what_was_frozen_before_it_began_is_not_sent() {
     world.queue(vec![sms("a")]).await;
     let claimed_at = world.now();
     let claim = Claim { owner: "frozen".into(), now: claimed_at, lease: MINUTE, limit: 9 };
-    let held = world.log.tasks().claim_notices(claim).await.unwrap();
+    let held = world.log.tasks().claim_notices(claim, vec![NoticeId::new("a")]).await.unwrap();
     world.pass(MINUTE * 2).await;
     world.outbox(&text, options());
     world.settled(MINUTE).await;
     let frozen = world.outbox_with("frozen", &[&text], Options::default(), options());
-    frozen.handle(held, claimed_at, &CancellationToken::new()).await;
+    frozen.sender.handle(&held[0], claimed_at).await;
     assert_eq!(world.statuses().await, [(DeliveryStatus::Unknown, 1)]);
     assert_eq!(text.tried().len(), 0, "shown as unknown, and not sent behind its back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_has_begun_stands_as_being_sent() {
+    let world = World::new();
+    let slow = Scripted::new(&world, ChannelKind::Sms, |_, _| Answer::Slow(MINUTE));
+    let loops = Options { parallel_notices: 2, ..Options::default() };
+    world.queue((0..9).map(|n| Notice { to: format!("+4912345{n}"), ..sms(&format!("n{n}")) }).collect()).await;
+    let running = tokio::spawn(world.outbox_with("killed", &[&slow], loops, options()).run(world.stop.clone()));
+    world.until(MINUTE, "two are being sent", async || slow.tried().len() == 2).await;
+    running.abort();
+    let statuses = world.statuses().await;
+    let of = |wanted| statuses.iter().filter(|one| **one == wanted).count();
+    assert_eq!((of((DeliveryStatus::Sending, 1)), of((DeliveryStatus::Queued, 0))), (2, 7));
+    let after = Scripted::new(&world, ChannelKind::Sms, |_, _| Answer::Takes);
+    tokio::spawn(world.outbox_with("next", &[&after], Options::default(), options()).run(world.stop.clone()));
+    let ends = world.settled(MINUTE * 10).await;
+    let unknown: Vec<_> = ends.iter().filter(|one| one.status == DeliveryStatus::Unknown).map(|one| one.notice_id.clone()).collect();
+    assert_eq!(unknown, slow.tried().into_iter().map(|one| one.notice_id).collect::<Vec<_>>(), "those that were begun, and no other");
+    assert_eq!(after.tried().len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_that_ends_the_program_each_time_is_given_up() {
+    let world = World::new();
+    let hook = Scripted::new(&world, ChannelKind::Webhook, |_, _| Answer::Slow(HOUR * 9));
+    world.queue(vec![webhook("a")]).await;
+    let three = notify::Options { tries_max: 3, ..options() };
+    for tries in 1..=3 {
+        let running =
+            tokio::spawn(world.outbox_with(&format!("run {tries}"), &[&hook], Options::default(), three.clone()).run(world.stop.clone()));
+        world.until(MINUTE * 5, "a try", async || hook.tried().len() == tries).await;
+        running.abort();
+    }
+    tokio::spawn(world.outbox_with("last", &[&hook], Options::default(), three).run(world.stop.clone()));
+    world.settled(MINUTE * 5).await;
+    assert_eq!((world.statuses().await, hook.tried().len()), (vec![(DeliveryStatus::Unknown, 3)], 3));
+    let said = world.notifications().await;
+    assert!(said.iter().all(|one| one.error.as_ref().unwrap().contains("it may have arrived")), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_holds_after_a_restart() {
+    let world = World::new();
+    let hook = Scripted::new(&world, ChannelKind::Webhook, |_, _| Answer::Takes);
+    let slow = || notify::Options { webhook: notify::WebhookOptions { per_hour: 2, ..Default::default() }, ..options() };
+    let first = tokio::spawn(world.outbox_with("one", &[&hook], Options::default(), slow()).run(world.stop.clone()));
+    world.queue((0..2).map(|n| webhook(&format!("w{n}"))).collect()).await;
+    world.until(MINUTE, "two are sent", async || hook.tried().len() == 2).await;
+    world.settled(MINUTE).await;
+    first.abort();
+    tokio::spawn(world.outbox_with("two", &[&hook], Options::default(), slow()).run(world.stop.clone()));
+    world.queue((2..4).map(|n| webhook(&format!("w{n}"))).collect()).await;
+    world.pass(MINUTE * 5).await;
+    assert_eq!(hook.tried().len(), 2, "what went out before counts");
+    world.settled(HOUR * 3).await;
+    let times = hook.times();
+    assert!(times[2] >= 1_800 && times[3] >= 3_600, "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_queue_behind_a_rate_is_told_once() {
+    let world = World::new();
+    let hook = Scripted::new(&world, ChannelKind::Webhook, |_, _| Answer::Takes);
+    let slow = notify::Options { webhook: notify::WebhookOptions { per_hour: 2, ..Default::default() }, ..options() };
+    world.outbox(&hook, slow);
+    world.queue((0..40).map(|n| webhook(&format!("w{n}"))).collect()).await;
+    world.pass(HOUR).await;
+    // One that is more urgent goes before them, and moves the others.
+    world.queue(vec![Notice { priority: 5, ..webhook("urgent") }]).await;
+    world.settled(HOUR * 24).await;
+    let said = world.notifications().await;
+    let held = said.iter().filter(|one| one.status == DeliveryStatus::Queued).count();
+    let sent = said.iter().filter(|one| one.status == DeliveryStatus::Sent).count();
+    assert_eq!((sent, hook.tried().len()), (41, 41));
+    assert!((38..=39).contains(&held), "{held} holds are told");
+    let urgent = hook.tried().iter().position(|one| one.notice_id.as_str() == "urgent").unwrap();
+    assert!(urgent < 8, "it was sent as number {urgent}");
 }

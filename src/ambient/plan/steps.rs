@@ -94,6 +94,29 @@ pub fn after_run(plan: &Plan, work: &TaskWork, ticket: &Ticket, result: RunResul
     draft.done(true)
 }
 
+/// What follows a run that left no outcome: its process ended or hung. Its occurrence stays due. It is tried again at
+/// once the first time, then later and later as after other failures, and the task rests in the end: it may be what
+/// ends the process.
+pub fn cut_short(plan: &Plan, work: &TaskWork, now: Instant, limits: &Limits) -> Next {
+    let mut draft = Draft::new(plan, work, limits);
+    let work = &mut draft.work;
+    if work.failures == 0 {
+        work.runs = work.runs.saturating_add(1);
+    }
+    work.failures = work.failures.saturating_add(1);
+    let failures = work.failures;
+    if failures >= limits.failures_max {
+        draft.work.extra_at = None;
+        let reason = format!("it failed {failures} times in a row, the last time because the program ended in its run");
+        draft.steps.push(Step::Pause { reason });
+        return draft.done(false);
+    }
+    if failures > 1 {
+        draft.work.extra_at = Some(now.plus(limits.wait_after(failures - 1)));
+    }
+    draft.done(true)
+}
+
 /// The work of a task that goes on after a rest. `by_itself` tells whether the program had paused it: what came due
 /// since is then missed and it tries again at once; what comes due while a person lets it rest is not planned.
 ///

@@ -108,6 +108,24 @@ pub(super) fn decided(task: &Claimed, next: Next, now: Instant) -> Written {
     writer.put(next.work)
 }
 
+/// A run left no outcome, as its process ended or hung; `next` is what follows. Its occurrence is still due.
+pub(super) fn cut_short(task: &Claimed, next: Next, now: Instant) -> Written {
+    let mut writer = Writer::new(task, now);
+    writer.say(TaskFact::RunFinished(RunFinished {
+        due: None,
+        outcome: Outcome::Failed,
+        reason: "the program ended or hung while it ran".to_owned(),
+        started: now,
+        duration_ms: 0,
+        fired: false,
+        gate: None,
+        failures: next.work.failures,
+        retry_at: next.work.extra_at,
+    }));
+    writer.steps(next.steps);
+    writer.put(next.work)
+}
+
 /// The spec can no longer be planned.
 pub(super) fn unplannable(task: &Claimed, reason: &str, now: Instant) -> Written {
     let mut writer = Writer::new(task, now);

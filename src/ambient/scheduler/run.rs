@@ -88,6 +88,12 @@ impl Runner {
                 return Tally::default();
             }
         };
+        if task.interrupted {
+            // It counts before it runs again: what ends the process each time must come to an end itself.
+            let next = plan::cut_short(&plan, &task.work, now, &self.deps.limits);
+            self.save(&task, commit::cut_short(&task, next, now), now).await;
+            return Tally::default();
+        }
         let sight = Sight { now, away, running: false };
         let next = plan::look(&plan, &task.work, &sight, &self.deps.limits);
         let tally = tally(&plan, &task.work, &next, away, self.deps.limits.on_time);

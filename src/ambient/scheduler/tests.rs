@@ -39,7 +39,8 @@ fn hours(facts: &[TaskFact]) -> Vec<&HourCount> {
 impl World {
     async fn firings(&self) -> Vec<ClaimedFiring> {
         let claim = Claim { owner: "judge".into(), now: self.now(), lease: MINUTE, limit: 100 };
-        self.log.tasks().claim_firings(claim).await.unwrap()
+        let due = self.log.tasks().due_firings(claim.now, claim.limit, 0).await.unwrap();
+        self.log.tasks().claim_firings(claim, due.into_iter().map(|firing| firing.firing_id).collect()).await.unwrap()
     }
 
     /// The messages that the scheduler said for itself.
@@ -169,9 +170,16 @@ async fn a_frozen_run_takes_no_effect() {
     assert_eq!((world.facts("a").await, world.firings().await.len()), (vec![], 0), "it lost its lease");
 
     let news = ScriptedProbe::new(|_, _| Sees::News(1));
-    Runner::new(world.deps("two", &news, Options::default())).run(taken, world.now(), None, CancellationToken::new()).await;
+    let two = Runner::new(world.deps("two", &news, Options::default()));
+    two.run(taken, world.now(), None, CancellationToken::new()).await;
+    assert_eq!(news.looks("a").len(), 0, "that it came to no end is written down first");
+    let again = world.log.tasks().claim_tasks(claim("two")).await.unwrap().remove(0);
+    assert_eq!((again.interrupted, again.work.failures), (false, 1));
+    two.run(again, world.now(), None, CancellationToken::new()).await;
     let facts = world.facts("a").await;
-    assert_eq!((runs(&facts).len(), world.firings().await.len()), (1, 1));
+    let outcomes: Vec<_> = runs(&facts).iter().map(|run| (run.due.is_some(), run.outcome)).collect();
+    assert_eq!((outcomes, world.firings().await.len()), (vec![(false, Outcome::Failed), (true, Outcome::Ran)], 1));
+    assert_eq!(world.row("a").await.work.unwrap().failures, 0);
     assert!(matches!(facts.last(), Some(TaskFact::TaskCompleted { .. })));
 }
 
@@ -360,4 +368,25 @@ async fn standing_in_line_costs_neither_time_nor_another_tasks_place() {
     let last = row.work.as_ref().unwrap().last.as_ref().unwrap();
     assert_eq!((last.outcome, last.note.as_str()), (Outcome::Ran, "unchanged (304)"), "waiting is no time-out");
     assert_eq!(world.facts("slow").await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ends_the_program_each_time_backs_off_and_rests() {
+    let (world, probe) = (World::new(), ScriptedProbe::new(|_, _| Sees::Hang));
+    world.add(&reminder("a", 60 * 24)).await;
+    world.pass(HOUR * 24).await;
+    for run in 1..=10 {
+        let options = Options { lease_seconds: 1, ..Options::default() };
+        let stop = world.stop.clone();
+        let killed = tokio::spawn(Scheduler::new(world.deps(&format!("run {run}"), &probe, options)).run(stop));
+        world.until(HOUR * 2, "a look", async || probe.looks("a").len() == run).await;
+        killed.abort();
+    }
+    world.schedule(&probe);
+    world.until(MINUTE, "a pause", async || world.row("a").await.status == TaskStatus::Failed).await;
+    assert!(world.row("a").await.status_reason.unwrap().contains("failed 10 times in a row"));
+    let waits: Vec<_> = probe.looks("a").windows(2).map(|pair| pair[1].now.since(pair[0].now).as_secs()).collect();
+    assert!(waits[0] < 30, "the first time at once: {waits:?}");
+    assert!(waits[1] >= 30 && waits[2] >= 120 && waits[3] >= 600 && waits[4] >= 3_600, "then later and later: {waits:?}");
+    assert_eq!(world.inbox().await.len(), 1, "and it is told");
 }

@@ -9,7 +9,7 @@ use crate::domain::query::InboxFilter;
 use crate::domain::task::TaskFact;
 use crate::domain::text::{clean, clean_line, ellipsis};
 use crate::store::Terms;
-use crate::store::tasks::Op;
+use crate::store::tasks::{Fence, Op};
 
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1_024;
@@ -116,8 +116,16 @@ impl TaskService {
                 // Somebody else answered in this moment: their answer is acted on, not this one as well.
                 return Ok(());
             }
-            match self.inner.log.record_at(vec![answered], StreamId::inbox(), version).await {
-                Ok(_) => return attendant.answered(row, text).await.map_err(Error::Elsewhere),
+            // What follows stands in the same transaction: a crash loses both or neither.
+            let follows = attendant.answer(row.clone(), text.clone()).await.map_err(Error::Elsewhere)?;
+            let events = std::iter::once(answered).chain(follows.events).collect();
+            let terms = Terms { expected: vec![(StreamId::inbox(), version)], ops: follows.ops, ..Terms::default() };
+            match self.inner.log.commit(events, terms).await {
+                Ok(_) => {
+                    self.inner.nudges.firings();
+                    self.inner.nudges.notices();
+                    return Ok(());
+                }
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -146,9 +154,10 @@ impl TaskService {
         let notice = store.notice(notice_id.clone()).await?.ok_or_else(|| not_now("is no notice", list))?;
         let rows = store.deliveries(notice.task_id.clone(), LOOKED_THROUGH_MAX).await?;
         let row = rows.into_iter().find(|row| row.notice_id == notice_id).ok_or_else(|| not_now("is too old to be sent again", list))?;
+        let on_its_way = || not_now("is on its way", "wait for its outcome");
         match row.status {
             DeliveryStatus::Failed | DeliveryStatus::Unknown | DeliveryStatus::Suppressed => {}
-            DeliveryStatus::Queued | DeliveryStatus::Sending => return Err(not_now("is on its way", "wait for its outcome")),
+            DeliveryStatus::Queued | DeliveryStatus::Sending => return Err(on_its_way()),
             DeliveryStatus::Sent => return Err(not_now("was sent", "only what failed, or whose outcome is unknown, is sent again")),
         }
         let now = self.now();
@@ -164,7 +173,7 @@ impl TaskService {
             status: DeliveryStatus::Queued,
             to: masked(notice.channel, &notice.to),
             title: notice.title,
-            notice_id,
+            notice_id: notice_id.clone(),
             simulated: false,
             attempt: row.attempts,
             error: None,
@@ -174,7 +183,14 @@ impl TaskService {
             task_id: notice.task_id,
             firing_id: notice.firing_id,
         };
-        self.inner.log.commit(vec![NewEvent::system(event)], Terms { ops: vec![moved], ..Terms::default() }).await?;
+        // Pressed twice at once, it is sent once: the notice must still stand as it was seen.
+        let fences = vec![Fence::NoticeIs(event.notice_id.clone(), row.status)];
+        let terms = Terms { fences, ops: vec![moved], ..Terms::default() };
+        match self.inner.log.commit(vec![NewEvent::system(event)], terms).await {
+            Ok(_) => {}
+            Err(error) if error.is_fenced() => return Err(on_its_way()),
+            Err(error) => return Err(error.into()),
+        }
         self.inner.nudges.notices();
         Ok(())
     }

@@ -50,10 +50,12 @@ pub fn told(spec: Option<&TaskSpec>, feedback: &Feedback, title: Option<&str>, t
         "scheduled_trigger" => (format!("Reminder: {description}"), description.to_owned(), String::new(), None),
         "daily_news_digest" => digest(data, description),
         "threshold_reached" => threshold(data, description),
+        super::ANSWER => (String::new(), String::new(), String::new(), field(data, "url").map(str::to_owned)),
         other => (format!("{other}: {description}"), block("json", &pretty(data)), String::new(), field(data, "url").map(str::to_owned)),
     };
     let title = title.filter(|title| !title.trim().is_empty()).unwrap_or(&own_title);
     let body = match text.filter(|text| !text.trim().is_empty()) {
+        Some(text) if own_body.is_empty() => text.to_owned(),
         Some(text) => format!("{text}\n\n{own_body}"),
         None => own_body,
     };

@@ -3,13 +3,14 @@
 use tokio_postgres::Row;
 
 use crate::domain::clock::Instant;
-use crate::domain::ids::TaskId;
+use crate::domain::firing::Firing;
+use crate::domain::ids::{FiringId, NoticeId, TaskId};
 use crate::domain::task::TaskStatus;
 use crate::store::postgres::link::{Failure, Link};
 use crate::store::postgres::projections::{from_json, task_entry};
 use crate::store::postgres::read::{count, number};
 use crate::store::postgres::write::work_at;
-use crate::store::tasks::{Claim, Claimed, ClaimedFiring, ClaimedNotice, Fence, Lead};
+use crate::store::tasks::{Claim, Claimed, ClaimedFiring, ClaimedNotice, DueNotice, Fence, Lead};
 
 /// Begins a statement that knows the time as `clock.ms`: the one that is passed as `$1`, else the database's.
 macro_rules! at_now {
@@ -94,6 +95,8 @@ pub(super) async fn renew(link: &Link, now: Option<i64>, claim: Claim, held: Fen
             id.as_str(),
             *epoch,
         ),
+        // Nobody holds what stands so.
+        Fence::NoticeIs(..) => return Ok(false),
         Fence::Notice(id, epoch) => (
             at_now!(" UPDATE outbox SET free_ms = clock.ms + $5 FROM clock WHERE id = $2 AND epoch = $3 AND owner = $4"),
             id.as_str(),
@@ -103,16 +106,46 @@ pub(super) async fn renew(link: &Link, now: Option<i64>, claim: Claim, held: Fen
     Ok(link.execute(sql, &[&now, &id, &number(epoch), &claim.owner, &lease_ms]).await? > 0)
 }
 
-pub(super) async fn firings(link: &Link, now: Option<i64>, claim: Claim) -> Result<Vec<ClaimedFiring>, Failure> {
+/// Which part of what is due: so many, after so many.
+fn page(limit: usize, skip: usize) -> (i64, i64) {
+    (i64::try_from(limit).unwrap_or(i64::MAX), i64::try_from(skip).unwrap_or(i64::MAX))
+}
+
+pub(super) async fn due_firings(link: &Link, now: Option<i64>, limit: usize, skip: usize) -> Result<Vec<Firing>, Failure> {
+    let (limit, skip) = page(limit, skip);
+    let sql = at_now!(" SELECT f.body FROM firings f, clock WHERE f.free_ms <= clock.ms ORDER BY f.priority DESC, f.n LIMIT $2 OFFSET $3");
+    let rows = link.query(sql, &[&now, &limit, &skip]).await?;
+    rows.iter().map(|row| from_json("firings", row.try_get(0)?)).collect()
+}
+
+pub(super) async fn due_notices(link: &Link, now: Option<i64>, limit: usize, skip: usize) -> Result<Vec<DueNotice>, Failure> {
+    let (limit, skip) = page(limit, skip);
+    let sql = at_now!(
+        " SELECT o.body, o.attempts, o.status = 'sending', o.error FROM outbox o, clock WHERE o.free_ms <= clock.ms
+         ORDER BY o.priority DESC, o.n LIMIT $2 OFFSET $3"
+    );
+    let due = |row: &Row| {
+        Ok(DueNotice {
+            notice: from_json("outbox", row.try_get(0)?)?,
+            attempts: attempt(row.try_get(1)?),
+            interrupted: row.try_get(2)?,
+            reason: row.try_get(3)?,
+        })
+    };
+    link.query(sql, &[&now, &limit, &skip]).await?.iter().map(due).collect()
+}
+
+pub(super) async fn firings(link: &Link, now: Option<i64>, claim: Claim, wanted: Vec<FiringId>) -> Result<Vec<ClaimedFiring>, Failure> {
     let Terms { limit, lease_ms } = Terms::from(&claim);
+    let wanted: Vec<&str> = wanted.iter().map(FiringId::as_str).collect();
     let sql = at_now!(
         ", due AS (
-             SELECT f.n FROM firings f, clock WHERE f.free_ms <= clock.ms
+             SELECT f.n FROM firings f, clock WHERE f.free_ms <= clock.ms AND f.id = ANY($5)
              ORDER BY f.priority DESC, f.n LIMIT $2 FOR UPDATE OF f SKIP LOCKED)
          UPDATE firings f SET epoch = f.epoch + 1, owner = $3, free_ms = clock.ms + $4, attempts = f.attempts + 1
          FROM due, clock WHERE f.n = due.n RETURNING f.priority, f.n, f.epoch, f.attempts, f.body"
     );
-    let mut rows = link.query(sql, &[&now, &limit, &claim.owner, &lease_ms]).await?;
+    let mut rows = link.query(sql, &[&now, &limit, &claim.owner, &lease_ms, &wanted]).await?;
     sort_by_urgency(&mut rows)?;
     let claimed = |row: &Row| {
         Ok(ClaimedFiring {
@@ -124,17 +157,18 @@ pub(super) async fn firings(link: &Link, now: Option<i64>, claim: Claim) -> Resu
     rows.iter().map(claimed).collect()
 }
 
-pub(super) async fn notices(link: &Link, now: Option<i64>, claim: Claim) -> Result<Vec<ClaimedNotice>, Failure> {
+pub(super) async fn notices(link: &Link, now: Option<i64>, claim: Claim, wanted: Vec<NoticeId>) -> Result<Vec<ClaimedNotice>, Failure> {
     let Terms { limit, lease_ms } = Terms::from(&claim);
+    let wanted: Vec<&str> = wanted.iter().map(NoticeId::as_str).collect();
     let sql = at_now!(
         ", due AS (
-             SELECT o.n, o.status = 'sending' AS interrupted FROM outbox o, clock WHERE o.free_ms <= clock.ms
+             SELECT o.n, o.status = 'sending' AS interrupted FROM outbox o, clock WHERE o.free_ms <= clock.ms AND o.id = ANY($5)
              ORDER BY o.priority DESC, o.n LIMIT $2 FOR UPDATE OF o SKIP LOCKED)
          UPDATE outbox o SET status = 'sending', epoch = o.epoch + 1, owner = $3, free_ms = clock.ms + $4,
              attempts = o.attempts + (CASE WHEN due.interrupted THEN 0 ELSE 1 END)
          FROM due, clock WHERE o.n = due.n RETURNING o.priority, o.n, o.epoch, o.attempts, o.body, due.interrupted"
     );
-    let mut rows = link.query(sql, &[&now, &limit, &claim.owner, &lease_ms]).await?;
+    let mut rows = link.query(sql, &[&now, &limit, &claim.owner, &lease_ms, &wanted]).await?;
     sort_by_urgency(&mut rows)?;
     let claimed = |row: &Row| {
         Ok(ClaimedNotice {

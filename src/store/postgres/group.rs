@@ -107,6 +107,8 @@ pub(super) struct Queued {
     pub(super) held: bool,
     /// It is not dealt with yet.
     pub(super) waits: bool,
+    /// How a notice stands.
+    pub(super) status: Option<DeliveryStatus>,
 }
 
 /// What a group is about, as the database has it, then as the batches leave it.
@@ -196,6 +198,12 @@ impl State {
         }
         for fence in &prepared.fences {
             let (holds, what, expected) = match fence {
+                Fence::NoticeIs(id, status) => {
+                    if self.notices.get(id).and_then(|row| row.status) != Some(*status) {
+                        return Err(Error::MovedOn { what: format!("notice {id}") });
+                    }
+                    continue;
+                }
                 Fence::Task(id, epoch) => (self.work.get(id).map_or(0, |work| work.epoch) == *epoch, format!("task {id}"), *epoch),
                 Fence::Firing(id, epoch) => (is_held(self.firings.get(id), *epoch), format!("firing {id}"), *epoch),
                 Fence::Notice(id, epoch) => (is_held(self.notices.get(id), *epoch), format!("notice {id}"), *epoch),
@@ -208,7 +216,7 @@ impl State {
     }
 
     fn check_room(&self, prepared: &Prepared) -> Result<(), Error> {
-        let (mut keys, mut notices) = (HashSet::new(), HashSet::new());
+        let (mut keys, mut notices, mut ended) = (HashSet::new(), HashSet::new(), HashSet::new());
         for op in &prepared.ops {
             match op {
                 Op::PutFiring { firing, .. } if !self.keys.contains(&hashed(&firing.key)) => {
@@ -217,13 +225,20 @@ impl State {
                 Op::PutNotice { notice, .. } if !self.notices.contains_key(&notice.notice_id) => {
                     notices.insert(&notice.notice_id);
                 }
+                // One in place of many needs no room: what ends with the same batch makes it.
+                Op::NoticeMoved { notice_id, status, .. }
+                    if !waits(*status) && self.notices.get(notice_id).is_some_and(|row| row.waits) =>
+                {
+                    ended.insert(notice_id);
+                }
                 _ => {}
             }
         }
         if !keys.is_empty() && self.firings_waiting + keys.len() > FIRINGS_MAX {
             return Err(Error::QueueFull { what: "firings", limit: FIRINGS_MAX });
         }
-        if !notices.is_empty() && self.notices_waiting + notices.len() > NOTICES_MAX {
+        let more = notices.len().saturating_sub(ended.len());
+        if more > 0 && self.notices_waiting + more > NOTICES_MAX {
             return Err(Error::QueueFull { what: "notices", limit: NOTICES_MAX });
         }
         Ok(())
@@ -259,7 +274,8 @@ impl State {
                 })
             }
             Op::PutNotice { notice, .. } => (!self.notices.contains_key(&notice.notice_id)).then(|| {
-                self.notices.insert(notice.notice_id.clone(), Queued { waits: true, ..Queued::default() });
+                let fresh = Queued { waits: true, status: Some(DeliveryStatus::Queued), ..Queued::default() };
+                self.notices.insert(notice.notice_id.clone(), fresh);
                 self.notices_waiting += 1;
                 Step::Op(op)
             }),
@@ -275,9 +291,11 @@ impl State {
                 Some(Step::Op(op))
             }
             Op::NoticeMoved { notice_id, status, .. } => {
-                let waits = matches!(status, DeliveryStatus::Queued | DeliveryStatus::Sending);
+                let waits = waits(*status);
                 if let Some(row) = self.notices.get_mut(notice_id) {
                     let waited = row.let_go(waits);
+                    // `sending` is what a claim sets, not a move: a notice that is let go waits.
+                    row.status = Some(if waits { DeliveryStatus::Queued } else { *status });
                     self.notices_waiting = (self.notices_waiting + usize::from(waits)).saturating_sub(usize::from(waited));
                 }
                 Some(Step::Op(op))
@@ -285,6 +303,7 @@ impl State {
             Op::NoticeHeld { notice_id, .. } => {
                 if let Some(row) = self.notices.get_mut(notice_id) {
                     let waited = row.let_go(true);
+                    row.status = Some(DeliveryStatus::Queued);
                     self.notices_waiting += usize::from(!waited);
                 }
                 Some(Step::Op(op))
@@ -309,6 +328,10 @@ impl Queued {
         self.held = false;
         std::mem::replace(&mut self.waits, waits)
     }
+}
+
+fn waits(status: DeliveryStatus) -> bool {
+    matches!(status, DeliveryStatus::Queued | DeliveryStatus::Sending)
 }
 
 fn is_held(row: Option<&Queued>, epoch: u64) -> bool {

@@ -21,7 +21,7 @@ use crate::store::postgres::read::count;
 use crate::store::postgres::schema::{COMMIT, SNAPSHOT};
 use crate::store::postgres::write::{status_name, work_at};
 use crate::store::postgres::{PgStore, claims, read};
-use crate::store::tasks::{Blob, Claim, Claimed, ClaimedFiring, ClaimedNotice, Fence, LEAD, Lead, TaskFilter, TaskStore};
+use crate::store::tasks::{Blob, Claim, Claimed, ClaimedFiring, ClaimedNotice, DueNotice, Fence, LEAD, Lead, TaskFilter, TaskStore};
 use crate::store::{Error, StoreFuture};
 
 /// Entries of the inbox that one read gives where nobody says how many.
@@ -115,7 +115,7 @@ fn delivery(row: &Row) -> Result<Delivery, Failure> {
     })
 }
 
-fn delivery_status(text: &str) -> Result<DeliveryStatus, Failure> {
+pub(super) fn delivery_status(text: &str) -> Result<DeliveryStatus, Failure> {
     use DeliveryStatus::{Failed, Queued, Sending, Sent, Suppressed, Unknown};
 
     let found = [Queued, Sending, Sent, Failed, Suppressed, Unknown].into_iter().find(|status| status_name(*status) == text);
@@ -215,14 +215,24 @@ impl TaskStore for PgStore {
         self.ask("hold tasks in", move |link| claims::renew_tasks(link, now, claim.clone(), held.clone()).boxed())
     }
 
-    fn claim_firings(&self, claim: Claim) -> StoreFuture<Vec<ClaimedFiring>> {
-        let now = self.given(claim.now);
-        self.ask("claim firings in", move |link| claims::firings(link, now, claim.clone()).boxed())
+    fn due_firings(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<Firing>> {
+        let now = self.given(now);
+        self.ask("look at the firings of", move |link| claims::due_firings(link, now, limit, skip).boxed())
     }
 
-    fn claim_notices(&self, claim: Claim) -> StoreFuture<Vec<ClaimedNotice>> {
+    fn claim_firings(&self, claim: Claim, wanted: Vec<FiringId>) -> StoreFuture<Vec<ClaimedFiring>> {
         let now = self.given(claim.now);
-        self.ask("claim notices in", move |link| claims::notices(link, now, claim.clone()).boxed())
+        self.ask("claim firings in", move |link| claims::firings(link, now, claim.clone(), wanted.clone()).boxed())
+    }
+
+    fn due_notices(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<DueNotice>> {
+        let now = self.given(now);
+        self.ask("look at the notices of", move |link| claims::due_notices(link, now, limit, skip).boxed())
+    }
+
+    fn claim_notices(&self, claim: Claim, wanted: Vec<NoticeId>) -> StoreFuture<Vec<ClaimedNotice>> {
+        let now = self.given(claim.now);
+        self.ask("claim notices in", move |link| claims::notices(link, now, claim.clone(), wanted.clone()).boxed())
     }
 
     fn renew(&self, claim: Claim, held: Fence) -> StoreFuture<bool> {

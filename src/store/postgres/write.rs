@@ -16,6 +16,7 @@ use crate::store::postgres::link::{Failure, Link, Pipeline, Value, values};
 use crate::store::postgres::projections::{self, Projections, Touched, from_json, to_json};
 use crate::store::postgres::read::{self, HEAD, count, number};
 use crate::store::postgres::schema::{BEGIN, COMMIT, LOCK};
+use crate::store::postgres::tasks::delivery_status;
 use crate::store::projection;
 use crate::store::tasks::{Blob, FIRINGS_KEPT, Fence, NOTICES_KEPT, Op};
 use crate::store::upcast::Upcasters;
@@ -98,7 +99,7 @@ impl Needs {
                 match fence {
                     Fence::Task(id, _) => drop(needs.work.insert(id.clone())),
                     Fence::Firing(id, _) => drop(needs.firings.insert(id.clone())),
-                    Fence::Notice(id, _) => drop(needs.notices.insert(id.clone())),
+                    Fence::Notice(id, _) | Fence::NoticeIs(id, _) => drop(needs.notices.insert(id.clone())),
                 }
             }
             prepared.ops.iter().for_each(|op| needs.add(op));
@@ -185,11 +186,12 @@ async fn load(link: &Link, group: &[&Prepared]) -> Result<State, Failure> {
         }),
         (
             !needs.notices.is_empty(),
-            "SELECT id, epoch, owner IS NOT NULL, free_ms IS NOT NULL FROM outbox WHERE id = ANY($1) ORDER BY n FOR UPDATE",
+            "SELECT id, epoch, owner IS NOT NULL, free_ms IS NOT NULL, status FROM outbox WHERE id = ANY($1) ORDER BY n FOR UPDATE",
             texts(&needs.notices),
             |state, rows| {
                 for row in rows {
-                    state.notices.insert(NoticeId::from(row.try_get::<_, &str>(0)?), queued(row)?);
+                    let status = Some(delivery_status(row.try_get(4)?)?);
+                    state.notices.insert(NoticeId::from(row.try_get::<_, &str>(0)?), Queued { status, ..queued(row)? });
                 }
                 Ok(())
             },
@@ -252,7 +254,7 @@ fn take_work(state: &mut State, rows: &[Row]) -> Result<(), Failure> {
 }
 
 fn queued(row: &Row) -> Result<Queued, Failure> {
-    Ok(Queued { epoch: count(row.try_get(1)?), held: row.try_get(2)?, waits: row.try_get(3)? })
+    Ok(Queued { epoch: count(row.try_get(1)?), held: row.try_get(2)?, waits: row.try_get(3)?, status: None })
 }
 
 const WORK_FOR_UPDATE: &str = "SELECT work, wake_ms, extra_ms, epoch, owner, lease_ms FROM task_work
@@ -375,9 +377,9 @@ async fn save_op(pipeline: &mut Pipeline<'_>, op: &Op, at: Option<Instant>) -> R
             ],
         ),
         Op::FiringDone(id) => ("UPDATE firings SET free_ms = NULL, owner = NULL WHERE id = $1", values![id.as_str().to_owned()]),
-        Op::FiringLater { firing_id, at } => (
-            "UPDATE firings SET free_ms = $2, owner = NULL WHERE id = $1 AND free_ms IS NOT NULL",
-            values![firing_id.as_str().to_owned(), at.as_millis()],
+        Op::FiringLater { firing_id, at, attempts } => (
+            "UPDATE firings SET free_ms = $2, owner = NULL, attempts = $3 WHERE id = $1 AND free_ms IS NOT NULL",
+            values![firing_id.as_str().to_owned(), at.as_millis(), i64::from(*attempts)],
         ),
         Op::PutNotice { notice, at: not_before } => (
             "INSERT INTO outbox (id, task_id, priority, status, free_ms, queued_ms, body)

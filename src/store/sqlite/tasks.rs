@@ -20,7 +20,7 @@ use crate::domain::query::{AmbientStatus, InboxFilter};
 use crate::domain::task::TaskRow;
 use crate::store::StoreFuture;
 use crate::store::sqlite::{Engine, SqliteStore, read as log};
-use crate::store::tasks::{Blob, Claim, Claimed, ClaimedFiring, ClaimedNotice, Fence, Lead, TaskFilter, TaskStore};
+use crate::store::tasks::{Blob, Claim, Claimed, ClaimedFiring, ClaimedNotice, DueNotice, Fence, Lead, TaskFilter, TaskStore};
 
 impl TaskStore for SqliteStore {
     fn claim_tasks(&self, claim: Claim) -> StoreFuture<Vec<Claimed>> {
@@ -31,12 +31,20 @@ impl TaskStore for SqliteStore {
         self.write("hold tasks in", move |connection| claims::renew_tasks(connection, &claim, held))
     }
 
-    fn claim_firings(&self, claim: Claim) -> StoreFuture<Vec<ClaimedFiring>> {
-        self.write("claim firings in", move |connection| claims::firings(connection, &claim))
+    fn due_firings(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<Firing>> {
+        self.read("look at the firings of", move |connection| read::due_firings(connection, now, limit, skip))
     }
 
-    fn claim_notices(&self, claim: Claim) -> StoreFuture<Vec<ClaimedNotice>> {
-        self.write("claim notices in", move |connection| claims::notices(connection, &claim))
+    fn claim_firings(&self, claim: Claim, wanted: Vec<FiringId>) -> StoreFuture<Vec<ClaimedFiring>> {
+        self.write("claim firings in", move |connection| claims::firings(connection, &claim, &wanted))
+    }
+
+    fn due_notices(&self, now: Instant, limit: usize, skip: usize) -> StoreFuture<Vec<DueNotice>> {
+        self.read("look at the notices of", move |connection| read::due_notices(connection, now, limit, skip))
+    }
+
+    fn claim_notices(&self, claim: Claim, wanted: Vec<NoticeId>) -> StoreFuture<Vec<ClaimedNotice>> {
+        self.write("claim notices in", move |connection| claims::notices(connection, &claim, &wanted))
     }
 
     fn renew(&self, claim: Claim, held: Fence) -> StoreFuture<bool> {

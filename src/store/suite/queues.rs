@@ -7,7 +7,9 @@ use crate::domain::query::InboxFilter;
 use crate::domain::task::TaskFact;
 use crate::store::suite::tasks::{Store, at, claim, created, fact, firing, id, make, monitor, notice, ops, paused};
 use crate::store::suite::{batch, seqs};
-use crate::store::tasks::{BLOB_BYTES_MAX, Blob, ClaimedFiring, ClaimedNotice, FIRINGS_MAX, Fence, LEAD, NOTICES_MAX, Op};
+use crate::store::tasks::{
+    BLOB_BYTES_MAX, Blob, Claim, ClaimedFiring, ClaimedNotice, DueNotice, FIRINGS_MAX, Fence, LEAD, NOTICES_MAX, Op,
+};
 use crate::store::{Batch, Error};
 
 fn queue(name: &str, key: &str, priority: u8, not_before: i64) -> Op {
@@ -29,11 +31,22 @@ fn moved_to(name: &str, status: DeliveryStatus, next_at: Option<i64>, error: Opt
 }
 
 async fn firings(store: &Store, owner: &str, ms: i64) -> Vec<ClaimedFiring> {
-    store.claim_firings(claim(owner, ms)).await.unwrap()
+    claim_firings(store, claim(owner, ms)).await
+}
+
+/// Holds what is due, as far as the claim goes.
+async fn claim_firings(store: &Store, claim: Claim) -> Vec<ClaimedFiring> {
+    let due = store.due_firings(claim.now, claim.limit, 0).await.unwrap();
+    store.claim_firings(claim, due.into_iter().map(|firing| firing.firing_id).collect()).await.unwrap()
+}
+
+async fn due_notices(store: &Store, ms: i64) -> Vec<DueNotice> {
+    store.due_notices(at(ms), 99_999, 0).await.unwrap()
 }
 
 async fn notices(store: &Store, owner: &str, ms: i64) -> Vec<ClaimedNotice> {
-    store.claim_notices(claim(owner, ms)).await.unwrap()
+    let due = due_notices(store, ms).await;
+    store.claim_notices(claim(owner, ms), due.into_iter().map(|due| due.notice.notice_id).collect()).await.unwrap()
 }
 
 fn ids(claimed: &[ClaimedFiring]) -> Vec<&str> {
@@ -75,7 +88,7 @@ pub(in crate::store) async fn firings_come_by_urgency_then_age(store: &Store) {
     assert_eq!(store.next_firing_at().await.unwrap(), None);
     ops(store, vec![queue("a", "1", 2, 0), queue("b", "2", 4, 0), queue("c", "3", 2, 0), queue("d", "4", 5, 100)]).await.unwrap();
     assert_eq!(store.next_firing_at().await.unwrap(), Some(at(0)));
-    let first = store.claim_firings(crate::store::tasks::Claim { limit: 2, ..claim("one", 50) }).await.unwrap();
+    let first = claim_firings(store, Claim { limit: 2, ..claim("one", 50) }).await;
     assert_eq!(ids(&first), ["b", "a"]);
     assert_eq!((first[0].epoch, first[0].attempt, &first[0].firing), (1, 1, &firing("b", "2", 4)));
     assert_eq!(ids(&firings(store, "two", 60).await), ["c"]);
@@ -102,7 +115,7 @@ pub(in crate::store) async fn the_same_key_is_queued_once(store: &Store) {
 pub(in crate::store) async fn a_firing_is_tried_later_or_done(store: &Store) {
     ops(store, vec![queue("a", "1", 3, 0)]).await.unwrap();
     let frozen = firings(store, "one", 0).await.remove(0);
-    let later = Op::FiringLater { firing_id: FiringId::new("a"), at: at(700) };
+    let later = Op::FiringLater { firing_id: FiringId::new("a"), at: at(700), attempts: frozen.attempt };
     let fence = |epoch| vec![Fence::Firing(FiringId::new("a"), epoch)];
     store.append(Batch { fences: fence(frozen.epoch), ops: vec![later.clone()], ..Batch::default() }).await.unwrap();
     assert!(firings(store, "two", 699).await.is_empty());
@@ -138,6 +151,61 @@ pub(in crate::store) async fn full_queues_refuse_and_write_nothing(store: &Store
     ops(store, vec![Op::FiringDone(FiringId::new("f1"))]).await.unwrap();
     ops(store, vec![queue("new", "new", 3, 0)]).await.unwrap();
     assert!(ops(store, vec![queue("newer", "newer", 3, 0)]).await.is_err());
+    // One notice in place of others makes its own room.
+    let over = |name: &str| moved_to(name, DeliveryStatus::Suppressed, None, None, None);
+    assert!(ops(store, vec![tell("one", 3, 0), tell("two", 3, 0), over("n1")]).await.is_err());
+    ops(store, vec![tell("one", 3, 0), over("n1"), over("n2")]).await.unwrap();
+    ops(store, vec![tell("two", 3, 0), over("n1"), over("n2")]).await.unwrap();
+    assert!(ops(store, vec![tell("three", 3, 0), over("n1")]).await.is_err(), "what is over already makes no room");
+}
+
+pub(in crate::store) async fn a_firing_given_back_was_not_tried(store: &Store) {
+    ops(store, vec![queue("a", "1", 3, 0)]).await.unwrap();
+    assert_eq!(firings(store, "dead", 0).await[0].attempt, 1);
+    let held = firings(store, "one", 1_000).await.remove(0);
+    assert_eq!(held.attempt, 2, "a claim that ran out was a try");
+    let back = Op::FiringLater { firing_id: FiringId::new("a"), at: at(1_100), attempts: held.attempt - 1 };
+    ops(store, vec![back]).await.unwrap();
+    assert!(firings(store, "two", 1_099).await.is_empty());
+    assert_eq!(firings(store, "two", 1_100).await[0].attempt, 2);
+}
+
+pub(in crate::store) async fn what_is_due_is_seen_without_being_held(store: &Store) {
+    ops(store, vec![queue("f", "1", 1, 0), queue("g", "2", 4, 0), queue("h", "3", 5, 100)]).await.unwrap();
+    ops(store, vec![tell("low", 1, 0), tell("high", 5, 0), tell("later", 5, 600)]).await.unwrap();
+    let seen = async |limit, skip| {
+        let due = store.due_firings(at(50), limit, skip).await.unwrap();
+        due.into_iter().map(|firing| firing.firing_id.to_string()).collect::<String>()
+    };
+    assert_eq!((seen(9, 0).await.as_str(), seen(1, 0).await.as_str(), seen(9, 1).await.as_str()), ("gf", "g", "f"));
+    let due = due_notices(store, 50).await;
+    assert_eq!(due.iter().map(|due| due.notice.notice_id.as_str()).collect::<Vec<_>>(), ["high", "low"]);
+    assert_eq!((due[0].attempts, due[0].interrupted, &due[0].reason), (0, false, &None));
+    assert_eq!(store.deliveries(None, 9).await.unwrap()[1].status, DeliveryStatus::Queued, "looking changes nothing");
+    // Only what is wanted is held, and only while it is due.
+    let held = store.claim_notices(claim("one", 50), vec![NoticeId::new("low"), NoticeId::new("later")]).await.unwrap();
+    assert_eq!(held.iter().map(|held| held.notice.notice_id.as_str()).collect::<Vec<_>>(), ["low"]);
+    assert_eq!(due_notices(store, 50).await.len(), 1);
+    assert!(store.claim_notices(claim("two", 50), vec![NoticeId::new("low")]).await.unwrap().is_empty());
+    let lapsed = due_notices(store, 1_050).await.into_iter().find(|due| due.interrupted).unwrap();
+    assert_eq!((lapsed.notice.notice_id.as_str(), lapsed.attempts), ("low", 1));
+    ops(store, vec![moved_to("low", DeliveryStatus::Queued, Some(1_100), Some("HTTP 503"), None)]).await.unwrap();
+    assert_eq!(due_notices(store, 1_100).await.last().unwrap().reason.as_deref(), Some("HTTP 503"));
+}
+
+pub(in crate::store) async fn a_notice_moves_only_from_where_it_was_seen(store: &Store) {
+    ops(store, vec![tell("n", 3, 0)]).await.unwrap();
+    let from = |status| vec![Fence::NoticeIs(NoticeId::new("n"), status)];
+    let again = || vec![moved_to("n", DeliveryStatus::Queued, Some(0), None, None)];
+    let resend = async |seen| store.append(Batch { fences: from(seen), ops: again(), ..Batch::default() }).await;
+    notices(store, "one", 0).await;
+    assert!(resend(DeliveryStatus::Queued).await.unwrap_err().is_fenced(), "it is being sent");
+    ops(store, vec![moved_to("n", DeliveryStatus::Failed, None, None, None)]).await.unwrap();
+    assert!(resend(DeliveryStatus::Unknown).await.unwrap_err().is_fenced());
+    let (first, second) = tokio::join!(resend(DeliveryStatus::Failed), resend(DeliveryStatus::Failed));
+    assert_eq!((first.is_ok(), second.is_ok()), (true, false), "of two at once, one takes effect");
+    let none = Batch { fences: vec![Fence::NoticeIs(NoticeId::new("none"), DeliveryStatus::Failed)], ..Batch::default() };
+    assert!(store.append(none).await.unwrap_err().is_fenced());
 }
 
 pub(in crate::store) async fn a_notice_moves_through_the_outbox(store: &Store) {

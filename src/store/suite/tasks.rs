@@ -40,6 +40,7 @@ macro_rules! task_suite {
     (@queues $what:ident $make:expr) => {
         $crate::store::suite::tasks::task_suite! { @$what queues $make;
             firings_come_by_urgency_then_age the_same_key_is_queued_once a_firing_is_tried_later_or_done
+            a_firing_given_back_was_not_tried what_is_due_is_seen_without_being_held a_notice_moves_only_from_where_it_was_seen
             full_queues_refuse_and_write_nothing a_notice_moves_through_the_outbox an_interrupted_notice_says_so
             a_notice_that_is_held_back_was_not_tried a_notice_is_queued_once_and_shown_masked the_newest_blobs_stay the_inbox_is_a_fold
             one_leads_until_it_resigns_or_its_lease_ends the_status_counts_everything events_of_one_stream_are_read
@@ -286,8 +287,8 @@ pub(in crate::store) async fn a_thawed_holder_can_do_nothing(store: &Store) {
     let error = store.append(batch).await.unwrap_err();
     assert!(matches!(&error, Error::Fenced { expected: 1, what } if what.contains("task")), "{error:?}");
     assert_eq!(store.head().await.unwrap(), before);
-    assert!(store.claim_firings(claim("one", 2_000)).await.unwrap().is_empty());
-    assert!(store.claim_notices(claim("one", 2_000)).await.unwrap().is_empty());
+    assert!(store.due_firings(at(2_000), 9, 0).await.unwrap().is_empty());
+    assert!(store.due_notices(at(2_000), 9, 0).await.unwrap().is_empty());
     assert_eq!(work_of(store, "a").await.unwrap(), holder, "the holder's claim is untouched");
     complete(store, &holder, 5_000).await.unwrap();
     assert!(complete(store, &frozen, 6_000).await.unwrap_err().is_fenced());

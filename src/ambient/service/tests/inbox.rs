@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use super::{Bench, START, bench, monitor};
 use crate::ambient::ports::Attendant;
 use crate::ambient::service::Error;
+use crate::ambient::tell::Bundle;
 use crate::domain::clock::Clock as _;
 use crate::domain::command::{InboxCommand, TaskCommand};
 use crate::domain::event::NewEvent;
@@ -39,8 +40,9 @@ impl Attendant for Attended {
         self.note(format!("test {channel:?} {to:?}"))
     }
 
-    fn answered(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<(), String>> {
-        self.note(format!("{} answered {text}", item.item.title))
+    fn answer(&self, item: InboxRow, text: String) -> BoxFuture<'_, Result<Bundle, String>> {
+        self.0.lock().unwrap().push(format!("{} answered {text}", item.item.title));
+        std::future::ready(Ok(Bundle::default())).boxed()
     }
 }
 
@@ -148,11 +150,32 @@ async fn only_what_failed_or_got_lost_is_sent_again() {
     let store = bench.log.tasks();
     let moved =
         |status| Op::NoticeMoved { notice_id: notice_id.clone(), status, next_at: None, error: Some("no credit".into()), receipt: None };
-    assert_eq!(store.claim_notices(claim()).await.unwrap().len(), 1);
+    assert_eq!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().len(), 1);
     commit(moved(DeliveryStatus::Failed)).await;
-    assert!(store.claim_notices(claim()).await.unwrap().is_empty());
+    assert!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().is_empty());
     resend().await.unwrap();
-    assert_eq!(store.claim_notices(claim()).await.unwrap().len(), 1);
+    assert_eq!(store.claim_notices(claim(), vec![notice_id.clone()]).await.unwrap().len(), 1);
     commit(moved(DeliveryStatus::Sent)).await;
     assert!(resend().await.unwrap_err().to_string().contains("was sent"));
+}
+
+#[tokio::test]
+async fn pressed_twice_at_once_a_notice_is_sent_again_once() {
+    let bench = bench();
+    let notice_id = NoticeId::new("n");
+    let notice: Notice = serde_json::from_value(serde_json::json!({
+        "notice_id": "n", "channel": "sms", "to": "+1234567890", "title": "hi", "body": "", "url": null, "priority": 3,
+        "task_id": null, "firing_id": null, "payload": null, "simulated": false,
+    }))
+    .unwrap();
+    let failed =
+        Op::NoticeMoved { notice_id: notice_id.clone(), status: DeliveryStatus::Failed, next_at: None, error: None, receipt: None };
+    let ops = vec![Op::PutNotice { notice: Box::new(notice), at: START }, failed];
+    bench.log.commit(Vec::new(), Terms { ops, ..Terms::default() }).await.unwrap();
+    let head = bench.log.head().await.unwrap();
+    let press = || bench.service.inbox_command(InboxCommand::Resend(notice_id.clone()));
+    let (one, two) = tokio::join!(press(), press());
+    let refused = one.err().or(two.err()).expect("one of them is too late");
+    assert!(refused.to_string().contains("on its way"), "{refused}");
+    assert_eq!(bench.log.head().await.unwrap().0, head.0 + 1, "one of them takes effect");
 }

@@ -1,9 +1,9 @@
 //! Claims, renewals and leases: each in one transaction, on the writing connection.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::domain::clock::Instant;
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{FiringId, NoticeId, TaskId};
 use crate::domain::task::TaskStatus;
 use crate::store::sqlite::place::Failure;
 use crate::store::sqlite::rows::json;
@@ -89,6 +89,8 @@ pub(super) fn renew(connection: &mut Connection, claim: &Claim, held: &Fence) ->
 
 fn hold_longer(transaction: &Transaction<'_>, claim: &Claim, held: &Fence) -> rusqlite::Result<bool> {
     let (sql, id, epoch) = match held {
+        // Nobody holds what stands so.
+        Fence::NoticeIs(..) => return Ok(false),
         Fence::Task(id, epoch) => {
             ("UPDATE task_work SET lease_ms = ?4 WHERE task_id = ?1 AND epoch = ?2 AND owner = ?3", id.as_str(), *epoch)
         }
@@ -99,58 +101,56 @@ fn hold_longer(transaction: &Transaction<'_>, claim: &Claim, held: &Fence) -> ru
     Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
 }
 
-pub(super) fn firings(connection: &mut Connection, claim: &Claim) -> Result<Vec<ClaimedFiring>, Failure> {
+pub(super) fn firings(connection: &mut Connection, claim: &Claim, wanted: &[FiringId]) -> Result<Vec<ClaimedFiring>, Failure> {
     let transaction = begin(connection)?;
-    let mut out: Vec<(i64, ClaimedFiring)> = Vec::new();
+    let mut out = Vec::new();
     {
-        let mut select = transaction.prepare_cached(
-            "SELECT n, epoch, attempts, body FROM firings WHERE free_ms IS NOT NULL AND free_ms <= ?1 ORDER BY priority DESC, n LIMIT ?2",
-        )?;
-        let mut rows = select.query([claim.now.as_millis(), limit(claim)])?;
-        while let Some(row) = rows.next()? {
-            let claimed =
-                ClaimedFiring { epoch: count(row.get(1)?) + 1, attempt: row.get::<_, u32>(2)?.saturating_add(1), firing: json(row, 3)? };
-            out.push((row.get(0)?, claimed));
-        }
-        drop(rows);
-        let mut hold = transaction.prepare_cached("UPDATE firings SET epoch = ?2, owner = ?3, free_ms = ?4, attempts = ?5 WHERE n = ?1")?;
-        for (n, claimed) in &out {
-            hold.execute(params![n, number(claimed.epoch), claim.owner, until(claim).as_millis(), claimed.attempt])?;
+        let mut select = transaction
+            .prepare_cached("SELECT epoch, attempts, body FROM firings WHERE id = ?1 AND free_ms IS NOT NULL AND free_ms <= ?2")?;
+        let mut hold =
+            transaction.prepare_cached("UPDATE firings SET epoch = ?2, owner = ?3, free_ms = ?4, attempts = ?5 WHERE id = ?1")?;
+        for id in wanted.iter().take(claim.limit) {
+            let row = |row: &Row<'_>| {
+                let attempt = row.get::<_, u32>(1)?.saturating_add(1);
+                Ok(ClaimedFiring { epoch: count(row.get(0)?) + 1, attempt, firing: json(row, 2)? })
+            };
+            let Some(claimed) = select.query_row(params![id.as_str(), claim.now.as_millis()], row).optional()? else { continue };
+            hold.execute(params![id.as_str(), number(claimed.epoch), claim.owner, until(claim).as_millis(), claimed.attempt])?;
+            out.push(claimed);
         }
     }
     finish(transaction, !out.is_empty())?;
-    Ok(out.into_iter().map(|(_, claimed)| claimed).collect())
+    Ok(out)
 }
 
-pub(super) fn notices(connection: &mut Connection, claim: &Claim) -> Result<Vec<ClaimedNotice>, Failure> {
+pub(super) fn notices(connection: &mut Connection, claim: &Claim, wanted: &[NoticeId]) -> Result<Vec<ClaimedNotice>, Failure> {
     let transaction = begin(connection)?;
-    let mut out: Vec<(i64, ClaimedNotice)> = Vec::new();
+    let mut out = Vec::new();
     {
         let mut select = transaction.prepare_cached(
-            "SELECT n, epoch, attempts, status = 'sending', body FROM outbox WHERE free_ms IS NOT NULL AND free_ms <= ?1
-             ORDER BY priority DESC, n LIMIT ?2",
+            "SELECT epoch, attempts, status = 'sending', body FROM outbox WHERE id = ?1 AND free_ms IS NOT NULL AND free_ms <= ?2",
         )?;
-        let mut rows = select.query([claim.now.as_millis(), limit(claim)])?;
-        while let Some(row) = rows.next()? {
-            let (attempts, interrupted): (u32, bool) = (row.get(2)?, row.get(3)?);
-            let attempt = if interrupted { attempts } else { attempts.saturating_add(1) };
-            out.push((row.get(0)?, ClaimedNotice { notice: json(row, 4)?, epoch: count(row.get(1)?) + 1, attempt, interrupted }));
-        }
-        drop(rows);
         let mut hold = transaction
-            .prepare_cached("UPDATE outbox SET status = 'sending', epoch = ?2, owner = ?3, free_ms = ?4, attempts = ?5 WHERE n = ?1")?;
-        for (n, claimed) in &out {
-            hold.execute(params![n, number(claimed.epoch), claim.owner, until(claim).as_millis(), claimed.attempt])?;
+            .prepare_cached("UPDATE outbox SET status = 'sending', epoch = ?2, owner = ?3, free_ms = ?4, attempts = ?5 WHERE id = ?1")?;
+        for id in wanted.iter().take(claim.limit) {
+            let row = |row: &Row<'_>| {
+                let (attempts, interrupted): (u32, bool) = (row.get(1)?, row.get(2)?);
+                let attempt = if interrupted { attempts } else { attempts.saturating_add(1) };
+                Ok(ClaimedNotice { notice: json(row, 3)?, epoch: count(row.get(0)?) + 1, attempt, interrupted })
+            };
+            let Some(claimed) = select.query_row(params![id.as_str(), claim.now.as_millis()], row).optional()? else { continue };
+            hold.execute(params![id.as_str(), number(claimed.epoch), claim.owner, until(claim).as_millis(), claimed.attempt])?;
+            out.push(claimed);
         }
     }
     finish(transaction, !out.is_empty())?;
-    Ok(out.into_iter().map(|(_, claimed)| claimed).collect())
+    Ok(out)
 }
 
 /// Who took a named lease last, and until when it runs; no owner where it was given back.
 fn lease(connection: &Connection, name: &str) -> rusqlite::Result<Option<(Option<String>, u64, Instant)>> {
     let mut statement = connection.prepare_cached("SELECT owner, epoch, until_ms FROM leases WHERE name = ?1")?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, count(row.get(1)?), Instant::from_millis(row.get(2)?)));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, count(row.get(1)?), Instant::from_millis(row.get(2)?)));
     statement.query_row([name], read).optional()
 }
 

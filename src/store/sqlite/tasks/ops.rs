@@ -49,6 +49,14 @@ fn to_text(value: &impl Serialize) -> serde_json::Result<String> {
 pub(in crate::store::sqlite) fn broken(connection: &Connection, fences: &[Fence]) -> rusqlite::Result<Option<Error>> {
     for fence in fences {
         let (sql, id, expected, what) = match fence {
+            Fence::NoticeIs(id, status) => {
+                let sql = "SELECT status FROM outbox WHERE id = ?1";
+                let found: Option<String> = connection.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0)).optional()?;
+                if found.as_deref() != Some(status_name(*status)) {
+                    return Ok(Some(Error::MovedOn { what: format!("notice `{id}`") }));
+                }
+                continue;
+            }
             Fence::Task(id, epoch) => ("SELECT epoch FROM task_work WHERE task_id = ?1", id.as_str(), *epoch, "task"),
             Fence::Firing(id, epoch) => ("SELECT epoch FROM firings WHERE id = ?1 AND owner IS NOT NULL", id.as_str(), *epoch, "firing"),
             Fence::Notice(id, epoch) => ("SELECT epoch FROM outbox WHERE id = ?1 AND owner IS NOT NULL", id.as_str(), *epoch, "notice"),
@@ -77,7 +85,7 @@ pub(in crate::store::sqlite) struct Queues {
 impl Queues {
     /// Whether a queue has no room for what `ops` would add to it. What is there already needs no room.
     pub(in crate::store::sqlite) fn refusal(&mut self, connection: &Connection, ops: &[ReadyOp]) -> rusqlite::Result<Option<Error>> {
-        let (mut firings, mut notices) = (HashSet::new(), HashSet::new());
+        let (mut firings, mut notices, mut ended) = (HashSet::new(), HashSet::new(), HashSet::new());
         for ready in ops {
             match &ready.op {
                 Op::PutFiring { firing, .. } => {
@@ -92,12 +100,20 @@ impl Queues {
                         notices.insert(notice.notice_id.as_str());
                     }
                 }
+                Op::NoticeMoved { notice_id, status, .. } if is_over(*status) => drop(ended.insert(notice_id.as_str())),
                 _ => {}
             }
         }
+        // One in place of many needs no room: what ends with the same batch makes it.
+        let mut room = 0;
+        for id in ended.iter().filter(|_| !notices.is_empty()) {
+            let sql = "SELECT 1 FROM outbox WHERE id = ?1 AND free_ms IS NOT NULL";
+            room += usize::from(connection.prepare_cached(sql)?.exists([id])?);
+        }
+        let more_notices = notices.len().saturating_sub(room);
         // Both are looked at before either is counted up: a refused batch adds nothing.
         let waiting_firings = waiting(connection, &mut self.firings, "firings", firings.len())?;
-        let waiting_notices = waiting(connection, &mut self.notices, "outbox", notices.len())?;
+        let waiting_notices = waiting(connection, &mut self.notices, "outbox", more_notices)?;
         if waiting_firings > FIRINGS_MAX {
             return Ok(Some(Error::QueueFull { what: "firings", limit: FIRINGS_MAX }));
         }
@@ -105,7 +121,7 @@ impl Queues {
             return Ok(Some(Error::QueueFull { what: "notices", limit: NOTICES_MAX }));
         }
         self.firings = self.firings.map(|count| count + firings.len());
-        self.notices = self.notices.map(|count| count + notices.len());
+        self.notices = self.notices.map(|count| count + more_notices);
         Ok(None)
     }
 }
@@ -152,9 +168,9 @@ pub(in crate::store::sqlite) fn apply(
             let done = transaction.prepare_cached(sql)?.query_row([firing.as_str()], |row| row.get(0)).optional()?;
             prune(transaction, "firings", done, FIRINGS_KEPT)
         }
-        Op::FiringLater { firing_id, at } => {
-            let sql = "UPDATE firings SET free_ms = ?2, owner = NULL WHERE id = ?1 AND free_ms IS NOT NULL";
-            transaction.prepare_cached(sql)?.execute(params![firing_id.as_str(), at.as_millis()])?;
+        Op::FiringLater { firing_id, at, attempts } => {
+            let sql = "UPDATE firings SET free_ms = ?2, owner = NULL, attempts = ?3 WHERE id = ?1 AND free_ms IS NOT NULL";
+            transaction.prepare_cached(sql)?.execute(params![firing_id.as_str(), at.as_millis(), attempts])?;
             Ok(())
         }
         Op::PutNotice { notice, at: not_before } => {
@@ -243,7 +259,7 @@ fn move_notice(
     error: Option<&str>,
     receipt: Option<&str>,
 ) -> rusqlite::Result<()> {
-    let over = matches!(status, DeliveryStatus::Sent | DeliveryStatus::Failed | DeliveryStatus::Suppressed | DeliveryStatus::Unknown);
+    let over = is_over(status);
     // `sending` is what a claim sets, not a move: a notice that is let go waits.
     let status = if status == DeliveryStatus::Sending { DeliveryStatus::Queued } else { status };
     let mut moved = transaction.prepare_cached(
@@ -254,6 +270,10 @@ fn move_notice(
     let values = params![notice.as_str(), status_name(status), over, next_at.map(Instant::as_millis), error, receipt];
     let n = moved.query_row(values, |row| row.get(0)).optional()?;
     if over { prune(transaction, "outbox", n, NOTICES_KEPT) } else { Ok(()) }
+}
+
+fn is_over(status: DeliveryStatus) -> bool {
+    matches!(status, DeliveryStatus::Sent | DeliveryStatus::Failed | DeliveryStatus::Suppressed | DeliveryStatus::Unknown)
 }
 
 /// Forgets what was dealt with so long ago that `kept` newer ones came since.

@@ -20,7 +20,7 @@ use crate::store::sqlite::tasks::claims::leader;
 use crate::store::sqlite::tasks::ops::status_name;
 use crate::store::sqlite::tasks::work::{WORK_COLUMNS, work_at};
 use crate::store::sqlite::write::count;
-use crate::store::tasks::{Blob, LEAD, TaskFilter};
+use crate::store::tasks::{Blob, DueNotice, LEAD, TaskFilter};
 
 /// Entries of the inbox that one read gives where nobody says how many.
 const INBOX_LIMIT: usize = 200;
@@ -114,6 +114,30 @@ fn delivery_status(row: &Row<'_>, column: usize) -> rusqlite::Result<DeliverySta
     let text = row.get_ref(column)?.as_str()?;
     let found = [Queued, Sending, Sent, Failed, Suppressed, Unknown].into_iter().find(|status| status_name(*status) == text);
     found.ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("no status: `{text}`").into()))
+}
+
+/// What is due in a queue, the most urgent first, then the oldest.
+fn due<T>(
+    connection: &Connection,
+    sql: &str,
+    (now, limit, skip): (Instant, usize, usize),
+    row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, Failure> {
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_map([now.as_millis(), sql_limit(limit), sql_limit(skip)], row)?.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn due_firings(connection: &Connection, now: Instant, limit: usize, skip: usize) -> Result<Vec<Firing>, Failure> {
+    let sql = "SELECT body FROM firings WHERE free_ms IS NOT NULL AND free_ms <= ?1 ORDER BY priority DESC, n LIMIT ?2 OFFSET ?3";
+    due(connection, sql, (now, limit, skip), |row| json(row, 0))
+}
+
+pub(super) fn due_notices(connection: &Connection, now: Instant, limit: usize, skip: usize) -> Result<Vec<DueNotice>, Failure> {
+    let sql = "SELECT body, attempts, status = 'sending', error FROM outbox WHERE free_ms IS NOT NULL AND free_ms <= ?1
+               ORDER BY priority DESC, n LIMIT ?2 OFFSET ?3";
+    due(connection, sql, (now, limit, skip), |row| {
+        Ok(DueNotice { notice: json(row, 0)?, attempts: row.get(1)?, interrupted: row.get(2)?, reason: row.get(3)? })
+    })
 }
 
 pub(super) fn notice(connection: &Connection, notice: &NoticeId) -> Result<Option<Notice>, Failure> {
