@@ -119,12 +119,13 @@ pub(super) async fn notify(base: &Base, command: NotifyCommand) -> Outcome {
     let outcome = watched(&app, asked, json, |event| {
         let EventBody::Notification(notice) = &event.body else { return None };
         match notice.status {
-            DeliveryStatus::Queued if notice.attempt == 0 => open += 1,
-            DeliveryStatus::Queued | DeliveryStatus::Sending => {}
+            DeliveryStatus::Queued if notice.attempt == 0 && notice.retry_at.is_none() => open += 1,
+            DeliveryStatus::Sending => {}
             DeliveryStatus::Sent | DeliveryStatus::Suppressed => open -= 1,
-            DeliveryStatus::Failed | DeliveryStatus::Unknown => (open, failed) = (open - 1, true),
+            // One that is tried again later has told what is wrong: nobody who tries a channel out waits for more.
+            DeliveryStatus::Queued | DeliveryStatus::Failed | DeliveryStatus::Unknown => (open, failed) = (open - 1, true),
         }
-        (open <= 0 && notice.status != DeliveryStatus::Queued).then_some(if failed { Exit::Failed } else { Exit::Done })
+        (open <= 0).then_some(if failed { Exit::Failed } else { Exit::Done })
     })
     .await;
     app.shutdown().await;

@@ -73,7 +73,7 @@ fn describe(body: &EventBody) -> (&'static str, String) {
         }
         EventBody::SessionEvent(event) => ("📁", session(event)),
         EventBody::TaskEvent(event) => ("⏰", words::task(event)),
-        EventBody::Notification(event) => ("🔔", words::notification(event)),
+        EventBody::Notification(event) => ("🔔", words::notification_and_why(event)),
         EventBody::InboxEvent(event) => ("📥", words::inbox(event)),
         EventBody::Custom(custom) => ("•", format!("{}: {}", custom.type_name, custom.data)),
     }

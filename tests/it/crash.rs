@@ -102,8 +102,10 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
     // Every session goes on where it stood, to its end.
     let sessions: Vec<Value> = serde_json::from_str(&home.run(&["sessions", "--json", "-n", "1000"]).out).unwrap();
     assert!(!sessions.is_empty());
-    for session in sessions.iter().take(5) {
-        let ran = home.run(&["exec", "--approvals", "auto", "--resume", session["id"].as_str().unwrap(), "go on"]);
+    for (at, session) in sessions.iter().take(5).enumerate() {
+        // One that was killed before its prompt was kept has no name yet.
+        let prompt = format!("go on with conversation again {at}!");
+        let ran = home.run(&["exec", "--approvals", "auto", "--resume", session["id"].as_str().unwrap(), &prompt]);
         assert_eq!((ran.code, ran.out.trim()), (0, "All marks are left."), "{}", ran.err);
     }
 

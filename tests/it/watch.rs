@@ -329,7 +329,7 @@ fn a_page_that_cannot_be_watched_is_a_fault_with_a_way_out() {
     let awake = Awake::start(&home, &mail);
     for (url, says) in &cases {
         let description = format!("watch {url}");
-        let preview = ran(&home, &["tasks", "preview", "web_monitor", &description, "--url", url], 0).out;
+        let preview = ran(&home, &["tasks", "preview", "web_monitor", &description, "--url", url], 1).err;
         let made = json_of(&home, &["tasks", "add", "web_monitor", &description, "--url", url, "--sms", "+1234567890"]);
         let id = made["task_id"].as_str().unwrap();
         ran(&home, &["tasks", "run", id], 0);

@@ -15,11 +15,11 @@ const CHANGES: ToolHints = ToolHints { read_only: false, destructive: false, ide
 const MAKES: ToolHints = ToolHints { read_only: false, destructive: false, idempotent: false, open_world: true };
 
 const CONFIG: &str = r#"How the task works, by task_type:
-web_monitor: {"urls":["https://techcrunch.com"],"keywords":["AI"],"check_interval_minutes":30}; also selector, xpath, json_pointer (part to watch), ignore (regexes), ignore_selectors.
-schedule: {"type":"daily","hour":9,"minute":0} or {"type":"interval","minutes":60} or {"type":"weekly","days":["monday"],"hour":9} or {"type":"cron","cron":"0 9 * * 1-5"} or {"type":"once","at":"2030-01-01T09:00:00Z"}; action: a prompt for the agent, or "news_digest" with news_urls; without action it reminds with the description.
-news_digest: {"news_urls":["https://techcrunch.com","https://news.ycombinator.com"],"hour":8}; also minute, categories, top.
+web_monitor: {"urls":["https://techcrunch.com"],"keywords":["AI"],"check_interval_minutes":30,"notification":{"method":"send_sms","phone_number":"+1234567890"}}; also selector, xpath, json_pointer (part to watch), ignore (regexes), ignore_selectors.
+schedule: {"type":"daily","hour":9,"minute":0,"notification":{"method":"send_sms","phone_number":"+1234567890"}} or {"type":"interval","minutes":60} or {"type":"weekly","days":["monday"],"hour":9} or {"type":"cron","cron":"0 9 * * 1-5"} or {"type":"once","at":"2030-01-01T09:00:00Z"}; action: a prompt for the agent, or "news_digest" with news_urls; without action it reminds with the description.
+news_digest: {"news_urls":["https://techcrunch.com","https://news.ycombinator.com"],"hour":8,"notification":{"method":"send_sms","phone_number":"+1234567890"}}; also minute, categories, top.
 threshold_watch: {"metric":"bitcoin_price","threshold":100000,"direction":"above","check_interval_minutes":15}; source: {"url":"https://…","json_pointer":"/price"} (or css, regex, or server+tool, or command); also hysteresis, cooldown_minutes.
-Every type: notification: {"method":"send_sms","phone_number":"+1234567890"}, {"method":"send_email","email":"a@example.org"}, {"method":"webhook","url":"https://…"}, {"method":"ntfy","topic":"…"}, {"method":"desktop"} or {"method":"none"}; timezone (IANA name), start_at, end_at, max_runs."#;
+Every type: notification, as the user asks to be told: {"method":"send_sms","phone_number":"+1234567890"}, {"method":"send_email","email":"a@example.org"}, {"method":"webhook","url":"https://…"}, {"method":"ntfy","topic":"…"}, {"method":"desktop"} or {"method":"none"}; timezone (IANA name), start_at, end_at, max_runs."#;
 
 const WHICH: &str = "The task: its id, the start of it (at least 4 characters), or its exact description";
 
@@ -160,9 +160,12 @@ fn making() -> Map<String, Value> {
     properties.insert("config".to_owned(), json!({"type": "object", "description": CONFIG}));
     properties.insert(
         "callback_url".to_owned(),
-        json!({"type": "string", "description": "Where its events are posted as JSON, beside being told"}),
+        json!({"type": "string", "description": "Leave it out, unless the user names a program of theirs that is to get the events as JSON: its address"}),
     );
-    properties.insert("user_id".to_owned(), json!({"type": "string", "description": "Who owns it; default `default`"}));
+    properties.insert(
+        "user_id".to_owned(),
+        json!({"type": "string", "description": "Leave it out, unless the user names whose task it is; default `default`"}),
+    );
     properties
 }
 

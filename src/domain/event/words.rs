@@ -57,6 +57,15 @@ pub fn notification(event: &Notification) -> String {
     format!("{} to {} {status}: {}", event.channel.as_str(), event.to, event.title)
 }
 
+/// The same with the reason where it failed or waits.
+pub fn notification_and_why(event: &Notification) -> String {
+    let told = notification(event);
+    match &event.error {
+        Some(error) => format!("{told} ({error})"),
+        None => told,
+    }
+}
+
 /// An event of the inbox in one line.
 pub fn inbox(event: &InboxEvent) -> String {
     match event {

@@ -161,7 +161,7 @@ fn fold_notice(state: &mut State, notice: &Notification) {
         DeliveryStatus::Failed | DeliveryStatus::Unknown => Tone::Bad,
         DeliveryStatus::Queued | DeliveryStatus::Sending | DeliveryStatus::Suppressed => return,
     };
-    let line = ellipsis(&clean_line(&words::notification(notice)), NOTE_CHARS_MAX).into_owned();
+    let line = ellipsis(&clean_line(&words::notification_and_why(notice)), NOTE_CHARS_MAX).into_owned();
     state.note(tone, line);
 }
 

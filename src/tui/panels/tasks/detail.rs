@@ -186,7 +186,7 @@ fn history(rows: &mut Vec<Row>, event: &Event, look: Look<'_>) {
             // The page is about one task: its id needs no repeating.
             line.split_once(' ').map_or(line.clone(), |(_, rest)| rest.to_owned())
         }
-        EventBody::Notification(notice) => words::notification(notice),
+        EventBody::Notification(notice) => words::notification_and_why(notice),
         EventBody::InboxEvent(event) => words::inbox(event),
         other => other.type_name().to_owned(),
     };
