@@ -295,11 +295,7 @@ impl Surface {
         } else {
             lines.iter().try_for_each(|text| output::line(clean_line(text)))?;
         }
-        if tried.troubles.is_empty() {
-            Ok(())
-        } else {
-            Err(Stop::Failed(anyhow::anyhow!(clean_line(&tried.troubles.join("; ")).to_string())))
-        }
+        if tried.troubles.is_empty() { Ok(()) } else { Err(Stop::Failed(anyhow::anyhow!(clean_line(&tried.troubles.join("; "))))) }
     }
 
     async fn export(&self, path: Option<&Path>) -> Result<(), Stop> {

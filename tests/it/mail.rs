@@ -62,7 +62,7 @@ impl Drop for Sink {
 
 /// Sends a test mail with this address of the server, trusting what `trusted` names.
 fn test_mail(url: &str, trusted: Option<&str>) -> Ran {
-    let trust = trusted.map(|name| format!("ca_file = {:?}\n", certificate(name))).unwrap_or_default();
+    let trust = trusted.map(|name| format!("ca_file = '{}'\n", certificate(name).display())).unwrap_or_default();
     let home = Home::with(&format!("[notify.email]\nfrom = \"wakeful <me@sender.test>\"\n{trust}"));
     let mut command = home.wakeful(&["notify", "test", "email", "bob@example.org"]);
     command.env("SMTP_URL", url).env("SSL_CERT_FILE", "/dev/null").env("WAKEFUL_LOG", "off");
