@@ -11,6 +11,7 @@ mod log;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prepared;
 mod projection;
 mod rules;
 mod sqlite;

@@ -170,7 +170,7 @@ impl EventStore for PgStore {
     fn append(&self, batch: Batch) -> StoreFuture<Vec<Arc<Event>>> {
         let this = self.clone();
         async move {
-            let prepared = Prepared::new(batch, this.0.upcasters)?;
+            let prepared = Prepared::new(batch, this.0.upcasters, group::ready)?;
             if prepared.is_empty() {
                 return Ok(Vec::new());
             }

@@ -26,6 +26,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{Seq, SessionId, StreamId};
 use crate::domain::query::{EventFilter, SessionSummary};
 use crate::store::sqlite::place::{Failure, Place};
+use crate::store::sqlite::tasks::ops::ReadyOp;
 use crate::store::sqlite::worker::{Reader, Writer, WriterJob};
 use crate::store::sqlite::write::Prepared;
 use crate::store::upcast::{STANDARD, Upcasters};
@@ -162,7 +163,7 @@ impl EventStore for SqliteStore {
     fn append(&self, batch: Batch) -> StoreFuture<Vec<Arc<Event>>> {
         let this = self.clone();
         async move {
-            let prepared = Prepared::new(batch, this.0.upcasters)?;
+            let prepared = Prepared::new(batch, this.0.upcasters, ReadyOp::new)?;
             if prepared.is_empty() {
                 return Ok(Vec::new());
             }

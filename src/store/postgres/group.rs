@@ -6,94 +6,39 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::clock::Instant;
-use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{FiringId, NoticeId, Seq, StreamId, TaskId};
 use crate::domain::notice::DeliveryStatus;
 use crate::domain::task::TaskWork;
 use crate::store::postgres::link::Failure;
 use crate::store::postgres::projections::Projections;
+use crate::store::prepared::{self, PreparedRow};
 use crate::store::tasks::{BLOB_BYTES_MAX, FIRINGS_MAX, Fence, NOTICES_MAX, Op};
-use crate::store::upcast::Upcasters;
-use crate::store::{Batch, EVENT_BYTES_MAX, Error, Stamped, projection, rules};
+use crate::store::{Error, rules};
 
-/// A batch, ready to be written: all work that needs no connection is done.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) rows: Vec<PreparedRow>,
-    pub(super) expected: Vec<(StreamId, u64)>,
-    pub(super) fences: Vec<Fence>,
-    pub(super) ops: Vec<Op>,
-}
+/// A batch, with its changes as they are.
+pub(super) type Prepared = prepared::Prepared<Op>;
 
-#[derive(Debug)]
-pub(super) struct PreparedRow {
-    pub(super) event: Event,
-    pub(super) stream: StreamId,
-    pub(super) schema: u32,
-    pub(super) json: String,
-    /// The body to fold where it is another one than that of the event, see [`projection::as_read_back`].
-    read_back: Option<EventBody>,
-}
-
-impl Prepared {
-    pub(super) fn new(batch: Batch, upcasters: Upcasters) -> Result<Self, Error> {
-        for op in &batch.ops {
-            if let Op::PutBlob { blob, .. } = op
-                && blob.bytes.len() > BLOB_BYTES_MAX
-            {
-                return Err(Error::BlobTooLong { kind: blob.kind.clone(), bytes: blob.bytes.len(), limit: BLOB_BYTES_MAX });
-            }
+/// A change that this store takes.
+///
+/// # Errors
+/// When a blob is too long.
+pub(super) fn ready(op: Op) -> Result<Op, Error> {
+    match op {
+        Op::PutBlob { blob, .. } if blob.bytes.len() > BLOB_BYTES_MAX => {
+            Err(Error::BlobTooLong { kind: blob.kind, bytes: blob.bytes.len(), limit: BLOB_BYTES_MAX })
         }
-        let rows = batch.events.into_iter().map(|stamped| PreparedRow::new(stamped, upcasters)).collect::<Result<_, _>>()?;
-        Ok(Self { rows, expected: batch.expected, fences: batch.fences, ops: batch.ops })
-    }
-
-    /// Nothing to write and nothing to check.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.expected.is_empty() && self.fences.is_empty() && self.ops.is_empty()
-    }
-
-    /// What it adds to a group: events and changes.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len() + self.ops.len()
-    }
-
-    /// About how many bytes go over the wire.
-    pub(super) fn bytes(&self) -> usize {
-        let blobs = self.ops.iter().map(|op| if let Op::PutBlob { blob, .. } = op { blob.bytes.len() } else { 0 });
-        self.rows.iter().map(|row| row.json.len()).chain(blobs).sum()
-    }
-
-    /// The events as they stand in the log, the first one at `first`.
-    pub(super) fn into_events(self, first: u64) -> impl Iterator<Item = Arc<Event>> {
-        self.rows.into_iter().zip(first..).map(|(row, seq)| Arc::new(Event { seq: Some(Seq(seq)), ..row.event }))
+        op => Ok(op),
     }
 }
 
-impl PreparedRow {
-    fn new(stamped: Stamped, upcasters: Upcasters) -> Result<Self, Error> {
-        let stream = stamped.event.stream();
-        let body = stamped.event.body;
-        let type_name = || body.type_name().to_owned();
-        let json = body.data_json().map_err(|error| Error::Encode { type_name: type_name(), source: Arc::new(error) })?;
-        if json.len() > EVENT_BYTES_MAX {
-            return Err(Error::TooLong { type_name: type_name(), bytes: json.len() });
-        }
-        let schema = upcasters.current(body.type_name());
-        let read_back = projection::as_read_back(&body, &json);
-        let event = Event { seq: None, id: stamped.id, at: stamped.at, session: stamped.event.session, body };
-        Ok(Self { event, stream, schema, json, read_back })
-    }
-
-    /// What the projections fold.
-    pub(super) fn body(&self) -> &EventBody {
-        self.read_back.as_ref().unwrap_or(&self.event.body)
-    }
+/// About how many bytes a batch sends over the wire.
+pub(super) fn bytes(prepared: &Prepared) -> usize {
+    let blobs = prepared.ops.iter().map(|op| if let Op::PutBlob { blob, .. } = op { blob.bytes.len() } else { 0 });
+    prepared.rows.iter().map(|row| row.json.len()).chain(blobs).sum()
 }
 
 /// How one batch of a group fared: the position of its first event, or why it was refused.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::domain::event::Event;
-use crate::store::postgres::group::{GroupFailure, Outcome, Prepared};
+use crate::store::postgres::group::{self, GroupFailure, Outcome, Prepared};
 use crate::store::postgres::link::{Backoff, Dial, Failure, Link};
 use crate::store::postgres::write::{self, Mark};
 use crate::store::upcast::Upcasters;
@@ -306,13 +306,13 @@ impl Work {
 
 /// All appends that wait behind `first` and fit into its group; and what came next that is none.
 fn gather(first: AppendJob, queue: &mut mpsc::Receiver<Job>) -> (Vec<AppendJob>, Option<Job>) {
-    let (mut taken, mut bytes) = (first.prepared.len(), first.prepared.bytes());
+    let (mut taken, mut bytes) = (first.prepared.len(), group::bytes(&first.prepared));
     let mut group = vec![first];
     while taken < GROUP_MAX && bytes < GROUP_BYTES_MAX {
         match queue.try_recv() {
             Ok(Job::Append(job)) => {
                 taken += job.prepared.len();
-                bytes += job.prepared.bytes();
+                bytes += group::bytes(&job.prepared);
                 group.push(*job);
             }
             Ok(other) => return (group, Some(other)),

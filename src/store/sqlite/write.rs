@@ -1,77 +1,18 @@
 //! Appends in transactions; projections and working rows in the same ones.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{Seq, SessionId, StreamId};
-use crate::store::projection;
+use crate::store::Error;
+use crate::store::prepared;
 use crate::store::sqlite::read;
 use crate::store::sqlite::rows::Projections;
 use crate::store::sqlite::tasks::ops::{self, Queues, ReadyOp};
-use crate::store::tasks::Fence;
-use crate::store::upcast::Upcasters;
-use crate::store::{Batch, EVENT_BYTES_MAX, Error, Stamped};
 
-/// A batch, ready to be written: all work that needs no connection is done.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    rows: Vec<PreparedRow>,
-    expected: Vec<(StreamId, u64)>,
-    fences: Vec<Fence>,
-    ops: Vec<ReadyOp>,
-}
-
-#[derive(Debug)]
-struct PreparedRow {
-    event: Event,
-    stream: StreamId,
-    schema: u32,
-    json: String,
-    /// What is folded, where it is not the event's own body.
-    folded: Option<EventBody>,
-}
-
-impl Prepared {
-    pub(super) fn new(batch: Batch, upcasters: Upcasters) -> Result<Self, Error> {
-        let rows = batch.events.into_iter().map(|stamped| PreparedRow::new(stamped, upcasters)).collect::<Result<_, _>>()?;
-        let ops = batch.ops.into_iter().map(ReadyOp::new).collect::<Result<_, _>>()?;
-        Ok(Self { rows, expected: batch.expected, fences: batch.fences, ops })
-    }
-
-    /// Nothing to write and nothing to check.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.expected.is_empty() && self.fences.is_empty() && self.ops.is_empty()
-    }
-
-    /// How much of a group it takes up.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len() + self.ops.len()
-    }
-
-    /// The events as they stand in the log, the first one at `first`.
-    pub(super) fn into_events(self, first: u64) -> impl Iterator<Item = Arc<Event>> {
-        self.rows.into_iter().zip(first..).map(|(row, seq)| Arc::new(Event { seq: Some(Seq(seq)), ..row.event }))
-    }
-}
-
-impl PreparedRow {
-    fn new(stamped: Stamped, upcasters: Upcasters) -> Result<Self, Error> {
-        let stream = stamped.event.stream();
-        let body = stamped.event.body;
-        let type_name = || body.type_name().to_owned();
-        let json = body.data_json().map_err(|error| Error::Encode { type_name: type_name(), source: Arc::new(error) })?;
-        if json.len() > EVENT_BYTES_MAX {
-            return Err(Error::TooLong { type_name: type_name(), bytes: json.len() });
-        }
-        let schema = upcasters.current(body.type_name());
-        let folded = projection::as_read_back(&body, &json);
-        let event = Event { seq: None, id: stamped.id, at: stamped.at, session: stamped.event.session, body };
-        Ok(Self { event, stream, schema, json, folded })
-    }
-}
+/// A batch, with its changes as this store wants them.
+pub(super) type Prepared = prepared::Prepared<ReadyOp>;
 
 /// How one batch of a group fared: the position of its first event, or why it was refused.
 pub(super) type Outcome = Result<u64, Error>;
@@ -136,7 +77,7 @@ fn append_inside(transaction: &Transaction<'_>, group: &[&Prepared]) -> rusqlite
                 row.json
             ];
             insert.execute(values)?;
-            projections.apply(event, row.folded.as_ref().unwrap_or(&event.body), Seq(head), version_now)?;
+            projections.apply(event, row.body(), Seq(head), version_now)?;
         }
         let at = prepared.rows.first().map(|row| row.event.at);
         for op in &prepared.ops {
