@@ -15,6 +15,7 @@ struct Inner {
     firings: Notify,
     notices: Notify,
     leading: AtomicBool,
+    awake: AtomicBool,
 }
 
 impl Nudges {
@@ -40,6 +41,16 @@ impl Nudges {
 
     pub(super) fn set_leading(&self, leading: bool) {
         self.0.leading.store(leading, Ordering::Relaxed);
+    }
+
+    /// Whether the loops run in this process, whoever leads.
+    pub fn awake(&self) -> bool {
+        self.0.awake.load(Ordering::Relaxed)
+    }
+
+    /// The loops begin to run in this process.
+    pub fn set_awake(&self) {
+        self.0.awake.store(true, Ordering::Relaxed);
     }
 
     pub(super) async fn task_waits(&self) {

@@ -285,8 +285,10 @@ impl TaskService {
     /// When the log cannot be read.
     pub async fn status(&self, user: &str) -> Result<AmbientStatus, Error> {
         let status = self.inner.log.tasks().ambient_status(reach(user), self.now()).await?;
-        let service_running = status.service_running || self.is_here();
-        Ok(AmbientStatus { leading: self.inner.nudges.leading(), service_running, ..status })
+        let nudges = &self.inner.nudges;
+        // The lead is taken when something comes due: until then it falls to whoever is awake.
+        let leading = nudges.leading() || (nudges.awake() && !status.service_running);
+        Ok(AmbientStatus { leading, service_running: status.service_running || self.is_here(), ..status })
     }
 
     /// Whether this process runs the tasks, or another one showed lately that it does: an idle one writes nothing, so it

@@ -138,6 +138,7 @@ impl Loops {
         Outbox::new(outbox.clone())?;
         let mut running = Vec::new();
         let Some(locks) = awake else { return Ok(Self { stop, lead, running, _awake: None }) };
+        nudges.set_awake();
         let awake = locks.stay_awake();
         let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), channels);
         service.attend(Arc::new(attend));

@@ -186,3 +186,17 @@ async fn a_panel_shows_what_the_probes_kept() {
     assert_eq!(detail.history.len(), 1);
     assert!(detail.why.iter().any(|line| line == "last run: none yet"), "{:#?}", detail.why);
 }
+
+#[tokio::test]
+async fn whoever_is_awake_runs_the_tasks_until_another_shows_that_it_does() {
+    let nudges = Nudges::default();
+    let bench = bench();
+    let service = TaskService::new(bench.log.clone(), TimeZone::UTC, nudges.clone(), Options::default());
+    let leading = async || service.status("default").await.unwrap().leading;
+    assert!(!leading().await, "nothing runs here");
+    nudges.set_awake();
+    assert!(leading().await);
+    let claim = Claim { owner: "another".to_owned(), now: START, lease: Duration::from_secs(30), limit: 1 };
+    bench.log.tasks().lead(LEAD.to_owned(), claim).await.unwrap().unwrap();
+    assert!(!leading().await, "another one leads");
+}
