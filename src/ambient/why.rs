@@ -112,7 +112,8 @@ fn state(row: &TaskRow, zone: &TimeZone, now: Instant) -> String {
 
 fn retried(work: Option<&TaskWork>) -> String {
     match work {
-        Some(work) if work.failures > 0 => format!(", after {} failures in a row", work.failures),
+        Some(work) if work.failures == 1 => ", after a failure".to_owned(),
+        Some(work) if work.failures > 1 => format!(", after {} failures in a row", work.failures),
         Some(work) if work.extra_at.is_some() && work.extra_at == work.wake => ", out of turn".to_owned(),
         _ => String::new(),
     }

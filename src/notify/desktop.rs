@@ -30,6 +30,7 @@ const PASSED: &[&str] =
 
 /// How the desktop is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "desktop", allow(dead_code, reason = "the programs are for builds without the service"))]
 enum Way {
     /// `notify-send`.
     NotifySend(PathBuf),

@@ -67,6 +67,7 @@ impl StoreUrl {
     }
 
     /// The URL as it is, with its password. For the connection only.
+    #[cfg(feature = "postgres")]
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
