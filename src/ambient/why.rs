@@ -250,6 +250,7 @@ fn receipt(delivery: &Delivery, zone: &TimeZone, now: Instant) -> String {
     let status = match delivery.status {
         DeliveryStatus::Queued => "queued",
         DeliveryStatus::Sending => "being sent",
+        DeliveryStatus::Sent if delivery.is_simulated() => "shown",
         DeliveryStatus::Sent => "sent",
         DeliveryStatus::Failed => "failed for good",
         DeliveryStatus::Suppressed => "held back",

@@ -298,6 +298,16 @@ pub struct Delivery {
     pub task_id: Option<TaskId>,
 }
 
+/// What a receipt begins with where nothing left this machine.
+pub const SHOWN_ONLY: &str = "simulated: shown only";
+
+impl Delivery {
+    /// Whether nothing left this machine: the event was simulated, or the channel has no credentials.
+    pub fn is_simulated(&self) -> bool {
+        self.receipt.as_deref().is_some_and(|receipt| receipt.starts_with(SHOWN_ONLY))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

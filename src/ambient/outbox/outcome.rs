@@ -4,7 +4,7 @@ use crate::ambient::outbox::choose::Hold;
 use crate::ambient::tell;
 use crate::domain::clock::Instant;
 use crate::domain::event::NewEvent;
-use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice, Notification};
+use crate::domain::notice::{ChannelKind, DeliveryStatus, Notice, Notification, SHOWN_ONLY};
 use crate::notify::rules::{Step, after_failure};
 use crate::notify::{Receipt, SendError};
 use crate::store::tasks::Op;
@@ -68,6 +68,8 @@ pub(super) fn of(channel: ChannelKind, sent: Result<Receipt, SendError>, attempt
     let error = match sent {
         Ok(receipt) => {
             let id = receipt.id.or((!receipt.detail.is_empty()).then_some(receipt.detail));
+            let id =
+                if receipt.simulated { Some(id.map_or(SHOWN_ONLY.to_owned(), |detail| format!("{SHOWN_ONLY}; {detail}"))) } else { id };
             return Moved { receipt: id, simulated: receipt.simulated, ..Moved::to(DeliveryStatus::Sent) };
         }
         Err(error) => error,

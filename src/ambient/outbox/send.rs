@@ -6,7 +6,7 @@ use crate::ambient::outbox::Deps;
 use crate::ambient::outbox::outcome::{self, Moved};
 use crate::domain::clock::Instant;
 use crate::domain::event::NewEvent;
-use crate::domain::notice::DeliveryStatus;
+use crate::domain::notice::{DeliveryStatus, SHOWN_ONLY};
 use crate::store::tasks::{Claim, ClaimedNotice, Fence};
 use crate::store::{Error, Terms};
 
@@ -39,7 +39,7 @@ impl Sender {
             return self.write(claimed, moved).await;
         }
         if notice.simulated {
-            let shown = Moved { simulated: true, receipt: Some("simulated: shown only".to_owned()), ..Moved::to(DeliveryStatus::Sent) };
+            let shown = Moved { simulated: true, receipt: Some(SHOWN_ONLY.to_owned()), ..Moved::to(DeliveryStatus::Sent) };
             return self.write(claimed, shown).await;
         }
         if !self.is_ours(claimed, claimed_at).await {

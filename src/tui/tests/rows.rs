@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::clock::Instant;
 use crate::domain::event::{Event, EventBody, TaskEvent};
 use crate::domain::ids::{EventId, Seq, TaskId};
-use crate::domain::notice::{ChannelKind, Delivery, DeliveryStatus, InboxItem, InboxKind, InboxRow};
+use crate::domain::notice::{ChannelKind, Delivery, DeliveryStatus, InboxItem, InboxKind, InboxRow, SHOWN_ONLY};
 use crate::domain::query::{AmbientStatus, Sample, TaskDetail};
 use crate::domain::task::{LastRun, Outcome, OutcomeCounts, RunFinished, TaskFact, TaskRow, TaskSpec, TaskStatus, TaskWork};
 use crate::tui::msg::{Answer, Msg};
@@ -201,10 +201,14 @@ impl Script {
             notice("n1", DeliveryStatus::Sent, ChannelKind::Sms, "+1•••7890", None),
             notice("n2", DeliveryStatus::Failed, ChannelKind::Email, "a•••@example.org", Some("550 no such mailbox")),
             notice("n3", DeliveryStatus::Unknown, ChannelKind::Ntfy, "https://ntfy.sh/•••", Some("the answer was lost")),
+            Delivery {
+                receipt: Some(format!("{SHOWN_ONLY}; no credentials")),
+                ..notice("n4", DeliveryStatus::Sent, ChannelKind::Email, "b•••@example.org", None)
+            },
         ]
     }
 
-    /// The program's answer: four entries and three notices.
+    /// The program's answer: four entries and four notices.
     pub(crate) fn inbox(&mut self) {
         let entry = |id: &str, kind: InboxKind, title: &str, seconds: i64, unread: bool| InboxRow {
             item: InboxItem {

@@ -200,7 +200,7 @@ fn history(rows: &mut Vec<Row>, event: &Event, look: Look<'_>) {
 
 /// A notice: how far it came, by which way, to whom; below it why it failed.
 pub fn delivery_rows(delivery: &Delivery, look: Look<'_>) -> Vec<Row> {
-    let (icon, key, words) = delivery_state(delivery.status, delivery.next_at.is_some());
+    let (icon, key, words) = delivery_state(delivery);
     let title = clean_line(&delivery.title);
     let mut rows = vec![vec![
         (key, format!("  {} {}", look.theme.icon(icon), columns(words, 9))),
@@ -217,11 +217,12 @@ pub fn delivery_rows(delivery: &Delivery, look: Look<'_>) -> Vec<Row> {
 }
 
 /// Sign, style and word for how far a notice came.
-pub fn delivery_state(status: DeliveryStatus, again: bool) -> (Icon, Key, &'static str) {
-    match status {
-        DeliveryStatus::Queued if again => (Icon::Retry, Key::StatusWarn, "waits"),
+pub fn delivery_state(delivery: &Delivery) -> (Icon, Key, &'static str) {
+    match delivery.status {
+        DeliveryStatus::Queued if delivery.next_at.is_some() => (Icon::Retry, Key::StatusWarn, "waits"),
         DeliveryStatus::Queued => (Icon::Pending, Key::StatusBusy, "queued"),
         DeliveryStatus::Sending => (Icon::Pending, Key::StatusBusy, "sending"),
+        DeliveryStatus::Sent if delivery.is_simulated() => (Icon::Circle, Key::StatusOff, "simulated"),
         DeliveryStatus::Sent => (Icon::Ok, Key::StatusOk, "sent"),
         DeliveryStatus::Failed => (Icon::Error, Key::StatusError, "failed"),
         DeliveryStatus::Suppressed => (Icon::Circle, Key::StatusOff, "held back"),
