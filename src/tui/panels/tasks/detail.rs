@@ -203,7 +203,7 @@ pub fn delivery_rows(delivery: &Delivery, look: Look<'_>) -> Vec<Row> {
     let (icon, key, words) = delivery_state(delivery);
     let title = clean_line(&delivery.title);
     let mut rows = vec![vec![
-        (key, format!("  {} {}", look.theme.icon(icon), columns(words, 9))),
+        (key, format!("  {} {}", look.theme.icon(icon), columns(words, 10))),
         (Key::UiPopup, columns(delivery.channel.as_str(), 9)),
         (Key::UiDim, columns(&clean_line(&delivery.to), if look.width >= 70 { 20 } else { 10 })),
         (Key::UiPopup, format!(" {title}")),
