@@ -8,6 +8,7 @@ mod rule;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -20,19 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ambient::judge::rule::Rule;
 use crate::ambient::judge::slots::{Free, Slot};
+use crate::ambient::judge::verdict::{Verdict, cap_reached, over_budget, tell};
 use crate::ambient::lead::Leadership;
 use crate::ambient::nudge::Nudges;
 use crate::ambient::options::Options;
-use crate::ambient::ports::{Answered, Opinion, Prompter, Triage};
+use crate::ambient::ports::{Prompter, Triage};
 use crate::ambient::tell::{Bundle, From, Told, told};
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::event::{EventBody, NewEvent, TaskEvent};
-use crate::domain::firing::{Feedback, Firing, Origin};
+use crate::domain::firing::{Firing, Origin};
 use crate::domain::ids::{FiringId, StreamId, TaskId};
 use crate::domain::notice::InboxKind;
-use crate::domain::task::{
-    Decision, Judge as By, Judgement, KindConfig, Notification, NotifyMethod, TaskFact, TaskRow, TaskSpec, TaskStatus,
-};
+use crate::domain::task::{Decision, Judge as By, Judgement, KindConfig, TaskFact, TaskRow, TaskSpec};
 use crate::store::tasks::{Claim, ClaimedFiring, Fence, Op, TaskFilter};
 use crate::store::{Error, EventLog, Terms};
 
@@ -452,119 +452,6 @@ fn answer_title(firing: &Firing, title: &str) -> Option<String> {
 /// Whether it is an answer to an entry that came from a task.
 fn answers_for_task(firing: &Firing) -> bool {
     firing.origin == Origin::Inbox && firing.feedback.task_id != crate::ambient::tell::NO_TASK
-}
-
-/// A decision and what is told.
-#[derive(Debug, Clone)]
-struct Verdict {
-    decision: Decision,
-    by: By,
-    reason: String,
-    kind: InboxKind,
-    title: Option<String>,
-    text: Option<String>,
-    model: Option<String>,
-    tokens: u64,
-    cost_micros: u64,
-    duration_ms: u64,
-    answered: Option<Answered>,
-}
-
-impl Verdict {
-    fn plain(decision: Decision, by: By, reason: String) -> Self {
-        let kind = if decision == Decision::Ask { InboxKind::Asks } else { InboxKind::Told };
-        Self { decision, by, reason, kind, title: None, text: None, model: None, tokens: 0, cost_micros: 0, duration_ms: 0, answered: None }
-    }
-
-    fn of(opinion: Opinion) -> Self {
-        Self {
-            title: opinion.title,
-            text: opinion.text,
-            model: Some(opinion.model),
-            tokens: opinion.tokens,
-            cost_micros: opinion.cost_micros,
-            ..Self::plain(opinion.decision, By::Model, opinion.reason)
-        }
-    }
-
-    fn answered(answered: Answered) -> Self {
-        let reason = if answered.success { "the agent answered the prompt" } else { "the agent could not answer the prompt" };
-        Self {
-            kind: if answered.success { InboxKind::Report } else { InboxKind::Trouble },
-            text: Some(answered.text.clone()),
-            // The tokens stand in `prompt_finished`.
-            answered: Some(answered),
-            ..Self::plain(Decision::Notify, By::Rule, reason.to_owned())
-        }
-    }
-
-    /// The program ended while the agent was at it: what it did is unknown, so it is not put to it again.
-    fn interrupted(prompt: &str) -> Self {
-        let text = format!(
-            "The program ended while the agent worked on `{prompt}`. What it had done by then is in its conversation. Run the task again if it is wanted."
-        );
-        Self {
-            kind: InboxKind::Trouble,
-            text: Some(text),
-            ..Self::plain(Decision::Ask, By::Rule, "interrupted; not put to the agent again by itself".to_owned())
-        }
-    }
-}
-
-/// What is told, and to whom, by the decision. A firing that has a callback is posted there, whatever is decided.
-fn tell(spec: Option<&TaskSpec>, feedback: &Feedback, told: &Told, verdict: &Verdict, from: From<'_>, now: Instant) -> Bundle {
-    let mut bundle = Bundle::default();
-    let digest = feedback.event_type == "daily_news_digest";
-    let kind = if digest && verdict.kind == InboxKind::Told { InboxKind::Report } else { verdict.kind };
-    if verdict.decision != Decision::Ignore {
-        bundle.inbox(kind, told, from, now);
-    }
-    if from.simulated {
-        if verdict.decision == Decision::Notify {
-            bundle.notice(&simulated_receiver(), told, from, now);
-        }
-        return bundle;
-    }
-    let Some(spec) = spec else { return bundle };
-    if verdict.decision == Decision::Notify
-        && let Some(to) = spec.kind.common().notification.as_ref().filter(|to| to.method != NotifyMethod::None)
-    {
-        bundle.notice(to, told, from, now);
-    }
-    if let Some(url) = &spec.callback_url {
-        bundle.callback(url, feedback, told, from, now);
-    }
-    bundle
-}
-
-/// Whom a simulated event tells: a number that belongs to nobody (555-0100 is reserved for such use), and is not dialled.
-fn simulated_receiver() -> Notification {
-    Notification { method: NotifyMethod::SendSms, phone_number: Some("+15555550100".to_owned()), ..Notification::default() }
-}
-
-/// Whether the task may cost no more.
-fn over_budget(row: Option<&TaskRow>) -> bool {
-    row.is_some_and(|row| cap(row, row.tokens, row.cost_micros).is_some())
-}
-
-/// Why the task pauses after this judgement, if it has to.
-fn cap_reached(row: &TaskRow, verdict: &Verdict) -> Option<String> {
-    if row.status != TaskStatus::Active {
-        return None;
-    }
-    let (more, dearer) = verdict.answered.as_ref().map_or((0, 0), |answered| (answered.tokens, answered.cost_micros));
-    cap(row, row.tokens + verdict.tokens + more, row.cost_micros + verdict.cost_micros + dearer)
-}
-
-fn cap(row: &TaskRow, tokens: u64, cost_micros: u64) -> Option<String> {
-    let common = row.spec.kind.common();
-    if let Some(max) = common.tokens_max.filter(|max| tokens >= *max) {
-        return Some(format!("it used {tokens} tokens; its `tokens_max` is {max}"));
-    }
-    #[expect(clippy::cast_precision_loss, reason = "millionths of a dollar stay far below 2^53")]
-    let dollars = cost_micros as f64 / 1e6;
-    let max = common.cost_usd_max.filter(|max| dollars >= *max)?;
-    Some(format!("it cost {dollars:.4} US dollars; its `cost_usd_max` is {max}"))
 }
 
 /// The prompt of a schedule that puts one to the agent.

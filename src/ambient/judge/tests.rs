@@ -6,11 +6,13 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ambient::ports::{Answered, Opinion};
 use crate::ambient::tell::simulation;
 use crate::ambient::testing::{World, reminder, spec};
 use crate::domain::firing::Firing;
 use crate::domain::ids::SessionId;
 use crate::domain::notice::{ChannelKind, DeliveryStatus};
+use crate::domain::task::TaskStatus;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
