@@ -136,6 +136,12 @@ impl Themes {
         if !missing.is_empty() {
             return Err(ThemeError::MissingKeys { theme: name.to_owned(), keys: missing });
         }
+        if depth == ColourDepth::None
+            && let Some(screen) = specs.get_mut(Key::UiBackground as usize)
+        {
+            // Nothing stands out where everything is reversed.
+            *screen = None;
+        }
         let styles = specs.into_iter().map(|spec| spec.unwrap_or_default().at(depth)).collect();
         Ok(Theme::new(name.to_owned(), background, depth, icons, styles))
     }
