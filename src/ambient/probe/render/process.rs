@@ -116,15 +116,17 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.kill();
-        let Some(profile) = self.profile.take() else { return };
-        for _ in 0..REMOVAL_TRIES {
-            if gone(profile.path()) {
-                return;
+        let Some(profile) = self.profile.take().filter(|profile| !gone(profile.path())) else { return };
+        // Only where a run was given up half-way; not on a thread of the runtime, which has others to serve.
+        std::thread::spawn(move || {
+            for _ in 0..REMOVAL_TRIES {
+                std::thread::sleep(REMOVAL_PAUSE);
+                if gone(profile.path()) {
+                    return;
+                }
             }
-            // Only where a run was given up half-way, and for a moment.
-            std::thread::sleep(REMOVAL_PAUSE);
-        }
-        tracing::warn!(folder = %profile.path().display(), "a browser's profile could not be removed");
+            tracing::warn!(folder = %profile.path().display(), "a browser's profile could not be removed");
+        });
     }
 }
 
