@@ -9,6 +9,7 @@ mod call;
 mod catalog;
 mod content;
 mod dial;
+mod era;
 mod error;
 mod events;
 mod handler;
@@ -33,6 +34,7 @@ mod stderr;
 mod stdio;
 mod supervisor;
 
+pub use era::Era;
 pub use error::{CommandError, Error, OptionsError};
 pub use http::Http;
 pub use import::{ImportError, parse_mcp_json};

@@ -112,6 +112,9 @@ pub struct ServerStatus {
     /// The protocol version in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// `modern` (2026-07-28) or `legacy` (with `initialize`), once connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub era: Option<String>,
     /// The server's own name and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_info: Option<String>,

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use rmcp::transport::async_rw::AsyncRwTransport;
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::ServerName;
+use crate::mcp::era::{self, Era, Greeting, Unshaken};
 use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
-use crate::mcp::http::{Attempt, Form, Http, Request, handshake};
+use crate::mcp::http::{Attempt, Form, Http, Request, handshake, unshaken};
 use crate::mcp::link::{Down, Link, Parts, Watched};
 use crate::mcp::local::ToolServer;
 use crate::mcp::mask;
@@ -64,6 +65,13 @@ impl Place {
     }
 }
 
+/// What worked the last time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    pub(super) form: Option<Form>,
+    pub(super) era: Option<Era>,
+}
+
 /// What a connection reports to.
 pub(super) struct Reports<'a> {
     pub(super) server: &'a ServerName,
@@ -72,55 +80,71 @@ pub(super) struct Reports<'a> {
 }
 
 impl Dialer {
-    /// Connects once, within `limit`; `last` is the way that worked the last time.
-    pub(super) async fn dial(&self, place: &Place, limit: Duration, reports: Reports<'_>, last: Option<&str>) -> Result<Link, Error> {
-        let slow = Error::Slow { step: "handshake", limit };
+    /// Connects within `limit`; `known` is what worked the last time. Each way is tried once.
+    pub(super) async fn dial(&self, place: &Place, limit: Duration, reports: Reports<'_>, known: Known) -> Result<Link, Error> {
+        let end = Instant::now() + limit;
         match place {
-            Place::Local(server) => timeout(limit, self.local(server, reports)).await.unwrap_or(Err(slow)),
-            Place::Remote(Endpoint::Process(program)) => timeout(limit, self.process(program, reports)).await.unwrap_or(Err(slow)),
-            Place::Remote(Endpoint::Http(address)) => self.http(address, limit, reports, last).await,
+            Place::Local(server) => timeout_at(end, self.local(server, reports)).await.unwrap_or(Err(slow(limit))),
+            Place::Remote(Endpoint::Process(program)) => self.program(program, limit, &reports, known).await,
+            Place::Remote(Endpoint::Http(address)) => self.http(address, limit, &reports, known).await,
         }
     }
 
-    async fn process(&self, program: &Program, reports: Reports<'_>) -> Result<Link, Error> {
+    async fn program(&self, program: &Program, limit: Duration, reports: &Reports<'_>, known: Known) -> Result<Link, Error> {
+        let end = Instant::now() + limit;
+        let mut failure = slow(limit);
+        for greeting in era::greetings(program.era, known.era) {
+            match timeout_at(end, self.process(program, reports, *greeting)).await {
+                Ok(Ok(link)) => return Ok(link),
+                // No other greeting helps there.
+                Ok(Err(error @ (Error::Spawn { .. } | Error::Options(_)))) => return Err(error),
+                Ok(Err(error)) => failure = error,
+                Err(_) => return Err(slow(limit)),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn process(&self, program: &Program, reports: &Reports<'_>, greeting: Greeting) -> Result<Link, Error> {
         let (process, pipes) = process::spawn(reports.server, program, &self.environment, reports.log, &self.children, &self.tasks)?;
         let process = Arc::new(process);
         let ended = CancellationToken::new();
         let transport = Watched::new(StdioTransport::new(pipes, Arc::clone(reports.log)), ended.clone());
-        let shaken = rmcp::serve_client(Handler(Arc::clone(&reports.shared)), transport);
+        let shaken = era::shake(greeting, Handler(Arc::clone(&reports.shared)), transport);
         let how = |how: String| Error::Lost(format!("the program {how}"));
         let running = tokio::select! {
             biased;
             shaken = shaken => match shaken {
                 Ok(running) => running,
-                Err(error) => return Err(timeout(EXIT_GRACE, process.ended()).await.map_or_else(|_| handshake(&error), how)),
+                Err(Unshaken::Late) => return Err(unshaken(&Unshaken::Late)),
+                Err(error) => return Err(timeout(EXIT_GRACE, process.ended()).await.map_or_else(|_| unshaken(&error), how)),
             },
             status = process.ended() => return Err(how(status)),
         };
         let (down, closed) = (Arc::new(Down::default()), CancellationToken::new());
         self.tasks.spawn(watch_process(Arc::clone(&process), ended, Arc::clone(&down), closed.clone()));
         let closed = closed.drop_guard();
-        let parts = Parts { transport: "stdio", is_local: false, running, shared: reports.shared, down, process: Some(process), closed };
+        let shared = Arc::clone(&reports.shared);
+        let parts = Parts { transport: "stdio", is_local: false, running, shared, down, process: Some(process), closed };
         Ok(Link::new(parts))
     }
 
-    async fn http(&self, address: &Address, limit: Duration, reports: Reports<'_>, last: Option<&str>) -> Result<Link, Error> {
+    async fn http(&self, address: &Address, limit: Duration, reports: &Reports<'_>, known: Known) -> Result<Link, Error> {
         let request = self.request(address)?;
-        let forms: &[Form] = match address.transport {
-            TransportKind::StreamableHttp => &[Form::Streamable],
-            TransportKind::Sse => &[Form::Sse],
-            TransportKind::Auto | TransportKind::Stdio if last == Some(Form::Sse.as_str()) => &[Form::Sse, Form::Streamable],
-            TransportKind::Auto | TransportKind::Stdio => &[Form::Streamable, Form::Sse],
-        };
-        let share = limit / u32::try_from(forms.len()).unwrap_or(1);
-        let mut failures = Vec::new();
-        for form in forms {
-            match timeout(share, self.http_form(request.clone(), *form, &reports)).await {
+        let ways = ways(address, known);
+        let forms = ways.iter().filter(|(_, greeting)| *greeting != Greeting::Probe).count().max(1);
+        let share = limit / u32::try_from(forms).unwrap_or(1);
+        let mut failures: Vec<(Form, Error)> = Vec::new();
+        for (form, greeting) in ways {
+            let error = match timeout(share, self.http_form(request.clone(), form, greeting, reports)).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error @ (Error::Unreachable(_) | Error::Unauthorized(_) | Error::HttpClient(_)))) => return Err(error),
-                Ok(Err(error)) => failures.push((form, error)),
-                Err(_) => failures.push((form, Error::Slow { step: "handshake", limit: share })),
-            }
+                Ok(Err(error)) => error,
+                Err(_) => slow(share),
+            };
+            // What the last greeting of a form met tells most.
+            failures.retain(|(other, _)| *other != form);
+            failures.push((form, error));
         }
         match &mut failures[..] {
             [_] => Err(failures.remove(0).1),
@@ -143,9 +167,9 @@ impl Dialer {
         Ok(Request { url: address.url.as_str().into(), shown: mask::url(&address.url), api_key, headers })
     }
 
-    async fn http_form(&self, request: Request, form: Form, reports: &Reports<'_>) -> Result<Link, Error> {
+    async fn http_form(&self, request: Request, form: Form, greeting: Greeting, reports: &Reports<'_>) -> Result<Link, Error> {
         let (down, ended) = (Arc::new(Down::default()), CancellationToken::new());
-        let attempt = Attempt { handler: Handler(Arc::clone(&reports.shared)), down: Arc::clone(&down), ended: ended.clone() };
+        let attempt = Attempt { handler: Handler(Arc::clone(&reports.shared)), down: Arc::clone(&down), ended: ended.clone(), greeting };
         let running = self.http.connect(request, form, attempt).await?;
         let closed = self.watch(ended, CancellationToken::new(), &down, "the connection was closed");
         let shared = Arc::clone(&reports.shared);
@@ -181,6 +205,22 @@ impl Dialer {
             }
         });
         closed.drop_guard()
+    }
+}
+
+fn slow(limit: Duration) -> Error {
+    Error::Slow { step: "handshake", limit }
+}
+
+/// The ways to try, in this order, each on a connection of its own. HTTP+SSE is older than `server/discover`.
+fn ways(address: &Address, known: Known) -> Vec<(Form, Greeting)> {
+    let streamable = era::greetings(address.era, known.era).iter().map(|greeting| (Form::Streamable, *greeting));
+    let sse = (Form::Sse, Greeting::Initialize);
+    match address.transport {
+        TransportKind::StreamableHttp => streamable.collect(),
+        TransportKind::Sse => vec![sse],
+        TransportKind::Auto | TransportKind::Stdio if known.form == Some(Form::Sse) => std::iter::once(sse).chain(streamable).collect(),
+        TransportKind::Auto | TransportKind::Stdio => streamable.chain([sse]).collect(),
     }
 }
 

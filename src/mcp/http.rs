@@ -22,6 +22,7 @@ use sse_stream::Sse;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::text::{clean_line, ellipsis, with_causes};
+use crate::mcp::era::{self, Greeting, PROBE_LIMIT, Unshaken};
 use crate::mcp::error::Error;
 use crate::mcp::handler::Handler;
 use crate::mcp::lines::MESSAGE_BYTES_MAX;
@@ -79,6 +80,11 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// The form of that name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Streamable, Self::Sse].into_iter().find(|form| form.as_str() == name)
+    }
+
     /// Its name on the screen.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +99,7 @@ pub(super) struct Attempt {
     pub(super) handler: Handler,
     pub(super) down: Arc<Down>,
     pub(super) ended: CancellationToken,
+    pub(super) greeting: Greeting,
 }
 
 trait Connect: Send + Sync {
@@ -140,12 +147,21 @@ async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request:
     // The pool connects anew and asks for the tools again; inside the transport it would go unseen.
     config.reinit_on_expired_session = false;
     let transport = Watched::new(StreamableHttpClientTransport::with_client(client, config), attempt.ended);
-    rmcp::serve_client(attempt.handler, transport).await.map_err(|error| handshake(&error))
+    era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))
 }
 
 async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
     let transport = sse::open(client, &request, &attempt.down).await?;
-    rmcp::serve_client(attempt.handler, Watched::new(transport, attempt.ended)).await.map_err(|error| handshake(&error))
+    let transport = Watched::new(transport, attempt.ended);
+    era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))
+}
+
+/// A greeting without success in words.
+pub(super) fn unshaken(error: &Unshaken) -> Error {
+    match error {
+        Unshaken::Late => Error::Slow { step: "question for its revision of MCP", limit: PROBE_LIMIT },
+        Unshaken::Failed(error) => handshake(error),
+    }
 }
 
 /// A failed handshake in words.

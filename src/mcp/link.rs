@@ -13,8 +13,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::text::{clean_line, ellipsis, with_causes};
+use crate::mcp::dial::Known;
+use crate::mcp::era::Era;
 use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
+use crate::mcp::http::Form;
 use crate::mcp::process::Process;
 
 /// How long the goodbye of a connection without a process may take.
@@ -73,15 +76,21 @@ impl Down {
     }
 }
 
-/// A transport that tells when there is nothing more to read.
+/// A transport that tells when there was something to read, and when there is nothing more.
 pub(super) struct Watched<T> {
     inner: T,
     ended: CancellationToken,
+    heard: CancellationToken,
 }
 
 impl<T> Watched<T> {
     pub(super) fn new(inner: T, ended: CancellationToken) -> Self {
-        Self { inner, ended }
+        Self { inner, ended, heard: CancellationToken::new() }
+    }
+
+    /// Cancelled with the first message that is read.
+    pub(super) fn heard(&self) -> CancellationToken {
+        self.heard.clone()
     }
 }
 
@@ -94,8 +103,9 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         let message = self.inner.receive().await;
-        if message.is_none() {
-            self.ended.cancel();
+        match &message {
+            None => self.ended.cancel(),
+            Some(_) => self.heard.cancel(),
         }
         message
     }
@@ -151,6 +161,16 @@ impl Link {
     /// The protocol version in use.
     pub(super) fn protocol(&self) -> Option<String> {
         self.peer.peer_info().map(|info| clean_line(info.protocol_version.as_str()))
+    }
+
+    /// How client and server came to terms.
+    pub(super) fn era(&self) -> Option<Era> {
+        self.peer.peer_info().map(|info| Era::of(&info.protocol_version))
+    }
+
+    /// What worked for this connection.
+    pub(super) fn known(&self) -> Known {
+        Known { form: Form::named(self.transport), era: self.era() }
     }
 
     /// The server's own name and version.

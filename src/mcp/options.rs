@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ServerName;
+use crate::mcp::era::Era;
 use crate::mcp::error::OptionsError;
 use crate::mcp::mask;
 
@@ -61,6 +62,9 @@ pub struct ServerOptions {
     pub cwd: Option<PathBuf>,
     /// How it is reached: `stdio`, `streamable_http`, `sse`, `auto` (default).
     pub transport: TransportKind,
+    /// The era of MCP it speaks: `modern` (2026-07-28) or `legacy` (with `initialize`); found out by asking where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub era: Option<Era>,
     /// Headers of every HTTP request.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
@@ -100,6 +104,7 @@ impl Default for ServerOptions {
             pass_env: Vec::new(),
             cwd: None,
             transport: TransportKind::Auto,
+            era: None,
             headers: BTreeMap::new(),
             api_key: None,
             api_key_env: None,
@@ -174,6 +179,7 @@ pub(super) struct Program {
     pub(super) env: BTreeMap<String, String>,
     pub(super) pass_env: Vec<String>,
     pub(super) cwd: Option<PathBuf>,
+    pub(super) era: Option<Era>,
 }
 
 /// An address as configured.
@@ -181,6 +187,7 @@ pub(super) struct Program {
 pub(super) struct Address {
     pub(super) url: String,
     pub(super) transport: TransportKind,
+    pub(super) era: Option<Era>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) api_key: Option<SecretString>,
     pub(super) api_key_env: Option<String>,
@@ -318,6 +325,7 @@ impl ServerOptions {
             env: self.env.clone(),
             pass_env: self.pass_env.clone(),
             cwd: self.cwd.clone(),
+            era: self.era,
         })
     }
 
@@ -343,7 +351,7 @@ impl ServerOptions {
         }
         let api_key = self.api_key.clone().filter(|key| !key.expose_secret().is_empty());
         let api_key_env = self.api_key_env.clone().filter(|name| !name.is_empty());
-        Ok(Address { url: url.trim().to_owned(), transport: self.transport, headers, api_key, api_key_env })
+        Ok(Address { url: url.trim().to_owned(), transport: self.transport, era: self.era, headers, api_key, api_key_env })
     }
 }
 

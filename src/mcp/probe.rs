@@ -16,7 +16,7 @@ use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::mcp::call::{Failure, Limits};
 use crate::mcp::catalog::{self, Choice};
-use crate::mcp::dial::{Dialer, Place, Reports};
+use crate::mcp::dial::{Dialer, Known, Place, Reports};
 use crate::mcp::error::Error;
 use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
@@ -91,7 +91,7 @@ impl Once {
 
     async fn connect(&self) -> Result<Link, Error> {
         let shared = Shared::new(Lane::silent(self.name.clone()));
-        self.dialer.dial(&self.place, self.limit, Reports { server: &self.name, shared, log: &self.log }, None).await
+        self.dialer.dial(&self.place, self.limit, Reports { server: &self.name, shared, log: &self.log }, Known::default()).await
     }
 
     /// Closes the connection; nothing is left behind.

@@ -309,6 +309,7 @@ mod tests {
             env: BTreeMap::from([("HOME".to_owned(), "other".to_owned())]),
             pass_env: vec!["MINE".to_owned()],
             cwd: None,
+            era: None,
         };
         let got: Vec<_> = environment(&program, &own).into_iter().collect();
         let expected =

@@ -314,6 +314,7 @@ impl Service {
             failures: self.failures.load(Ordering::Relaxed),
             p50_ms: self.median_ms(),
             protocol: link.as_ref().and_then(|link| link.protocol()),
+            era: link.as_ref().and_then(|link| link.era()).map(|era| era.as_str().to_owned()),
             server_info: link.as_ref().and_then(|link| link.server_info()),
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::clock::Clock;
 use crate::domain::event::McpEventType;
 use crate::domain::text::with_causes;
 use crate::mcp::catalog::{self, Listing};
-use crate::mcp::dial::{Dialer, Reports};
+use crate::mcp::dial::{Dialer, Known, Reports};
 use crate::mcp::error::Error;
 use crate::mcp::handler::Shared;
 use crate::mcp::link::Link;
@@ -61,7 +61,7 @@ impl Supervisor {
         let mut wanted = self.service.wanted.subscribe();
         let mut failures = 0;
         let mut settled = false;
-        let mut last = None;
+        let mut known = Known::default();
         while !self.service.stop.is_cancelled() {
             let now = *wanted.borrow_and_update();
             if !now.enabled {
@@ -73,13 +73,13 @@ impl Supervisor {
                 self.service.stand(&self.replica, Standing::Connecting);
             }
             let connected = tokio::select! {
-                connected = self.connect(last) => connected,
+                connected = self.connect(known) => connected,
                 () = self.service.stop.cancelled() => break,
                 _ = wanted.changed() => continue,
             };
             let failure: (String, bool, Option<Error>) = match connected {
                 Ok((link, listing)) => {
-                    last = Some(link.transport);
+                    known = link.known();
                     let (end, was_healthy) = self.live(link, listing, &mut wanted, &mut settled).await;
                     match end {
                         End::Stopped => break,
@@ -117,12 +117,12 @@ impl Supervisor {
     }
 
     /// Connects and asks for the tools.
-    async fn connect(&self, last: Option<&'static str>) -> Result<(Arc<Link>, Listing), Error> {
+    async fn connect(&self, known: Known) -> Result<(Arc<Link>, Listing), Error> {
         let limit = self.service.options.startup_limit();
         let started = Instant::now();
         let shared = Shared::new(self.service.lane.clone());
         let reports = Reports { server: &self.service.name, shared, log: &self.service.log };
-        let link = self.dialer.dial(&self.replica.place, limit, reports, last).await?;
+        let link = self.dialer.dial(&self.replica.place, limit, reports, known).await?;
         let left = limit.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
         let listing = match catalog::list(&link, &self.service.choice(), left).await {
             Ok(listing) => listing,
@@ -144,6 +144,7 @@ impl Supervisor {
             "tools": listing.tools.len(),
             "transport": link.transport,
             "protocol": link.protocol(),
+            "era": link.era(),
             "server": link.server_info(),
         });
         service.lane.tell(McpEventType::ServiceConnected, self.with_place(details)).await;

@@ -117,6 +117,7 @@ impl ServersPanel {
                 failures: 0,
                 p50_ms: None,
                 protocol: None,
+                era: None,
                 server_info: None,
             });
         }

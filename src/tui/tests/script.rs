@@ -230,6 +230,7 @@ impl Script {
             failures: u64::from(calls > 5),
             p50_ms: (calls > 0).then_some(12.5),
             protocol: Some("2025-06-18".into()),
+            era: None,
             server_info: None,
         };
         let rows = vec![
