@@ -26,7 +26,7 @@ use wakeful::domain::clock::SystemClock;
 use wakeful::domain::event::{Event, NewEvent};
 use wakeful::domain::ids::CallId;
 use wakeful::domain::tool::{ToolHints, ToolInfo};
-use wakeful::mcp::{Http, PoolOptions, ServerOptions, ServerPool, Surroundings};
+use wakeful::mcp::{Answering, Http, PoolOptions, ServerOptions, ServerPool, Surroundings};
 use wakeful::tools::{CallContext, Tool, ToolError, ToolOutcome, ToolSource};
 
 /// Calls in a round.
@@ -127,7 +127,13 @@ async fn pool() -> ServerPool {
         ..ServerOptions::default()
     };
     let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let surroundings = Surroundings { recorder: Arc::new(Nowhere), clock: Arc::new(SystemClock), http: Http::none(), environment };
+    let surroundings = Surroundings {
+        recorder: Arc::new(Nowhere),
+        clock: Arc::new(SystemClock),
+        http: Http::none(),
+        answering: Answering::default(),
+        environment,
+    };
     let pool = ServerPool::start(vec![stdio], vec![("local".into(), local)], surroundings, PoolOptions::default());
     assert!(pool.settled(Duration::from_secs(20)).await);
     pool

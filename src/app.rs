@@ -34,7 +34,7 @@ use crate::domain::command::{ApprovalMode, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
-use crate::mcp::{self, ServerPool};
+use crate::mcp::{self, Answering, ServerPool};
 use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::store::EventLog;
@@ -126,6 +126,7 @@ impl App {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
             http: queries::mcp_http(&net),
+            answering: if start.unattended { Answering::Nobody } else { Answering::Person },
             environment: start.environment.own(),
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
@@ -269,6 +270,7 @@ async fn route(
             () = stop.cancelled() => return,
         };
         let failed = match command {
+            Command::Reply { question, reply } => pool.desk().reply(&question, reply).err().map(|error| error.to_string()),
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),

@@ -4,6 +4,7 @@
 //! [`event::Event`]; everything that is wanted is a [`command::Command`]; everything that is asked goes
 //! through [`query::Queries`].
 
+pub mod catalog;
 pub mod clock;
 pub mod command;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod ids;
 pub mod message;
 pub mod notice;
 pub mod query;
+pub mod question;
 pub mod task;
 pub mod text;
 pub mod tool;

@@ -8,6 +8,7 @@
 mod call;
 mod catalog;
 mod content;
+mod desk;
 mod dial;
 mod era;
 mod error;
@@ -15,6 +16,7 @@ mod events;
 mod handler;
 mod http;
 mod import;
+mod lending;
 mod lines;
 mod link;
 mod local;
@@ -34,6 +36,7 @@ mod stderr;
 mod stdio;
 mod supervisor;
 
+pub use desk::{Answering, Desk, ReplyError, Rules};
 pub use era::Era;
 pub use error::{CommandError, Error, OptionsError};
 pub use http::Http;

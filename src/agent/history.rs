@@ -142,6 +142,7 @@ impl State {
             EventBody::HandoffCall(data) => self.apply_handoff(seq, data),
             EventBody::Approval(data) => self.apply_approval(data),
             EventBody::McpEvent(_)
+            | EventBody::Question(_)
             | EventBody::Error(_)
             | EventBody::TaskEvent(_)
             | EventBody::Notification(_)

@@ -1,5 +1,6 @@
 //! Answers what surfaces ask.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use futures::future::join_all;
 
 use crate::ambient::service::TaskService;
 use crate::app::{Start, doctor};
+use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Clock;
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
@@ -19,6 +21,7 @@ use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
     SessionSummary, TaskDetail,
 };
+use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{Catalog, offline};
@@ -104,6 +107,37 @@ impl Queries for AppQueries {
 
     fn server_log(&self, server: ServerName, lines: usize) -> Answer<'_, Vec<String>> {
         std::future::ready(Ok(self.pool.server_log(&server, lines))).boxed()
+    }
+
+    fn resources(&self, server: Option<ServerName>) -> Answer<'_, Vec<ResourceInfo>> {
+        async move { self.pool.resources(server.as_ref()).await.map_err(QueryError) }.boxed()
+    }
+
+    fn read_resource(&self, server: ServerName, uri: String) -> Answer<'_, Vec<ResourcePart>> {
+        async move { self.pool.read_resource(&server, &uri).await.map_err(QueryError) }.boxed()
+    }
+
+    fn prompts(&self) -> Answer<'_, Vec<PromptInfo>> {
+        async move { self.pool.prompts().await.map_err(QueryError) }.boxed()
+    }
+
+    fn prompt(&self, server: ServerName, name: String, arguments: BTreeMap<String, String>) -> Answer<'_, String> {
+        async move { self.pool.prompt(&server, &name, arguments).await.map_err(QueryError) }.boxed()
+    }
+
+    fn completions(
+        &self,
+        server: ServerName,
+        of: CompletionOf,
+        argument: String,
+        value: String,
+        known: BTreeMap<String, String>,
+    ) -> Answer<'_, Vec<String>> {
+        async move { self.pool.completions(&server, of, argument, value, known).await.map_err(QueryError) }.boxed()
+    }
+
+    fn questions(&self) -> Answer<'_, Vec<Question>> {
+        std::future::ready(Ok(self.pool.desk().waiting())).boxed()
     }
 
     fn models(&self) -> Answer<'_, Vec<ModelInfo>> {

@@ -71,6 +71,7 @@ fn describe(body: &EventBody) -> (&'static str, String) {
             };
             ("🔐", format!("{}: {} {what} ({})", approval.service_name, approval.tool_name, approval.reason))
         }
+        EventBody::Question(event) => ("❓", event.line()),
         EventBody::SessionEvent(event) => ("📁", session(event)),
         EventBody::TaskEvent(event) => ("⏰", words::task(event)),
         EventBody::Notification(event) => ("🔔", words::notification_and_why(event)),
@@ -111,6 +112,7 @@ fn details(kind: McpEventType, details: &Value) -> String {
         }
         McpEventType::Log => format!(" {}: {}", text("level"), text("message")),
         McpEventType::Progress => format!(" {} {}", text("progress"), text("message")),
+        McpEventType::Trace => format!(" {} {}", text("direction"), text("message")),
         McpEventType::ServiceRegistered | McpEventType::ListChanged | McpEventType::ResourceUpdated => String::new(),
     }
 }

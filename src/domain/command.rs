@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
 use crate::domain::event::Scope;
-use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, Seq, ServerName, SessionId, TaskId};
+use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, QuestionId, Seq, ServerName, SessionId, TaskId};
+use crate::domain::question::Reply;
 use crate::domain::task::TaskKind;
 
 /// When tool calls need a person's consent.
@@ -116,6 +117,36 @@ pub enum McpCommand {
     },
     /// Close the connection and forget the server for this run.
     Remove(ServerName),
+    /// Show each message to and from a server (of all where absent) as an event that is not stored, or stop doing so.
+    Trace {
+        /// Which.
+        server: Option<ServerName>,
+        /// Show them.
+        on: bool,
+    },
+    /// Log in to a server by OAuth: its tokens are forgotten, then it is connected again, which asks a person to open an address.
+    Login {
+        /// Which.
+        server: ServerName,
+    },
+    /// Forget a server's tokens and close the connection.
+    Logout(ServerName),
+    /// Be told when a resource changes, or no more.
+    Subscribe {
+        /// Whose.
+        server: ServerName,
+        /// Its address.
+        uri: String,
+        /// Be told.
+        on: bool,
+    },
+    /// Ask a server for log messages of this level and above: `debug` … `emergency`.
+    LogLevel {
+        /// Which.
+        server: ServerName,
+        /// The level.
+        level: String,
+    },
 }
 
 /// What is wanted of the background tasks.
@@ -274,6 +305,13 @@ pub enum Command {
         session: SessionId,
         /// The rule.
         mode: ApprovalMode,
+    },
+    /// Answer a server's question.
+    Reply {
+        /// Which question.
+        question: QuestionId,
+        /// The answer.
+        reply: Reply,
     },
     /// Something about the servers.
     Mcp(McpCommand),

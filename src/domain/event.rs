@@ -21,6 +21,7 @@ pub use body::{
 use crate::domain::clock::Instant;
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
 use crate::domain::notice::{DeliveryStatus, InboxEvent, Notification};
+use crate::domain::question::QuestionEvent;
 use crate::domain::task::{Outcome, TaskFact};
 
 /// One thing that happened.
@@ -154,6 +155,8 @@ bodies! {
     TurnEvent(TurnEvent) = "turn_event",
     /// A call needs, gets or is denied a person's consent. Published by the agent.
     Approval(Approval) = "approval_event",
+    /// A server asks a person, or was answered. Published by the server pool.
+    Question(QuestionEvent) = "question_event",
     /// A conversation was made or changed. Published by the agent.
     SessionEvent(SessionEvent) = "session_event",
     /// A background task was made, changed, ran, fired or was judged. Published by the scheduler and the judge.
@@ -179,7 +182,7 @@ impl EventBody {
                 _ => false,
             },
             Self::Notification(data) => matches!(data.status, DeliveryStatus::Failed | DeliveryStatus::Unknown),
-            Self::McpEvent(_) | Self::Approval(_) | Self::SessionEvent(_) | Self::InboxEvent(_) => false,
+            Self::McpEvent(_) | Self::Approval(_) | Self::Question(_) | Self::SessionEvent(_) | Self::InboxEvent(_) => false,
             Self::Custom(custom) => custom.data.get("status").and_then(Value::as_str) == Some("error"),
         }
     }

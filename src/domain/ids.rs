@@ -110,6 +110,10 @@ random_id!(
     /// One entry of the inbox.
     InboxId
 );
+random_id!(
+    /// One question that a server puts to a person.
+    QuestionId
+);
 string_id!(
     /// One tool call or handoff, unique in its session. The model chooses it where it is usable.
     CallId

@@ -1,15 +1,18 @@
 //! What can be asked: the read side. Surfaces know this trait only, so that a screen on another machine can answer it
 //! over a socket.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentName, Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
+use crate::domain::question::Question;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 
@@ -221,7 +224,7 @@ pub struct AmbientStatus {
     /// Active web monitors.
     pub running_monitors: u64,
     /// Tasks by kind.
-    pub task_types: std::collections::BTreeMap<String, u64>,
+    pub task_types: BTreeMap<String, u64>,
     /// Unread entries of the inbox.
     pub unread: u64,
     /// Firings that wait for the judge.
@@ -249,6 +252,25 @@ pub trait Queries: EventReader {
     fn servers(&self) -> Answer<'_, Vec<ServerStatus>>;
     /// All tools that a model would be offered.
     fn tools(&self) -> Answer<'_, Vec<ToolInfo>>;
+    /// Resources and templates of a server (of all where absent), those of a server that does not answer left out.
+    fn resources(&self, server: Option<ServerName>) -> Answer<'_, Vec<ResourceInfo>>;
+    /// What a resource holds. What is no text is saved to a file.
+    fn read_resource(&self, server: ServerName, uri: String) -> Answer<'_, Vec<ResourcePart>>;
+    /// Prompts that the connected servers offer.
+    fn prompts(&self) -> Answer<'_, Vec<PromptInfo>>;
+    /// A prompt with its arguments filled in, as the text that is sent to the agent.
+    fn prompt(&self, server: ServerName, name: String, arguments: BTreeMap<String, String>) -> Answer<'_, String>;
+    /// What the argument `argument` that begins with `value` may be; `known` holds the arguments given so far.
+    fn completions(
+        &self,
+        server: ServerName,
+        of: CompletionOf,
+        argument: String,
+        value: String,
+        known: BTreeMap<String, String>,
+    ) -> Answer<'_, Vec<String>>;
+    /// Questions of servers that wait for an answer, oldest first.
+    fn questions(&self) -> Answer<'_, Vec<Question>>;
     /// The last lines that a server wrote to its error output.
     fn server_log(&self, server: ServerName, lines: usize) -> Answer<'_, Vec<String>>;
     /// All models that can be chosen.

@@ -28,6 +28,9 @@ pub enum CommandError {
     /// Built-in servers stay.
     #[error("`{0}` is built in and cannot be removed; it can be disabled")]
     BuiltIn(ServerName),
+    /// It is not carried out yet.
+    #[error("that is not carried out yet")]
+    NotYet,
     /// What was typed is no server.
     #[error(transparent)]
     Options(#[from] OptionsError),

@@ -15,6 +15,7 @@ use crate::domain::command::McpCommand;
 use crate::domain::event::McpEventType;
 use crate::domain::ids::ServerName;
 use crate::domain::query::ServerStatus;
+use crate::mcp::desk::{Answering, Desk};
 use crate::mcp::dial::{Dialer, Place};
 use crate::mcp::error::{CommandError, OptionsError};
 use crate::mcp::events::Lane;
@@ -42,6 +43,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Connects over HTTP.
     pub http: Http,
+    /// Answers servers' questions.
+    pub answering: Answering,
     /// Our own environment: programs get a few variables from it, `api_key_env` names others.
     pub environment: BTreeMap<String, String>,
 }
@@ -54,6 +57,7 @@ struct Pool {
     services: RwLock<Vec<Arc<Service>>>,
     dialer: Dialer,
     recorder: Arc<dyn Recorder>,
+    desk: Desk,
     clock: Arc<dyn Clock>,
     options: PoolOptions,
     stop: CancellationToken,
@@ -82,6 +86,7 @@ impl ServerPool {
         let pool = Self(Arc::new(Pool {
             services: RwLock::default(),
             dialer,
+            desk: Desk::new(Arc::clone(&surroundings.recorder), surroundings.answering),
             recorder: surroundings.recorder,
             clock: surroundings.clock,
             options,
@@ -115,6 +120,11 @@ impl ServerPool {
         timeout(limit, all).await.is_ok()
     }
 
+    /// Where servers' questions wait.
+    pub fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
     /// Carries out a command. What follows is told by events. Call it within a tokio runtime.
     ///
     /// # Errors
@@ -139,6 +149,13 @@ impl ServerPool {
                 let options = ServerOptions::from_target(&name, &target)?;
                 options.validate()?;
                 self.0.add_remote(options);
+            }
+            McpCommand::Trace { .. }
+            | McpCommand::Login { .. }
+            | McpCommand::Logout(_)
+            | McpCommand::Subscribe { .. }
+            | McpCommand::LogLevel { .. } => {
+                return Err(CommandError::NotYet);
             }
             McpCommand::Remove(name) => {
                 let service = find(&name)?;

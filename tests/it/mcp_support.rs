@@ -16,7 +16,7 @@ use wakeful::domain::clock::SystemClock;
 use wakeful::domain::event::{Event, EventBody, McpEvent, McpEventType, NewEvent};
 use wakeful::domain::ids::{CallId, EventId, Seq};
 use wakeful::domain::query::{ServerState, ServerStatus};
-use wakeful::mcp::{Http, LocalServer, PoolOptions, ServerOptions, ServerPool, Surroundings};
+use wakeful::mcp::{Answering, Http, LocalServer, PoolOptions, ServerOptions, ServerPool, Surroundings};
 use wakeful::tools::{CallContext, Tool, ToolError, ToolOutcome, ToolSource};
 
 /// The longest wait for anything, in a machine under load.
@@ -144,8 +144,13 @@ impl Pool {
 
     pub fn with(servers: Vec<ServerOptions>, local: Vec<LocalServer>, options: PoolOptions) -> Self {
         let kept = Kept::default();
-        let surroundings =
-            Surroundings { recorder: Arc::new(kept.clone()), clock: Arc::new(SystemClock), http: http(), environment: environment() };
+        let surroundings = Surroundings {
+            recorder: Arc::new(kept.clone()),
+            clock: Arc::new(SystemClock),
+            http: http(),
+            answering: Answering::default(),
+            environment: environment(),
+        };
         Self { pool: ServerPool::start(servers, local, surroundings, options), kept }
     }
 

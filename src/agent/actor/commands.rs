@@ -42,6 +42,7 @@ impl Actor {
             Command::NewSession { .. }
             | Command::OpenSession { .. }
             | Command::ForkSession { .. }
+            | Command::Reply { .. }
             | Command::Mcp(_)
             | Command::Task(_)
             | Command::Inbox(_) => {}

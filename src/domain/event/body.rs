@@ -126,6 +126,8 @@ pub enum McpEventType {
     Progress,
     /// A resource changed. `details`: `uri`.
     ResourceUpdated,
+    /// A raw message (ephemeral, only while tracing). `details`: `direction` (`→` to the server, `←` from it), `message`.
+    Trace,
 }
 
 /// `mcp_event`: a server or its catalogue changed.

@@ -43,6 +43,7 @@ pub fn describe(event: &Event) -> Described {
         EventBody::Chat(data) => (Icon::Chat, Key::EventChat, "chat", chat(data), data.error.clone()),
         EventBody::TurnEvent(data) => (Icon::Turn, Key::EventTurn, "turn", turn(data), turn_detail(data)),
         EventBody::Approval(data) => (Icon::Approval, Key::EventApproval, "ask", approval(data), data.instead.clone()),
+        EventBody::Question(data) => (Icon::Approval, Key::EventApproval, "ask", data.line(), None),
         EventBody::SessionEvent(data) => (Icon::Session, Key::EventSession, "session", session(data), None),
         EventBody::TaskEvent(data) => (Icon::Task, Key::EventTask, "task", words::task(data), None),
         EventBody::Notification(data) => {
@@ -112,6 +113,7 @@ fn mcp_name(event_type: McpEventType) -> &'static str {
         McpEventType::Log => "log",
         McpEventType::Progress => "progress",
         McpEventType::ResourceUpdated => "resource_updated",
+        McpEventType::Trace => "trace",
     }
 }
 
@@ -136,6 +138,7 @@ fn mcp(data: &McpEvent) -> String {
             format!("{so_far}{}", after_colon(text("message")))
         }
         McpEventType::ResourceUpdated => after_colon(text("uri")),
+        McpEventType::Trace => format!(" {} {}", text("direction"), text("message")),
         McpEventType::ServiceRegistered => String::new(),
     };
     format!("{}: {}{extra}", mcp_name(data.event_type), data.service_name)

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::event::{EventBody, Status};
+use crate::domain::question::QuestionEvent;
 use crate::tui::events_pane::Entry;
 
 /// What an event must be to be shown. All given parts must hold.
@@ -69,6 +70,8 @@ pub(super) fn server_of(body: &EventBody) -> Option<&str> {
         EventBody::Approval(data) => Some(data.service_name.as_str()),
         EventBody::Error(data) => Some(&data.source),
         EventBody::Custom(custom) => custom.data.get("service_name").and_then(Value::as_str),
+        EventBody::Question(QuestionEvent::Asked { question }) => Some(question.server.as_str()),
+        EventBody::Question(QuestionEvent::Answered { server, .. }) => Some(server.as_str()),
         EventBody::TaskEvent(_) => Some("tasks"),
         EventBody::Notification(data) => Some(data.channel.as_str()),
         EventBody::Chat(_) | EventBody::TurnEvent(_) | EventBody::SessionEvent(_) | EventBody::InboxEvent(_) => None,
@@ -86,6 +89,7 @@ fn status_of(body: &EventBody) -> Option<&str> {
         EventBody::ToolExecution(data) => Some(name(data.status)),
         EventBody::Custom(custom) => custom.data.get("status").and_then(Value::as_str),
         EventBody::McpEvent(_)
+        | EventBody::Question(_)
         | EventBody::Approval(_)
         | EventBody::Error(_)
         | EventBody::Chat(_)

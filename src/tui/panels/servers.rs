@@ -101,7 +101,8 @@ impl ServersPanel {
             | McpEventType::ListChanged
             | McpEventType::Log
             | McpEventType::Progress
-            | McpEventType::ResourceUpdated => {}
+            | McpEventType::ResourceUpdated
+            | McpEventType::Trace => {}
         }
     }
 

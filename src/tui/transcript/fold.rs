@@ -59,7 +59,7 @@ impl Transcript {
             EventBody::McpEvent(event) => self.progress(event),
             EventBody::InboxEvent(InboxEvent::Added { item }) => self.notice(item, event.seq),
             EventBody::Custom(custom) => self.returned(custom, event.seq),
-            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
+            EventBody::Question(_) | EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
         }
     }
 

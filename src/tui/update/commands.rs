@@ -194,6 +194,16 @@ pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
         McpCommand::Disable(name) => format!("closing `{name}`"),
         McpCommand::Add { name, .. } => format!("adding `{name}` for this run; `wakeful mcp add` keeps it"),
         McpCommand::Remove(name) => format!("removing `{name}` for this run"),
+        McpCommand::Trace { server, on } => {
+            let whose = server.as_ref().map_or_else(|| "all servers".to_owned(), |name| format!("`{name}`"));
+            format!("{} the messages of {whose}", if *on { "showing" } else { "no longer showing" })
+        }
+        McpCommand::Login { server } => format!("logging in to `{server}`"),
+        McpCommand::Logout(name) => format!("logging out of `{name}`"),
+        McpCommand::Subscribe { server, uri, on } => {
+            format!("{} of changes of {uri} on `{server}`", if *on { "you will be told" } else { "you will no longer be told" })
+        }
+        McpCommand::LogLevel { server, level } => format!("asking `{server}` for log messages from `{level}` on"),
     };
     state.note(Tone::Plain, what);
     state.servers.stale = true;

@@ -175,6 +175,7 @@ pub(super) fn fold_session(state: &mut State, event: &Event) {
         EventBody::HandoffCall(_)
         | EventBody::ToolExecution(_)
         | EventBody::McpEvent(_)
+        | EventBody::Question(_)
         | EventBody::Error(_)
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
