@@ -116,6 +116,7 @@ async fn pool() -> ServerPool {
         title: None,
         description: String::new(),
         parameters: json!({"type": "object"}).as_object().unwrap().clone(),
+        output: None,
         hints: ToolHints::READ_ONLY,
         trusted: true,
     };
@@ -132,6 +133,10 @@ async fn pool() -> ServerPool {
         clock: Arc::new(SystemClock),
         http: Http::none(),
         answering: Answering::default(),
+        sampler: None,
+        roots: Vec::new(),
+        memory: None,
+        results: None,
         environment,
     };
     let pool = ServerPool::start(vec![stdio], vec![("local".into(), local)], surroundings, PoolOptions::default());

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod models;
 pub mod prompter;
 pub mod queries;
+pub mod sampler;
 pub mod tour;
 pub mod triage;
 
@@ -116,7 +117,10 @@ impl App {
         let channels = Arc::new(channels);
         warnings.extend(told);
 
-        let options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        let results = start.paths.state.join("results");
+        let mut options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        // What was too long for a conversation can be read from there.
+        options.roots.push(results.clone());
         let mut locals = local::catalog(options, Arc::clone(&clock));
         // A preview runs no tool: nobody has consented yet.
         let previewer = ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics);
@@ -126,6 +130,10 @@ impl App {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
             http: queries::mcp_http(&net),
+            sampler: Some(Arc::new(sampler::ModelSampler::new(catalog.clone()))),
+            roots: vec![start.cwd.clone()],
+            memory: Some(start.paths.state.join("mcp")),
+            results: Some(results),
             answering: if start.unattended { Answering::Nobody } else { Answering::Person },
             environment: start.environment.own(),
         };

@@ -143,6 +143,7 @@ pub(super) fn info(server: &str, tool: &str, read_only: bool) -> ToolInfo {
         title: None,
         description: format!("does {tool}"),
         parameters: json!({"type": "object"}).as_object().cloned().unwrap(),
+        output: None,
         hints: if read_only { ToolHints::READ_ONLY } else { ToolHints::default() },
         trusted: true,
     }
@@ -409,6 +410,7 @@ pub(super) fn line(body: &EventBody) -> String {
             format!("session {}", value["event_type"].as_str().unwrap())
         }
         EventBody::McpEvent(_)
+        | EventBody::Question(_)
         | EventBody::Error(_)
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)

@@ -21,6 +21,9 @@ pub struct ToolInfo {
     pub description: String,
     /// JSON Schema of its arguments; always an object schema.
     pub parameters: Map<String, Value>,
+    /// JSON Schema of its structured result, where the server promises one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Map<String, Value>>,
     /// Hints of the server. They are hints: only a trusted server's count for approvals.
     #[serde(default)]
     pub hints: ToolHints,

@@ -14,11 +14,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::domain::event::ErrorKind;
 use crate::domain::text::{clean, with_causes};
-use crate::mcp::content;
+use crate::mcp::content::{self, Step};
+use crate::mcp::desk::About;
 use crate::mcp::error::seconds;
 use crate::mcp::http;
 use crate::mcp::link::{Link, give_up};
 use crate::mcp::local;
+use crate::mcp::rounds::Rounds;
 use crate::tools::{CallContext, ToolError, ToolOutcome};
 
 /// How long a call may take.
@@ -39,19 +41,56 @@ pub(super) enum Failure {
     Failed(ToolError),
 }
 
+/// What a call came to.
+#[derive(Debug)]
+pub(super) enum Called {
+    Done(ToolOutcome),
+    /// The server made a task of it: its first state.
+    Task(Value),
+}
+
 impl Link {
-    /// Calls `tool` once.
+    /// Calls `tool` once; what the server wants first is asked for and handed in.
     pub(super) async fn call(
         &self,
         tool: &str,
         arguments: Map<String, Value>,
         context: &CallContext,
         limits: Limits,
-    ) -> Result<ToolOutcome, Failure> {
+    ) -> Result<Called, Failure> {
         if self.down.is_raised() {
             return Err(Failure::NotSent(self.down.reason()));
         }
-        let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let mut again = self.is_modern.then(|| params.clone());
+        let mut rounds = Rounds::default();
+        loop {
+            let wanted = match self.call_once(params, context, limits).await {
+                Ok(Step::Done(reading)) => return Ok(Called::Done(reading.outcome(&self.shared.keep()).await)),
+                Ok(Step::Task(task)) => return Ok(Called::Task(task)),
+                Ok(Step::Input(wanted)) => wanted,
+                // It was sent before, in an earlier round: elsewhere it would begin anew.
+                Err(Failure::NotSent(reason)) if rounds.count() > 0 => return Err(disconnected(&reason)),
+                Err(failure) => return Err(failure),
+            };
+            let Some(original) = &mut again else {
+                let message = "it asks for input in a way that its revision of MCP does not have";
+                return Err(Failure::Failed(ToolError::new(ErrorKind::Protocol, message)));
+            };
+            let about = About { call_id: Some(context.call_id.clone()), session: context.session.clone() };
+            let inputs = tokio::select! {
+                inputs = rounds.inputs(self, &wanted, about) => inputs.map_err(Failure::Failed)?,
+                () = context.cancel.cancelled() => {
+                    return Err(Failure::Failed(ToolError::new(ErrorKind::Interrupted, "the call was stopped before the server got what it asked for")));
+                }
+            };
+            params = original.clone();
+            params.input_responses = (!inputs.is_empty()).then_some(inputs);
+            params.request_state = wanted.state;
+        }
+    }
+
+    async fn call_once(&self, params: CallToolRequestParams, context: &CallContext, limits: Limits) -> Result<Step, Failure> {
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let mut options = PeerRequestOptions::no_options();
         if self.is_local {
@@ -64,10 +103,10 @@ impl Link {
         waiting.outcome(beat, context, limits).await
     }
 
-    async fn meaning(&self, answer: Result<ServerResult, ServiceError>) -> Result<ToolOutcome, Failure> {
+    async fn meaning(&self, answer: Result<ServerResult, ServiceError>) -> Result<Step, Failure> {
         let protocol = |message: String| Failure::Failed(ToolError::new(ErrorKind::Protocol, message));
         match answer {
-            Ok(result) => content::outcome(result).map_err(protocol),
+            Ok(result) => content::step(result).map_err(protocol),
             Err(ServiceError::McpError(error)) => Err(Failure::Failed(refusal(&error))),
             Err(ServiceError::TransportSend(error)) => {
                 let text = with_causes(error.error.as_ref());
@@ -98,10 +137,10 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    async fn outcome(&mut self, mut beat: watch::Receiver<()>, context: &CallContext, limits: Limits) -> Result<ToolOutcome, Failure> {
+    async fn outcome(&mut self, mut beat: watch::Receiver<()>, context: &CallContext, limits: Limits) -> Result<Step, Failure> {
         let link = self.link;
         let started = self.started;
-        let end = started + limits.cap;
+        let mut end = started + limits.cap;
         let mut deadline = (started + limits.idle).min(end);
         loop {
             let Some(handle) = self.handle.as_mut() else { return Err(disconnected("the call was given up")) };
@@ -128,6 +167,12 @@ impl Waiting<'_> {
                     return Err(Failure::Failed(ToolError::new(ErrorKind::Interrupted, "the call was stopped; whether it took effect is unknown")));
                 }
                 Ok(()) = beat.changed() => deadline = (Instant::now() + limits.idle).min(end),
+                // The server waits for us as well.
+                () = sleep_until(deadline), if link.shared.is_asking() => {
+                    let now = Instant::now();
+                    end = end.max(now + limits.idle);
+                    deadline = now + limits.idle;
+                }
                 () = sleep_until(deadline) => {
                     self.give_up("no answer in time");
                     let waited = Duration::from_secs(started.elapsed().as_secs().max(1));

@@ -1,9 +1,7 @@
 //! A server's tools: listed page by page within limits, salvaged one by one, made fit for the model.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use rmcp::model::{ClientRequest, ListToolsRequest, PaginatedRequestParams, ServerResult};
 use serde_json::{Map, Value, json};
 
 use crate::domain::ids::ServerName;
@@ -12,9 +10,7 @@ use crate::domain::tool::{ToolHints, ToolInfo};
 use crate::mcp::error::Error;
 use crate::mcp::link::Link;
 use crate::mcp::names::{fits_any, tool_name};
-
-/// The most pages that are asked for.
-const PAGES_MAX: usize = 100;
+use crate::mcp::pages::{self, List};
 
 /// The longest description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 4_000;
@@ -35,6 +31,8 @@ pub(super) struct Listing {
     pub(super) tools: Vec<ToolInfo>,
     /// What was left out or mended, in words.
     pub(super) notes: Vec<String>,
+    /// How long the list may be taken for granted, by the server's word.
+    pub(super) ttl: Option<Duration>,
 }
 
 /// How the tools of one server are chosen.
@@ -48,52 +46,12 @@ pub(super) struct Choice<'a> {
 
 /// Asks a server for all its tools, within `limit` for each page.
 pub(super) async fn list(link: &Link, choice: &Choice<'_>, limit: Duration) -> Result<Listing, Error> {
-    let mut listing = Listing::default();
-    let mut seen = HashSet::new();
-    let mut cursor = None;
-    for page in 0.. {
-        let params = PaginatedRequestParams::default().with_cursor(cursor);
-        let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
-        let (tools, next) = page_of(link.ask(request, "list of tools", limit).await?)?;
-        for tool in tools {
-            if listing.tools.len() >= choice.tools_max {
-                listing.notes.push(format!("more than {} tools: the rest is left out", choice.tools_max));
-                return Ok(listing);
-            }
-            add(&mut listing, tool, choice);
-        }
-        match next {
-            None => break,
-            Some(next) if !seen.insert(next.clone()) => {
-                listing.notes.push("the list of tools repeats itself: it was read once".to_owned());
-                break;
-            }
-            Some(_) if page + 1 >= PAGES_MAX => {
-                listing.notes.push(format!("more than {PAGES_MAX} pages of tools: the rest is left out"));
-                break;
-            }
-            next => cursor = next,
-        }
+    let entries = pages::all(link, List::Tools, choice.tools_max, limit).await?;
+    let mut listing = Listing { notes: entries.notes, ttl: entries.ttl, ..Listing::default() };
+    for tool in entries.values {
+        add(&mut listing, tool, choice);
     }
     Ok(listing)
-}
-
-/// The tools and the next cursor of an answer; one bad tool makes the whole answer untyped.
-fn page_of(result: ServerResult) -> Result<(Vec<Value>, Option<String>), Error> {
-    let value = match result {
-        ServerResult::ListToolsResult(result) => serde_json::to_value(result).unwrap_or_default(),
-        ServerResult::CustomResult(result) => result.0,
-        ServerResult::EmptyResult(_) => json!({"tools": []}),
-        other => serde_json::to_value(other).unwrap_or_default(),
-    };
-    let next = value.get("nextCursor").and_then(Value::as_str).filter(|cursor| !cursor.is_empty()).map(str::to_owned);
-    match value {
-        Value::Object(mut object) => match object.remove("tools") {
-            Some(Value::Array(tools)) => Ok((tools, next)),
-            _ => Err(Error::Answer("its list of tools has no `tools`".to_owned())),
-        },
-        _ => Err(Error::Answer("its list of tools is no JSON object".to_owned())),
-    }
 }
 
 fn add(listing: &mut Listing, tool: Value, choice: &Choice<'_>) {
@@ -145,9 +103,25 @@ fn tool_info(tool: Value, choice: &Choice<'_>, notes: &mut Vec<String>) -> Resul
         title: title.map(|title| ellipsis(&title, TITLE_CHARS_MAX).into_owned()),
         description: ellipsis(description.trim(), DESCRIPTION_CHARS_MAX).into_owned(),
         parameters,
+        output: output_schema(tool.remove("outputSchema"), &shown, notes),
         hints: hints(&annotations),
         trusted: choice.trusted,
     }))
+}
+
+/// What the tool promises to return; a promise that cannot be checked is none.
+fn output_schema(schema: Option<Value>, shown: &str, notes: &mut Vec<String>) -> Option<Map<String, Value>> {
+    match schema? {
+        Value::Object(schema) if serde_json::to_string(&schema).is_ok_and(|text| text.len() <= SCHEMA_BYTES_MAX) => Some(schema),
+        Value::Object(_) => {
+            notes.push(format!("the output schema of the tool `{shown}` is too long to be checked"));
+            None
+        }
+        _ => {
+            notes.push(format!("the tool `{shown}` has a broken output schema: its results are not checked"));
+            None
+        }
+    }
 }
 
 /// The schema as one of an object, which providers insist on.
@@ -187,10 +161,10 @@ mod tests {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (server, enabled, disabled) = (ServerName::from("s"), owned(enabled), owned(disabled));
         let choice = Choice { server: &server, enabled: &enabled, disabled: &disabled, trusted: false, tools_max: 3 };
-        let result: ServerResult = serde_json::from_value(json!({"tools": tools})).unwrap();
-        let (tools, _) = page_of(result).unwrap();
+        let result: rmcp::model::ServerResult = serde_json::from_value(json!({"tools": tools})).unwrap();
+        let page = pages::page_of(result, List::Tools).unwrap();
         let mut listing = Listing::default();
-        for tool in tools {
+        for tool in page.values {
             add(&mut listing, tool, &choice);
         }
         listing
@@ -238,7 +212,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_list_is_an_error() {
-        assert!(page_of(serde_json::from_value(json!({"hello": 1})).unwrap()).is_err());
-        assert_eq!(page_of(serde_json::from_value(json!({"tools": [], "nextCursor": ""})).unwrap()).unwrap(), (vec![], None));
+        let page_of = |value: Value| pages::page_of(serde_json::from_value(value).unwrap(), List::Tools);
+        assert!(page_of(json!({"hello": 1})).is_err());
+        let page = page_of(json!({"tools": [], "nextCursor": ""})).unwrap();
+        assert_eq!((page.values.len(), page.next), (0, None));
     }
 }

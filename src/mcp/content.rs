@@ -1,95 +1,225 @@
-//! What a tool gives back, as text for the model. Pure.
+//! What a tool gives back, as text for the model; what is no text, or too long, in files.
 //!
 //! Blocks of a kind nobody knows, and results with a part that is wrong, are salvaged block by block.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents, ServerResult};
 use serde_json::Value;
 
 use crate::domain::text::{clean, clean_line};
+use crate::mcp::keep::{Keep, extension};
 use crate::tools::ToolOutcome;
 
-/// The outcome that an answer to `tools/call` holds.
+/// The longest result that goes to the model whole, in characters.
+pub(super) const RESULT_CHARS_MAX: usize = 40_000;
+
+/// What an answer means for the request.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It is the result.
+    Done(Reading),
+    /// The server wants something first (2026-07-28, `input_required`).
+    Input(InputRequired),
+    /// The server made a task of it (the tasks extension): its first state.
+    Task(Value),
+}
+
+/// What a server wants before it goes on.
+#[derive(Debug, Default)]
+pub(super) struct InputRequired {
+    /// Requests by the server's keys.
+    pub(super) requests: BTreeMap<String, Value>,
+    /// To be sent back as it is.
+    pub(super) state: Option<String>,
+}
+
+impl InputRequired {
+    pub(super) fn read(value: &Value) -> Self {
+        let requests = value.get("inputRequests").and_then(Value::as_object).into_iter().flatten();
+        Self {
+            requests: requests.map(|(key, request)| (key.clone(), request.clone())).collect(),
+            state: value.get("requestState").and_then(Value::as_str).map(str::to_owned),
+        }
+    }
+}
+
+/// A result in parts.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    parts: Vec<Part>,
+    structured: Option<Value>,
+    is_error: bool,
+}
+
+/// One part of a result.
+#[derive(Debug, PartialEq)]
+pub(super) enum Part {
+    Text(String),
+    /// What is no text.
+    Media {
+        what: String,
+        mime_type: String,
+        base64: String,
+    },
+}
+
+/// What an answer to `tools/call` means.
 ///
 /// # Errors
 /// When the answer is none, in words.
-pub(super) fn outcome(result: ServerResult) -> Result<ToolOutcome, String> {
+pub(super) fn step(result: ServerResult) -> Result<Step, String> {
     match result {
-        ServerResult::CallToolResult(result) => Ok(from_typed(result)),
-        ServerResult::CustomResult(result) => from_raw(&result.0),
-        ServerResult::EmptyResult(_) | ServerResult::TaskAckResult(_) => Ok(ToolOutcome::default()),
-        ServerResult::InputRequiredResult(_) => Err("the server asks for input first, which is not supported yet".to_owned()),
-        ServerResult::CreateTaskResult(_) | ServerResult::GetTaskResult(_) => {
-            Err("the server made a task of the call, which is not supported yet".to_owned())
-        }
-        other => from_raw(&serde_json::to_value(&other).unwrap_or_default()),
+        ServerResult::CallToolResult(result) => Ok(Step::Done(from_typed(result))),
+        ServerResult::EmptyResult(_) | ServerResult::TaskAckResult(_) => Ok(Step::Done(Reading::default())),
+        ServerResult::CustomResult(result) => from_raw(result.0),
+        other => from_raw(serde_json::to_value(&other).unwrap_or_default()),
     }
 }
 
-fn from_typed(result: CallToolResult) -> ToolOutcome {
-    let parts = result.content.iter().map(block);
-    assemble(parts, result.structured_content, result.is_error.unwrap_or(false))
+/// The result that a JSON value holds.
+///
+/// # Errors
+/// When it is none, in words.
+pub(super) fn reading(result: Value) -> Result<Reading, String> {
+    match from_raw(result)? {
+        Step::Done(reading) => Ok(reading),
+        Step::Input(_) | Step::Task(_) => Err("the server's result is none".to_owned()),
+    }
 }
 
-fn from_raw(result: &Value) -> Result<ToolOutcome, String> {
-    let Some(object) = result.as_object() else { return Err("the server's result is no JSON object".to_owned()) };
-    let parts: Vec<String> = match object.get("content") {
-        Some(Value::Array(blocks)) => blocks.iter().map(raw_block).collect(),
+fn from_typed(result: CallToolResult) -> Reading {
+    let is_error = result.is_error.unwrap_or(false);
+    Reading { parts: result.content.into_iter().map(part).collect(), structured: result.structured_content, is_error }
+}
+
+fn from_raw(result: Value) -> Result<Step, String> {
+    let Value::Object(mut object) = result else { return Err("the server's result is no JSON object".to_owned()) };
+    match object.get("resultType").and_then(Value::as_str) {
+        Some("input_required") => return Ok(Step::Input(InputRequired::read(&Value::Object(object)))),
+        Some("task") => return Ok(Step::Task(Value::Object(object))),
+        _ => {}
+    }
+    let has_content = object.contains_key("content");
+    let parts: Vec<Part> = match object.remove("content") {
+        Some(Value::Array(blocks)) => blocks.into_iter().map(raw_part).collect(),
         Some(Value::Null) | None => Vec::new(),
-        Some(other) => vec![raw_block(other)],
+        Some(other) => vec![raw_part(other)],
     };
-    let structured = object.get("structuredContent").cloned();
-    if parts.is_empty() && structured.is_none() && !object.contains_key("content") {
+    let structured = object.remove("structuredContent");
+    if structured.is_none() && !has_content {
         return Err("the server's result has no content".to_owned());
     }
     let is_error = matches!(object.get("isError"), Some(Value::Bool(true)));
-    Ok(assemble(parts.into_iter(), structured, is_error))
+    Ok(Step::Done(Reading { parts, structured, is_error }))
 }
 
-fn assemble(parts: impl Iterator<Item = String>, structured: Option<Value>, is_error: bool) -> ToolOutcome {
-    let mut text = parts.collect::<Vec<_>>().join("\n");
-    if text.is_empty()
-        && let Some(value) = &structured
-    {
-        text = serde_json::to_string_pretty(value).unwrap_or_default();
+impl Reading {
+    /// The outcome for the agent; what is no text or too long goes to files.
+    pub(super) async fn outcome(self, keep: &Keep) -> ToolOutcome {
+        let mut texts = Vec::with_capacity(self.parts.len());
+        for part in self.parts {
+            texts.push(part.text(keep).await);
+        }
+        let mut text = match <[String; 1]>::try_from(texts) {
+            Ok([only]) => only,
+            Err(texts) => texts.join("\n"),
+        };
+        if text.is_empty()
+            && let Some(value) = &self.structured
+        {
+            text = serde_json::to_string_pretty(value).unwrap_or_default();
+        }
+        if let std::borrow::Cow::Owned(cleaned) = clean(&text) {
+            text = cleaned;
+        }
+        ToolOutcome { text: bounded(text, keep).await, structured: self.structured, is_error: self.is_error }
     }
-    let text = match clean(&text) {
-        std::borrow::Cow::Borrowed(_) => text,
-        std::borrow::Cow::Owned(cleaned) => cleaned,
-    };
-    ToolOutcome { text, structured, is_error }
 }
 
-fn block(block: &ContentBlock) -> String {
-    match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => media("image", &image.mime_type, &image.data),
-        ContentBlock::Audio(audio) => media("audio", &audio.mime_type, &audio.data),
-        ContentBlock::Resource(resource) => match &resource.resource {
-            ResourceContents::TextResourceContents { uri, text, .. } => format!("[resource {}]\n{text}", clean_line(uri)),
-            ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
-                media(&format!("resource {}", clean_line(uri)), mime_type.as_deref().unwrap_or("application/octet-stream"), blob)
+/// Head and tail of a text that is too long, with a note where the whole is.
+pub(super) async fn bounded(text: String, keep: &Keep) -> String {
+    let half = RESULT_CHARS_MAX / 2;
+    // As many bytes as characters at least.
+    if text.len() <= RESULT_CHARS_MAX {
+        return text;
+    }
+    let Some((head, _)) = text.char_indices().nth(half) else { return text };
+    let Some((tail, _)) = text.char_indices().nth_back(half - 1) else { return text };
+    let left_out = text.get(head..tail).map_or(0, |middle| middle.chars().count());
+    if left_out == 0 {
+        return text;
+    }
+    let kept = keep.save(text.clone().into_bytes(), "txt").await;
+    let whole = kept.map(|path| format!("; the whole is in {}", path.display())).unwrap_or_default();
+    format!("{}\n[… {left_out} characters left out{whole} …]\n{}", &text[..head], &text[tail..])
+}
+
+impl Part {
+    /// `[image image/png 12 kB: /path]`
+    pub(super) async fn text(self, keep: &Keep) -> String {
+        self.kept(keep).await.0
+    }
+
+    /// The same with the file by itself.
+    pub(super) async fn kept(self, keep: &Keep) -> (String, Option<PathBuf>) {
+        match self {
+            Self::Text(text) => (text, None),
+            Self::Media { what, mime_type, base64 } => {
+                let shown = media(&what, &mime_type, &base64);
+                let bytes = STANDARD.decode(base64.trim()).ok();
+                let path = match bytes {
+                    Some(bytes) => keep.save(bytes, extension(&mime_type)).await,
+                    None => None,
+                };
+                match &path {
+                    Some(file) => (format!("[{shown}: {}]", file.display()), path),
+                    None => (format!("[{shown}]"), None),
+                }
             }
-            _ => "[a resource that cannot be shown]".to_owned(),
+        }
+    }
+}
+
+fn part(block: ContentBlock) -> Part {
+    match block {
+        ContentBlock::Text(text) => Part::Text(text.text),
+        ContentBlock::Image(image) => Part::Media { what: "image".to_owned(), mime_type: image.mime_type, base64: image.data },
+        ContentBlock::Audio(audio) => Part::Media { what: "audio".to_owned(), mime_type: audio.mime_type, base64: audio.data },
+        ContentBlock::Resource(resource) => match resource.resource {
+            ResourceContents::TextResourceContents { uri, text, .. } => Part::Text(format!("[resource {}]\n{text}", clean_line(&uri))),
+            ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => Part::Media {
+                what: format!("resource {}", clean_line(&uri)),
+                mime_type: mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
+                base64: blob,
+            },
+            _ => Part::Text("[a resource that cannot be shown]".to_owned()),
         },
-        other => serde_json::to_value(other).map_or_else(|_| "[a block that cannot be shown]".to_owned(), |value| described(&value)),
+        other => {
+            Part::Text(serde_json::to_value(&other).map_or_else(|_| "[a block that cannot be shown]".to_owned(), |value| described(&value)))
+        }
     }
 }
 
 /// A block as it came: read as what it is, else as far as it makes sense.
-fn raw_block(value: &Value) -> String {
-    if let Ok(typed) = serde_json::from_value::<ContentBlock>(value.clone()) {
-        return block(&typed);
-    }
+pub(super) fn raw_part(value: Value) -> Part {
     if let Some(text) = value.as_str() {
-        return text.to_owned();
+        return Part::Text(text.to_owned());
     }
     if let Some(text) = value.get("text").and_then(Value::as_str) {
-        return text.to_owned();
+        return Part::Text(text.to_owned());
     }
     if let Some(data) = value.get("data").or_else(|| value.get("blob")).and_then(Value::as_str) {
-        return media(&kind(value), value.get("mimeType").and_then(Value::as_str).unwrap_or("of unknown type"), data);
+        let mime_type = value.get("mimeType").and_then(Value::as_str).unwrap_or("of unknown type");
+        return Part::Media { what: kind(&value), mime_type: mime_type.to_owned(), base64: data.to_owned() };
     }
-    described(value)
+    match serde_json::from_value::<ContentBlock>(value.clone()) {
+        Ok(typed) => part(typed),
+        Err(_) => Part::Text(described(&value)),
+    }
 }
 
 fn kind(value: &Value) -> String {
@@ -108,10 +238,10 @@ fn described(value: &Value) -> String {
     }
 }
 
-/// `[image image/png 12 kB]`
+/// `image image/png 12 kB`
 fn media(what: &str, mime_type: &str, base64: &str) -> String {
     let padding = base64.bytes().rev().take_while(|byte| *byte == b'=').count();
-    format!("[{what} {} {}]", clean_line(mime_type), size((base64.len() / 4 * 3).saturating_sub(padding)))
+    format!("{what} {} {}", clean_line(mime_type), size((base64.len() / 4 * 3).saturating_sub(padding)))
 }
 
 /// Bytes in the words of a line.
@@ -130,10 +260,42 @@ mod tests {
     use super::*;
 
     fn check(result: &Value, text: &str) -> ToolOutcome {
-        let parsed: ServerResult = serde_json::from_value(result.clone()).unwrap();
-        let outcome = outcome(parsed).unwrap();
+        let outcome = outcome(result, &Keep::default());
         assert_eq!(outcome.text, text, "{result}");
         outcome
+    }
+
+    fn outcome(result: &Value, keep: &Keep) -> ToolOutcome {
+        let parsed: ServerResult = serde_json::from_value(result.clone()).unwrap();
+        let Step::Done(reading) = step(parsed).unwrap() else { panic!("no result") };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(reading.outcome(keep))
+    }
+
+    #[test]
+    fn images_and_long_results_are_kept_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = Keep::new(Some(folder.path().to_path_buf()));
+        let image = outcome(&json!({"content": [{"type": "image", "data": "AAEC", "mimeType": "image/png"}]}), &keep).text;
+        let path = image.strip_prefix("[image image/png 3 B: ").unwrap().strip_suffix(".png]").unwrap();
+        assert_eq!(std::fs::read(format!("{path}.png")).unwrap(), [0, 1, 2]);
+        let long = format!("{}{}", "ä".repeat(30_000), "z".repeat(30_000));
+        let text = outcome(&json!({"content": [{"type": "text", "text": long}]}), &keep).text;
+        assert!(text.starts_with("ää") && text.ends_with("zz") && text.contains("[… 20000 characters left out; the whole is in "));
+        assert!(text.chars().count() < RESULT_CHARS_MAX + 300);
+        let path = text.split("the whole is in ").nth(1).unwrap().split(" …]").next().unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), long);
+        let fits = "ä".repeat(RESULT_CHARS_MAX);
+        assert_eq!(outcome(&json!({"content": [{"type": "text", "text": fits}]}), &keep).text, fits);
+    }
+
+    #[test]
+    fn other_answers_are_told_apart() {
+        let wants = json!({"resultType": "input_required", "inputRequests": {"a": {"method": "roots/list"}}, "requestState": "s"});
+        let Ok(Step::Input(wants)) = step(serde_json::from_value(wants).unwrap()) else { panic!("no input") };
+        assert_eq!((wants.requests.len(), wants.state.as_deref()), (1, Some("s")));
+        let task = json!({"resultType": "task", "taskId": "1", "status": "working", "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttlMs": null});
+        assert!(matches!(step(serde_json::from_value(task).unwrap()), Ok(Step::Task(_))));
     }
 
     #[test]
@@ -173,6 +335,6 @@ mod tests {
     #[test]
     fn what_is_no_result_is_said() {
         let parsed: ServerResult = serde_json::from_value(json!({"hello": 1})).unwrap();
-        assert!(outcome(parsed).unwrap_err().contains("no content"));
+        assert!(step(parsed).unwrap_err().contains("no content"));
     }
 }

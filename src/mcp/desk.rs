@@ -82,7 +82,8 @@ pub struct Desk(Arc<Inner>);
 
 struct Inner {
     answering: Answering,
-    recorder: Arc<dyn Recorder>,
+    /// Absent where nothing is recorded.
+    recorder: Option<Arc<dyn Recorder>>,
     waiting: Mutex<Vec<Waiting>>,
 }
 
@@ -94,7 +95,12 @@ struct Waiting {
 impl Desk {
     /// A desk where `answering` answers.
     pub fn new(recorder: Arc<dyn Recorder>, answering: Answering) -> Self {
-        Self(Arc::new(Inner { answering, recorder, waiting: Mutex::default() }))
+        Self(Arc::new(Inner { answering, recorder: Some(recorder), waiting: Mutex::default() }))
+    }
+
+    /// A desk that records nothing.
+    pub(super) fn unrecorded(rules: Rules) -> Self {
+        Self(Arc::new(Inner { answering: Answering::Rules(rules), recorder: None, waiting: Mutex::default() }))
     }
 
     /// Questions that wait, oldest first.
@@ -128,7 +134,7 @@ impl Desk {
         if let Some((reply, by)) = by_rule {
             let asked = self.event(about.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
             let answered = self.event(about.session.as_ref(), answered(&question, &reply, Some(by)));
-            let _ = self.0.recorder.record(vec![asked, answered]).await;
+            self.record(vec![asked, answered]).await;
             return reply;
         }
         let (answer, receiver) = oneshot::channel();
@@ -142,7 +148,7 @@ impl Desk {
         }
         let mut open = Open { desk: self, session: about.session, question: Some(question.clone()) };
         let asked = self.event(open.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
-        if self.0.recorder.record(vec![asked]).await.is_err() {
+        if !self.record(vec![asked]).await {
             return Reply::Cancel;
         }
         let (reply, by) = match timeout(ANSWER_LIMIT, receiver).await {
@@ -152,8 +158,15 @@ impl Desk {
         };
         open.question = None;
         self.forget(&question.id);
-        let _ = self.0.recorder.record(vec![self.event(open.session.as_ref(), answered(&question, &reply, by))]).await;
+        self.record(vec![self.event(open.session.as_ref(), answered(&question, &reply, by))]).await;
         reply
+    }
+
+    async fn record(&self, events: Vec<NewEvent>) -> bool {
+        match &self.0.recorder {
+            Some(recorder) => recorder.record(events).await.is_ok(),
+            None => true,
+        }
     }
 
     fn forget(&self, id: &QuestionId) {
@@ -181,9 +194,9 @@ impl Drop for Open<'_> {
         let Some(question) = self.question.take() else { return };
         self.desk.forget(&question.id);
         let event = self.desk.event(self.session.as_ref(), answered(&question, &Reply::Cancel, Some("no longer wanted")));
-        let recorder = Arc::clone(&self.desk.0.recorder);
+        let desk = self.desk.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { recorder.record(vec![event]).await });
+            runtime.spawn(async move { desk.record(vec![event]).await });
         }
     }
 }

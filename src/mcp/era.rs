@@ -4,6 +4,7 @@
 //! gets `initialize` on the same connection. One that says nothing for [`PROBE_LIMIT`], ends, or answers with anything else
 //! is connected anew, with `initialize` at once. What was found is remembered, so that it is asked once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::ProtocolVersion;
@@ -93,6 +94,7 @@ where
         Greeting::Discover => ClientLifecycleMode::Discover { preferred_versions: vec![MODERN] },
         Greeting::Initialize => ClientLifecycleMode::Initialize,
     };
+    let transport = transport.traced(Arc::clone(&handler.0));
     let heard = transport.heard();
     let late = async {
         if greeting != Greeting::Probe {

@@ -31,6 +31,18 @@ pub enum CommandError {
     /// It is not carried out yet.
     #[error("that is not carried out yet")]
     NotYet,
+    /// It does not answer now.
+    #[error("`{0}` is not connected")]
+    Away(ServerName),
+    /// It cannot do that.
+    #[error("`{0}` has no {1}")]
+    Lacks(ServerName, &'static str),
+    /// That is no level of log messages.
+    #[error("`{0}` is no level: one of debug, info, notice, warning, error, critical, alert, emergency")]
+    Level(String),
+    /// Too much is subscribed already.
+    #[error("more than {0} resources of one server are not subscribed")]
+    TooMany(usize),
     /// What was typed is no server.
     #[error(transparent)]
     Options(#[from] OptionsError),
@@ -73,6 +85,9 @@ pub enum Error {
     /// It wants a key or a login.
     #[error("it wants a login (HTTP 401 or 403): {0}")]
     Unauthorized(String),
+    /// Nobody agreed to start its program.
+    #[error("nobody has agreed to start its command yet")]
+    NotAgreed,
     /// Its program ended, or the connection was lost.
     #[error("{0}")]
     Lost(String),
@@ -85,7 +100,7 @@ impl Error {
     /// Whether trying again by itself makes no sense: a person has to change something first.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Options(_) | Self::NoVariable(_) | Self::Unauthorized(_) => true,
+            Self::Options(_) | Self::NoVariable(_) | Self::Unauthorized(_) | Self::NotAgreed => true,
             Self::Spawn { source, .. } => matches!(
                 source.kind(),
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput
@@ -100,6 +115,7 @@ impl Error {
             Self::Spawn { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("install the program or give its full path, then restart the server")
             }
+            Self::NotAgreed => Some("`wakeful mcp allow NAME` shows the command and agrees to it"),
             Self::NoVariable(_) => Some("set the variable and start again"),
             Self::Unauthorized(_) => Some("set `api_key` or `api_key_env`, or the right `headers`"),
             Self::Slow { .. } => Some("raise `startup_timeout_seconds` if the server is slow to start (a first `npx` downloads)"),

@@ -66,6 +66,13 @@ impl Lane {
         }
     }
 
+    /// Shows a raw message; it is not stored.
+    pub(super) fn trace(&self, direction: &'static str, message: String) {
+        if let Some(recorder) = &self.recorder {
+            recorder.emit(self.event(McpEventType::Trace, json!({"direction": direction, "message": message})));
+        }
+    }
+
     async fn send(&self, event: NewEvent) {
         if let Some(sender) = &self.sender {
             // It fails only once everything is being shut down.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rmcp::model::{ClientRequest, PingRequest, ServerResult};
 use rmcp::service::{Peer, PeerRequestOptions, RoleClient, RunningService, RxJsonRpcMessage, ServiceError, TxJsonRpcMessage};
 use rmcp::transport::Transport;
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,6 +19,7 @@ use crate::mcp::era::Era;
 use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
 use crate::mcp::http::Form;
+use crate::mcp::pages::List;
 use crate::mcp::process::Process;
 
 /// How long the goodbye of a connection without a process may take.
@@ -81,11 +83,17 @@ pub(super) struct Watched<T> {
     inner: T,
     ended: CancellationToken,
     heard: CancellationToken,
+    shared: Option<Arc<Shared>>,
 }
 
 impl<T> Watched<T> {
     pub(super) fn new(inner: T, ended: CancellationToken) -> Self {
-        Self { inner, ended, heard: CancellationToken::new() }
+        Self { inner, ended, heard: CancellationToken::new(), shared: None }
+    }
+
+    /// The same, showing each message while tracing.
+    pub(super) fn traced(self, shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), ..self }
     }
 
     /// Cancelled with the first message that is read.
@@ -98,6 +106,9 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
     type Error = T::Error;
 
     fn send(&mut self, message: TxJsonRpcMessage<RoleClient>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        if let Some(shared) = &self.shared {
+            shared.show("→", &message);
+        }
         self.inner.send(message)
     }
 
@@ -105,7 +116,12 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
         let message = self.inner.receive().await;
         match &message {
             None => self.ended.cancel(),
-            Some(_) => self.heard.cancel(),
+            Some(message) => {
+                self.heard.cancel();
+                if let Some(shared) = &self.shared {
+                    shared.show("←", message);
+                }
+            }
         }
         message
     }
@@ -123,6 +139,8 @@ pub(super) struct Link {
     pub(super) transport: &'static str,
     /// Whether this is one of our own servers.
     pub(super) is_local: bool,
+    /// Whether each request tells all by itself: 2026-07-28.
+    pub(super) is_modern: bool,
     pub(super) peer: Peer<RoleClient>,
     pub(super) shared: Arc<Shared>,
     pub(super) down: Arc<Down>,
@@ -149,6 +167,7 @@ impl Link {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             transport: parts.transport,
             is_local: parts.is_local,
+            is_modern: parts.running.peer().peer_info().is_some_and(|info| Era::of(&info.protocol_version) == Era::Modern),
             peer: parts.running.peer().clone(),
             shared: parts.shared,
             down: parts.down,
@@ -180,13 +199,30 @@ impl Link {
         Some(clean_line(&format!("{} {}", server.name, server.version)))
     }
 
+    /// What the server can do, as it says it.
+    pub(super) fn capability_values(&self) -> Value {
+        let info = self.peer.peer_info();
+        info.and_then(|info| serde_json::to_value(&info.capabilities).ok()).unwrap_or_default()
+    }
+
     /// What the server can do, by the names of its capabilities.
     pub(super) fn capabilities(&self) -> Vec<String> {
-        let info = self.peer.peer_info();
-        let capabilities = info.and_then(|info| serde_json::to_value(&info.capabilities).ok());
-        let names =
-            capabilities.as_ref().and_then(|value| value.as_object()).map(|object| object.keys().map(|name| clean_line(name)).collect());
-        names.unwrap_or_default()
+        self.capability_values().as_object().map(|object| object.keys().map(|name| clean_line(name)).collect()).unwrap_or_default()
+    }
+
+    /// Whether the server has a capability.
+    pub(super) fn can(&self, capability: &str) -> bool {
+        self.capability_values().get(capability).is_some()
+    }
+
+    /// Whether the server says when a list changes.
+    pub(super) fn tells_of(&self, list: List) -> bool {
+        let key = match list {
+            List::Tools => "/tools/listChanged",
+            List::Resources | List::Templates => "/resources/listChanged",
+            List::Prompts => "/prompts/listChanged",
+        };
+        self.capability_values().pointer(key).and_then(Value::as_bool) == Some(true)
     }
 
     /// Asks once, within `limit`.

@@ -77,7 +77,7 @@ pub struct ServerOptions {
     /// More addresses of the same service: the least busy is asked first, the others take over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
-    /// The longest start, from the first attempt to the list of tools, in seconds; default 10.
+    /// The longest start, from the first attempt to the list of tools, in seconds; default 30.
     pub startup_timeout_seconds: u64,
     /// The longest wait for a call's answer or next sign of progress, in seconds; default 60.
     pub tool_timeout_seconds: u64,
@@ -109,7 +109,7 @@ impl Default for ServerOptions {
             api_key: None,
             api_key_env: None,
             replicas: Vec::new(),
-            startup_timeout_seconds: 10,
+            startup_timeout_seconds: 30,
             tool_timeout_seconds: 60,
             enabled: true,
             enabled_tools: Vec::new(),
@@ -144,7 +144,7 @@ pub struct PoolOptions {
     pub retry_first_ms: u64,
     /// The longest such wait, in seconds; default 30.
     pub retry_max_seconds: u64,
-    /// After so many failed tries in a row it is not tried again by itself; 0 (default): tried for ever.
+    /// After so many failed tries in a row it is not tried again by itself; 0: tried for ever; default 5.
     pub retry_attempts_max: u32,
     /// How often a server behind HTTP that says nothing is asked whether it lives, in seconds; 0: never; default 30.
     pub ping_seconds: u64,
@@ -154,6 +154,11 @@ pub struct PoolOptions {
     pub tools_max: usize,
     /// The longest shutdown of all servers together, in milliseconds; default 3000.
     pub shutdown_ms: u64,
+    /// Whether a person is shown the command of a server before it is started for the first time; default true.
+    pub confirm_commands: bool,
+    /// Whether tools whose description or schema changed are held back until a person has looked at them; default true.
+    /// Those of `trusted` servers never are.
+    pub confirm_changed_tools: bool,
 }
 
 impl Default for PoolOptions {
@@ -162,11 +167,13 @@ impl Default for PoolOptions {
             call_cap_seconds: 600,
             retry_first_ms: 500,
             retry_max_seconds: 30,
-            retry_attempts_max: 0,
+            retry_attempts_max: 5,
             ping_seconds: 30,
             log_lines: 500,
             tools_max: 512,
             shutdown_ms: 3_000,
+            confirm_commands: true,
+            confirm_changed_tools: true,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! All servers together: started at once, lent as one source of tools, commanded, shut down.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,13 +21,19 @@ use crate::mcp::desk::{Answering, Desk};
 use crate::mcp::dial::{Dialer, Place};
 use crate::mcp::error::{CommandError, OptionsError};
 use crate::mcp::events::Lane;
+use crate::mcp::host::{Host, Sampler};
 use crate::mcp::http::Http;
+use crate::mcp::keep::Keep;
+use crate::mcp::ledger::{self, Ledger};
+use crate::mcp::link::Link;
 use crate::mcp::local::ToolServer;
+use crate::mcp::logging;
 use crate::mcp::options::{PoolOptions, ServerOptions};
 use crate::mcp::process::Children;
 use crate::mcp::replica::{Replica, Standing};
 use crate::mcp::service::{Service, Setup};
 use crate::mcp::stderr::LogRing;
+use crate::mcp::subscriptions;
 use crate::mcp::supervisor::Supervisor;
 use crate::tools::{Tool, ToolSource};
 
@@ -45,6 +53,15 @@ pub struct Surroundings {
     pub http: Http,
     /// Answers servers' questions.
     pub answering: Answering,
+    /// Lends servers the model, where there is one.
+    pub sampler: Option<Arc<dyn Sampler>>,
+    /// Folders that servers are told of as roots.
+    pub roots: Vec<PathBuf>,
+    /// The folder where is kept what is remembered of servers from run to run; nothing is, and nobody is asked whether a
+    /// program may be started, where absent.
+    pub memory: Option<PathBuf>,
+    /// The folder for results that are too long or no text; they are cut or described only where absent.
+    pub results: Option<PathBuf>,
     /// Our own environment: programs get a few variables from it, `api_key_env` names others.
     pub environment: BTreeMap<String, String>,
 }
@@ -57,7 +74,8 @@ struct Pool {
     services: RwLock<Vec<Arc<Service>>>,
     dialer: Dialer,
     recorder: Arc<dyn Recorder>,
-    desk: Desk,
+    host: Host,
+    ledger: Ledger,
     clock: Arc<dyn Clock>,
     options: PoolOptions,
     stop: CancellationToken,
@@ -86,7 +104,13 @@ impl ServerPool {
         let pool = Self(Arc::new(Pool {
             services: RwLock::default(),
             dialer,
-            desk: Desk::new(Arc::clone(&surroundings.recorder), surroundings.answering),
+            host: Host {
+                desk: Desk::new(Arc::clone(&surroundings.recorder), surroundings.answering),
+                sampler: surroundings.sampler,
+                roots: surroundings.roots.into(),
+                keep: Keep::new(surroundings.results),
+            },
+            ledger: Ledger::new(surroundings.memory),
             recorder: surroundings.recorder,
             clock: surroundings.clock,
             options,
@@ -122,7 +146,23 @@ impl ServerPool {
 
     /// Where servers' questions wait.
     pub fn desk(&self) -> &Desk {
-        &self.0.desk
+        &self.0.host.desk
+    }
+
+    /// The server and a connection to it.
+    ///
+    /// # Errors
+    /// When there is none, in words.
+    pub(super) fn link_of(&self, server: &ServerName) -> Result<(Arc<Service>, Arc<Link>), String> {
+        let service = self.0.find(server).ok_or_else(|| CommandError::Unknown(server.clone()).to_string())?;
+        let link = service.any_link().ok_or_else(|| CommandError::Away(server.clone()).to_string())?;
+        Ok((service, link))
+    }
+
+    /// All servers that answer, with a connection each.
+    pub(super) fn ready_links(&self) -> Vec<(Arc<Service>, Arc<Link>)> {
+        let all = self.0.services().into_iter();
+        all.filter_map(|service| service.any_link().map(|link| (service, link))).collect()
     }
 
     /// Carries out a command. What follows is told by events. Call it within a tokio runtime.
@@ -150,12 +190,28 @@ impl ServerPool {
                 options.validate()?;
                 self.0.add_remote(options);
             }
-            McpCommand::Trace { .. }
-            | McpCommand::Login { .. }
-            | McpCommand::Logout(_)
-            | McpCommand::Subscribe { .. }
-            | McpCommand::LogLevel { .. } => {
-                return Err(CommandError::NotYet);
+            McpCommand::Login { .. } | McpCommand::Logout(_) => return Err(CommandError::NotYet),
+            McpCommand::Trace { server, on } => {
+                let services = match server {
+                    Some(name) => vec![find(&name)?],
+                    None => self.0.services(),
+                };
+                services.iter().for_each(|service| service.trace.store(on, Ordering::Relaxed));
+            }
+            McpCommand::Subscribe { server, uri, on } => {
+                let service = find(&server)?;
+                if on && service.subscribed.borrow().len() >= subscriptions::URIS_MAX {
+                    return Err(CommandError::TooMany(subscriptions::URIS_MAX));
+                }
+                service.subscribed.send_if_modified(|uris| if on { uris.insert(uri) } else { uris.remove(&uri) });
+            }
+            McpCommand::LogLevel { server, level } => {
+                let link = find(&server)?.any_link().ok_or_else(|| CommandError::Away(server.clone()))?;
+                if !link.can("logging") {
+                    return Err(CommandError::Lacks(server, "log levels"));
+                }
+                let level = logging::level(&level).ok_or(CommandError::Level(level))?;
+                self.0.dialer.tasks.spawn(async move { logging::set(&link, level).await });
             }
             McpCommand::Remove(name) => {
                 let service = find(&name)?;
@@ -261,17 +317,23 @@ impl Pool {
         local: HashMap<String, Arc<dyn Tool>>,
         broken: Option<String>,
     ) {
+        let is_local = !local.is_empty();
         let service = Service::new(Setup {
             lane: self.lane(name.clone()),
             log: Arc::new(LogRing::new(self.options.log_lines)),
             stop: self.stop.child_token(),
             call_cap: Duration::from_secs(self.options.call_cap_seconds),
             tools_max: self.options.tools_max,
-            name,
             options,
+            key: match replicas.first().map(|replica| &replica.place) {
+                Some(Place::Remote(endpoint)) => ledger::key(&name, endpoint),
+                Some(Place::Local(_)) | None => String::new(),
+            },
+            ledger: if is_local { Ledger::default() } else { self.ledger.clone() },
             replicas,
             broken,
             local,
+            name,
         });
         service
             .lane
@@ -283,6 +345,12 @@ impl Pool {
                 dialer: self.dialer.clone(),
                 options: self.options.clone(),
                 clock: Arc::clone(&self.clock),
+                host: (!service.is_local()).then(|| self.host.clone()),
+                ledger: service.ledger.clone(),
+                key: match &replica.place {
+                    Place::Remote(endpoint) => ledger::key(&service.name, endpoint),
+                    Place::Local(_) => String::new(),
+                },
             };
             self.dialer.tasks.spawn(supervisor.run());
         }

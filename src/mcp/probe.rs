@@ -14,12 +14,13 @@ use crate::domain::event::ErrorKind;
 use crate::domain::ids::{CallId, ServerName};
 use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
-use crate::mcp::call::{Failure, Limits};
+use crate::mcp::call::{Called, Failure, Limits};
 use crate::mcp::catalog::{self, Choice};
 use crate::mcp::dial::{Dialer, Known, Place, Reports};
 use crate::mcp::error::Error;
 use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
+use crate::mcp::host::Host;
 use crate::mcp::http::Http;
 use crate::mcp::link::Link;
 use crate::mcp::options::{PoolOptions, ServerOptions};
@@ -78,6 +79,7 @@ struct Once {
     name: ServerName,
     log: Arc<LogRing>,
     limit: Duration,
+    host: Host,
 }
 
 impl Once {
@@ -86,11 +88,18 @@ impl Once {
         let endpoint = endpoint.ok_or_else(|| Error::Handshake("it has no address".to_owned()))?;
         let dialer = Dialer { http, environment: Arc::new(environment), children: Arc::default(), tasks: TaskTracker::new() };
         let log = Arc::new(LogRing::new(PoolOptions::default().log_lines));
-        Ok(Self { dialer, place: Place::Remote(endpoint), name: ServerName::new(&options.name), log, limit: options.startup_limit() })
+        Ok(Self {
+            dialer,
+            place: Place::Remote(endpoint),
+            name: ServerName::new(&options.name),
+            log,
+            limit: options.startup_limit(),
+            host: Host::silent(),
+        })
     }
 
     async fn connect(&self) -> Result<Link, Error> {
-        let shared = Shared::new(Lane::silent(self.name.clone()));
+        let shared = Shared::new(Lane::silent(self.name.clone()), self.name.clone(), Some(self.host.clone()));
         self.dialer.dial(&self.place, self.limit, Reports { server: &self.name, shared, log: &self.log }, Known::default()).await
     }
 
@@ -212,7 +221,14 @@ pub async fn call_once(
         Limits { idle: options.call_limit(), cap: Duration::from_secs(PoolOptions::default().call_cap_seconds).max(options.call_limit()) };
     let result = link.call(tool, arguments, &context, limits).await;
     once.close(Some(link)).await;
-    result.map_err(|failure| match failure {
+    let done = result.and_then(|called| match called {
+        Called::Done(outcome) => Ok(outcome),
+        Called::Task(_) => Err(Failure::Failed(ToolError::new(
+            ErrorKind::Protocol,
+            "the server made a task of the call, which lives longer than this command",
+        ))),
+    });
+    done.map_err(|failure| match failure {
         Failure::NotSent(reason) => ToolError::new(ErrorKind::Disconnected, format!("server `{}`: {reason}", options.name)),
         Failure::Failed(error) => error,
     })

@@ -3,24 +3,28 @@
 //! A call goes to the least busy place that answers. Only a call that was certainly not sent is tried elsewhere, or once
 //! more when the server is back; no other is ever repeated.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{ErrorKind, McpEventType};
 use crate::domain::ids::ServerName;
 use crate::domain::query::{ServerState, ServerStatus};
+use crate::domain::text::clean_line;
 use crate::domain::tool::ToolInfo;
-use crate::mcp::call::{Failure, Limits};
+use crate::mcp::call::{Called, Failure, Limits};
 use crate::mcp::catalog::{Choice, Listing, added};
 use crate::mcp::dial::Place;
 use crate::mcp::events::Lane;
+use crate::mcp::follow::{Interrupted, TASK_LIMIT, TaskHandle};
+use crate::mcp::ledger::{Ledger, OpenTask};
+use crate::mcp::lent::Lent;
 use crate::mcp::link::Link;
 use crate::mcp::options::ServerOptions;
 use crate::mcp::remote::RemoteTool;
@@ -33,6 +37,12 @@ const TIMES_MAX: usize = 64;
 
 /// How long a call waits for a server that is being connected, at most.
 const AWAY_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a task waits for its server to come back.
+const TASK_AWAY_LIMIT: Duration = Duration::from_mins(2);
+
+/// The wait before a lost connection is looked for anew.
+const LOST_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a call that was certainly not sent may be tried, altogether.
 const TRIES_MAX: usize = 4;
@@ -70,6 +80,18 @@ pub(super) struct Service {
     failures: AtomicU64,
     times: Mutex<VecDeque<Duration>>,
     turn: AtomicUsize,
+    /// Lists that are remembered.
+    pub(super) lent: Lent,
+    /// Resources whose changes are wanted.
+    pub(super) subscribed: watch::Sender<BTreeSet<String>>,
+    /// Whether raw messages are shown.
+    pub(super) trace: Arc<AtomicBool>,
+    /// Tasks that are followed or were.
+    tasks: Mutex<BTreeSet<String>>,
+    /// What is remembered from run to run.
+    pub(super) ledger: Ledger,
+    /// Its name in there.
+    pub(super) key: String,
 }
 
 /// What it is made of.
@@ -84,6 +106,8 @@ pub(super) struct Setup {
     pub(super) tools_max: usize,
     pub(super) broken: Option<String>,
     pub(super) local: HashMap<String, Arc<dyn Tool>>,
+    pub(super) ledger: Ledger,
+    pub(super) key: String,
 }
 
 #[derive(Default)]
@@ -115,6 +139,12 @@ impl Service {
             failures: AtomicU64::new(0),
             times: Mutex::default(),
             turn: AtomicUsize::new(0),
+            lent: Lent::default(),
+            subscribed: watch::Sender::default(),
+            trace: Arc::default(),
+            tasks: Mutex::default(),
+            ledger: setup.ledger,
+            key: setup.key,
         })
     }
 
@@ -145,7 +175,7 @@ impl Service {
         }
         let tool = |info: &ToolInfo| -> Arc<dyn Tool> {
             let local = self.local.get(&info.tool).map(Arc::clone);
-            Arc::new(RemoteTool { info: info.clone(), service: Arc::downgrade(self) as Weak<Self>, local })
+            Arc::new(RemoteTool::new(info.clone(), Arc::downgrade(self) as Weak<Self>, local))
         };
         let new = Catalog { tools: listing.tools.iter().map(tool).collect(), infos: listing.tools };
         let old = std::mem::replace(&mut *self.catalog.write().unwrap_or_else(PoisonError::into_inner), Arc::new(new));
@@ -183,6 +213,16 @@ impl Service {
     /// Waits until all first attempts are over.
     pub(super) async fn settled(&self) {
         let _ = self.unsettled.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// A connection, if any place answers.
+    pub(super) fn any_link(&self) -> Option<Arc<Link>> {
+        self.replicas.iter().find_map(|replica| replica.link())
+    }
+
+    /// Whether a task of an earlier run is to be asked after: once, and not if it belongs to a call of this run.
+    pub(super) fn resumes(&self, task: &str) -> bool {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(task.to_owned())
     }
 
     /// Whether any place answers.
@@ -229,7 +269,8 @@ impl Service {
         loop {
             let (_busy, link) = self.choose(&tried, deadline).await?;
             match link.call(tool, arguments.clone(), context, limits).await {
-                Ok(outcome) => return Ok(outcome),
+                Ok(Called::Done(outcome)) => return Ok(outcome),
+                Ok(Called::Task(task)) => return self.follow(&task, tool, context).await,
                 Err(Failure::Failed(error)) => return Err(error),
                 Err(Failure::NotSent(reason)) => {
                     tried.push(link.id);
@@ -237,6 +278,49 @@ impl Service {
                         return Err(ToolError::new(ErrorKind::Disconnected, reason));
                     }
                 }
+            }
+        }
+    }
+
+    /// Follows a task that the server made of a call, over whatever connection there is, and notes it until its end is known.
+    async fn follow(&self, task: &Value, tool: &str, context: &CallContext) -> Result<ToolOutcome, ToolError> {
+        let mut task = TaskHandle::read(task)?;
+        self.resumes(&task.id);
+        let open = OpenTask {
+            id: task.id.clone(),
+            tool: tool.to_owned(),
+            call_id: context.call_id.to_string(),
+            session: context.session.as_ref().map(ToString::to_string),
+        };
+        self.ledger.update(&self.key, |entry| entry.open_task(open)).await;
+        let result = self.follow_to_its_end(&mut task, context).await?;
+        let id = task.id;
+        self.ledger.update(&self.key, move |entry| entry.close_task(&id)).await;
+        result
+    }
+
+    /// # Errors
+    /// When the server is away too long: the task may go on there, and is asked after when the server is back.
+    pub(super) async fn follow_to_its_end(
+        &self,
+        task: &mut TaskHandle,
+        context: &CallContext,
+    ) -> Result<Result<ToolOutcome, ToolError>, ToolError> {
+        let end = Instant::now() + TASK_LIMIT;
+        loop {
+            let found = tokio::select! {
+                found = self.choose(&[], Instant::now() + TASK_AWAY_LIMIT) => found,
+                () = context.cancel.cancelled() => return Ok(Err(ToolError::new(ErrorKind::Interrupted, "the task was stopped"))),
+            };
+            let (_busy, link) = found.map_err(|away| {
+                let message = format!("{}; its task `{}` is asked after when it is back", away.message, clean_line(&task.id));
+                ToolError::new(away.kind, message)
+            })?;
+            match link.follow(task, context, end).await {
+                Ok(outcome) => return Ok(Ok(outcome)),
+                Err(Interrupted::Ended(error)) => return Ok(Err(error)),
+                // Its supervisor is about to notice as well.
+                Err(Interrupted::Lost) => sleep(LOST_WAIT).await,
             }
         }
     }

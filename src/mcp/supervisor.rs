@@ -10,25 +10,39 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::domain::clock::Clock;
 use crate::domain::event::McpEventType;
-use crate::domain::text::with_causes;
+use crate::domain::ids::{CallId, SessionId};
+use crate::domain::text::{clean_line, cut_middle, with_causes};
 use crate::mcp::catalog::{self, Listing};
 use crate::mcp::dial::{Dialer, Known, Reports};
 use crate::mcp::error::Error;
+use crate::mcp::follow::TaskHandle;
 use crate::mcp::handler::Shared;
+use crate::mcp::host::Host;
+use crate::mcp::ledger::{Ledger, OpenTask};
 use crate::mcp::link::Link;
 use crate::mcp::options::PoolOptions;
+use crate::mcp::pages::List;
 use crate::mcp::replica::{Replica, Standing};
 use crate::mcp::retry;
 use crate::mcp::service::{Service, Wanted};
+use crate::mcp::subscriptions;
+use crate::tools::CallContext;
 
 /// A connection that lived so long was healthy: the next loss is tried again at once.
-const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+const HEALTHY_AFTER: Duration = Duration::from_mins(1);
 
 /// How long several changes of a list are taken together.
 const COALESCE: Duration = Duration::from_millis(150);
 
 /// The same for a server that says so again each time its list is read, at most.
 const COALESCE_MAX: Duration = Duration::from_secs(30);
+
+/// The shortest and the longest time for which a list of tools is taken for granted by the server's word.
+const TTL_MIN: Duration = Duration::from_secs(10);
+const TTL_MAX: Duration = Duration::from_hours(1);
+
+/// The longest result of a task of an earlier run that is told, in bytes.
+const TASK_BYTES_MAX: usize = 4_000;
 
 /// How long an answer to the question whether a server lives may take.
 const PING_LIMIT: Duration = Duration::from_secs(5);
@@ -46,6 +60,11 @@ pub(super) struct Supervisor {
     pub(super) dialer: Dialer,
     pub(super) options: PoolOptions,
     pub(super) clock: Arc<dyn Clock>,
+    /// Absent for our own servers, which ask nothing.
+    pub(super) host: Option<Host>,
+    pub(super) ledger: Ledger,
+    /// The place's name in the ledger.
+    pub(super) key: String,
 }
 
 /// How a connection ended.
@@ -61,7 +80,7 @@ impl Supervisor {
         let mut wanted = self.service.wanted.subscribe();
         let mut failures = 0;
         let mut settled = false;
-        let mut known = Known::default();
+        let mut known = Known { era: self.ledger.read(&self.key).await.known_era(), ..Known::default() };
         while !self.service.stop.is_cancelled() {
             let now = *wanted.borrow_and_update();
             if !now.enabled {
@@ -118,9 +137,11 @@ impl Supervisor {
 
     /// Connects and asks for the tools.
     async fn connect(&self, known: Known) -> Result<(Arc<Link>, Listing), Error> {
+        self.agreed().await?;
         let limit = self.service.options.startup_limit();
         let started = Instant::now();
-        let shared = Shared::new(self.service.lane.clone());
+        let service = &self.service;
+        let shared = Shared::traced(service.lane.clone(), service.name.clone(), self.host.clone(), Arc::clone(&service.trace));
         let reports = Reports { server: &self.service.name, shared, log: &self.service.log };
         let link = self.dialer.dial(&self.replica.place, limit, reports, known).await?;
         let left = limit.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
@@ -129,7 +150,7 @@ impl Supervisor {
             // Servers without tools refuse the question.
             Err(Error::Answer(problem)) => {
                 let notes = if link.capabilities().iter().any(|name| name == "tools") { vec![problem] } else { Vec::new() };
-                Listing { tools: Vec::new(), notes }
+                Listing { notes, ..Listing::default() }
             }
             Err(error) => return Err(error),
         };
@@ -148,10 +169,13 @@ impl Supervisor {
             "server": link.server_info(),
         });
         service.lane.tell(McpEventType::ServiceConnected, self.with_place(details)).await;
+        let ttl = listing.ttl;
+        let listing = self.vet(&link, listing).await;
         service.lend(listing).await;
         service.stand(&self.replica, Standing::Ready(Arc::clone(&link)));
         settle(service, settled);
-        let end = self.watch(&link, wanted).await;
+        self.remember(&link).await;
+        let end = self.watch(&link, wanted, ttl).await;
         let reason = match &end {
             End::Lost(reason) => reason.clone(),
             End::Asked if wanted.borrow().enabled => "restarted by the user".to_owned(),
@@ -181,12 +205,61 @@ impl Supervisor {
         (end, born.elapsed() >= HEALTHY_AFTER)
     }
 
-    /// Looks after a connection until it ends.
-    async fn watch(&self, link: &Arc<Link>, wanted: &mut watch::Receiver<Wanted>) -> End {
+    /// Notes what worked, listens to changes, and asks after tasks of an earlier run.
+    async fn remember(&self, link: &Arc<Link>) {
+        if self.host.is_none() {
+            return;
+        }
+        if let Some(era) = link.era() {
+            let known = self.ledger.read(&self.key).await;
+            if known.known_era() != Some(era) {
+                self.ledger.update(&self.key, move |entry| entry.set_era(era)).await;
+            }
+            for task in known.tasks {
+                self.resume(task);
+            }
+        }
+        self.dialer.tasks.spawn(subscriptions::listen(Arc::clone(link), self.service.subscribed.subscribe()));
+    }
+
+    /// Asks after a task whose call ended with an earlier run of the program, and tells how it ended.
+    fn resume(&self, task: OpenTask) {
+        let service = Arc::clone(&self.service);
+        if !service.resumes(&task.id) {
+            return;
+        }
+        self.dialer.tasks.spawn(async move {
+            let context = CallContext {
+                call_id: CallId::from(task.call_id.clone()),
+                session: task.session.clone().map(SessionId::from),
+                cancel: service.stop.child_token(),
+            };
+            let mut handle = TaskHandle::known(task.id.clone());
+            let Ok(ended) = service.follow_to_its_end(&mut handle, &context).await else { return };
+            if service.stop.is_cancelled() {
+                return;
+            }
+            let (level, how) = match &ended {
+                Ok(outcome) => ("notice", format!("ended: {}", outcome.text)),
+                Err(error) => ("warning", error.message.clone()),
+            };
+            let message = format!("the task of `{}` that was under way when the program ended {how}", clean_line(&task.tool));
+            let details =
+                json!({"level": level, "message": cut_middle(&message, TASK_BYTES_MAX), "call_id": task.call_id, "task": task.id});
+            service.lane.tell(McpEventType::Log, details).await;
+            service.ledger.update(&service.key, move |entry| entry.close_task(&task.id)).await;
+        });
+    }
+
+    /// Looks after a connection until it ends. `ttl` says how long its list of tools may be taken for granted.
+    async fn watch(&self, link: &Arc<Link>, wanted: &mut watch::Receiver<Wanted>, ttl: Option<Duration>) -> End {
         let ping_every = Duration::from_secs(self.options.ping_seconds);
         let pings = ping_every > Duration::ZERO && !matches!(link.transport, "stdio" | "builtin");
         let mut pace = Pace { wait: COALESCE, quiet_at: Instant::now() };
-        let mut relist_at: Option<Instant> = None;
+        // A server that does not say when its tools change is asked again when its word runs out.
+        let ttl = ttl.filter(|ttl| !ttl.is_zero() && !link.tells_of(List::Tools)).map(|ttl| ttl.clamp(TTL_MIN, TTL_MAX));
+        let mut relist_at: Option<Instant> = ttl.map(|ttl| Instant::now() + ttl);
+        let mut is_noticed = false;
         loop {
             let due = relist_at.unwrap_or_else(Instant::now);
             let ended = tokio::select! {
@@ -194,15 +267,17 @@ impl Supervisor {
                 end = self.asked(wanted) => Some(end),
                 reason = link.down.wait() => Some(End::Lost(reason)),
                 () = sleep_until(due), if relist_at.is_some() => {
-                    relist_at = None;
+                    relist_at = ttl.map(|ttl| Instant::now() + ttl);
+                    is_noticed = false;
                     // What was said until now is answered by the list that is asked for now.
                     let _ = link.shared.tools_changed.notified().now_or_never();
                     let ended = self.relist(link, wanted).await;
                     pace.listed(Instant::now());
                     ended
                 }
-                () = link.shared.tools_changed.notified(), if relist_at.is_none() => {
+                () = link.shared.tools_changed.notified(), if !is_noticed => {
                     let now = Instant::now();
+                    is_noticed = true;
                     relist_at = Some(now + pace.noticed(now));
                     None
                 }
@@ -235,6 +310,7 @@ impl Supervisor {
         };
         match listed {
             Ok(listing) => {
+                let listing = self.vet(link, listing).await;
                 // Some servers say so all the time.
                 if !service.lends(&listing.tools) {
                     service.lane.tell(McpEventType::ListChanged, json!({"list": "tools"})).await;

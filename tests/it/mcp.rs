@@ -33,6 +33,7 @@ fn ours(server: &str, tool: &str) -> Arc<dyn Tool> {
         title: None,
         description: "ours".to_owned(),
         parameters: object(json!({"type": "object", "properties": {"text": {"type": "string"}}})),
+        output: None,
         hints: ToolHints::READ_ONLY,
         trusted: true,
     };

@@ -149,6 +149,10 @@ impl Pool {
             clock: Arc::new(SystemClock),
             http: http(),
             answering: Answering::default(),
+            sampler: None,
+            roots: Vec::new(),
+            memory: None,
+            results: None,
             environment: environment(),
         };
         Self { pool: ServerPool::start(servers, local, surroundings, options), kept }

@@ -35,6 +35,7 @@ impl Disk {
             title: None,
             description: String::new(),
             parameters: Map::new(),
+            output: None,
             hints: ToolHints::default(),
             trusted: false,
         };

@@ -88,6 +88,7 @@ impl LocalTool {
             title: Some(definition.title.to_owned()),
             description: definition.description.to_owned(),
             parameters: parameters.clone(),
+            output: None,
             hints: definition.hints,
             trusted: true,
         };
