@@ -247,7 +247,7 @@ async fn serve(base: &Base) -> Outcome {
     // Whether the client asks anybody is not known here.
     servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
     let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
-    let served = mcp::serve_stdio(tools, CancellationToken::new()).await;
+    let served = mcp::serve_stdio(mcp::Own::new(tools), CancellationToken::new()).await;
     log.shutdown().await;
     served?;
     Ok(Exit::Done)

@@ -10,6 +10,7 @@
 )]
 
 mod awake;
+mod conformance_server;
 mod corpus;
 mod crash;
 mod exec;
@@ -27,6 +28,7 @@ mod pictures;
 mod postgres;
 mod pty;
 mod readme;
+mod serve_fixture;
 mod store;
 mod support;
 mod tasks;
