@@ -111,6 +111,19 @@ pub enum BindError {
 /// The shortest token that is taken, in characters.
 const TOKEN_CHARS_MIN: usize = 16;
 
+/// A token that nobody can guess: 32 random bytes in hexadecimal. None where the system gives no random numbers.
+pub fn new_token() -> Option<SecretString> {
+    use std::fmt::Write;
+    let mut bytes = [0_u8; 32];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    let text = bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    Some(SecretString::from(text))
+}
+
 /// A service that listens, and is about to be served.
 pub struct Server<S> {
     listener: TcpListener,
