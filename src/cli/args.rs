@@ -229,7 +229,7 @@ pub struct McpServeArgs {
     /// Let clients call the machine by this name too (`Host`)
     #[arg(long, value_name = "NAME", requires = "http")]
     pub allow_host: Vec<String>,
-    /// Let this web page call (`Origin`), like https://app.example
+    /// Let this web page call (`Origin`), like `https://app.example`
     #[arg(long, value_name = "URL", requires = "http")]
     pub allow_origin: Vec<String>,
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         }
         McpCommand::Test { target, json } => test(base, &target, json).await,
         McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
-        McpCommand::Serve(args) => serve::run(base, args).await,
+        McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
     }
 }
 

@@ -285,7 +285,7 @@ impl<S: Service> Entry<S> {
             return plain(StatusCode::NOT_FOUND, &format!("there is nothing here: the endpoint is {PATH}"));
         }
         if parts.method == http::Method::OPTIONS {
-            return self.door.preflight(&parts);
+            return door::preflight(&parts);
         }
         let origin = parts.headers.get(http::header::ORIGIN).cloned();
         let body = match self.collect(body).await {

@@ -111,18 +111,18 @@ impl Door {
         let Some((scheme, shown)) = shown.and_then(|shown| shown.split_once(' ')) else { return false };
         scheme.eq_ignore_ascii_case("bearer") && same(token.expose_secret().as_bytes(), shown.trim().as_bytes())
     }
+}
 
-    /// What a browser is told before it sends a page's request.
-    pub(super) fn preflight(&self, parts: &Parts) -> Reply {
-        let mut reply = Response::new(Full::new(Bytes::new()).boxed());
-        *reply.status_mut() = StatusCode::NO_CONTENT;
-        let headers = reply.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SHARED));
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        share(&mut reply, parts.headers.get(header::ORIGIN).cloned());
-        reply
-    }
+/// What a browser is told before it sends a page's request.
+pub(super) fn preflight(parts: &Parts) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()).boxed());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SHARED));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    share(&mut reply, parts.headers.get(header::ORIGIN).cloned());
+    reply
 }
 
 /// Lets the page read the reply that was let in.
