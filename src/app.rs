@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod locks;
 pub mod logging;
 pub mod models;
+pub mod offered;
 pub mod prompter;
 pub mod queries;
 pub mod sampler;

@@ -2,6 +2,7 @@
 
 pub mod tasks;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -209,8 +210,28 @@ pub enum McpCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Offer the built-in tools to other MCP clients over standard input and output
-    Serve,
+    /// Be a server for other MCP clients: tools, events, tasks, inbox and sessions, over standard input and output or HTTP
+    Serve(McpServeArgs),
+}
+
+/// `mcp serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct McpServeArgs {
+    /// Listen here for streamable HTTP instead, like 127.0.0.1:8765 (port 0: any); the endpoint's URL is printed
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Take only clients that show the bearer token in this variable
+    #[arg(long, value_name = "NAME", requires = "http", conflicts_with = "new_token")]
+    pub token_env: Option<String>,
+    /// Make a bearer token for this run and print it to standard error
+    #[arg(long, requires = "http")]
+    pub new_token: bool,
+    /// Let clients call the machine by this name too (`Host`)
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub allow_host: Vec<String>,
+    /// Let this web page call (`Origin`), like `https://app.example`
+    #[arg(long, value_name = "URL", requires = "http")]
+    pub allow_origin: Vec<String>,
 }
 
 /// How to speak to a server.

@@ -49,7 +49,7 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
 }
 
 /// Listens from now on for Ctrl+C or a polite end from outside.
-fn stopped() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+pub(super) fn stopped() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,13 +1,13 @@
 //! `wakeful mcp`: list, add, remove, test, call, serve.
 
-use std::sync::Arc;
+mod serve;
+
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::ambient;
 use crate::app::queries::mcp_http;
 use crate::app::{self, App};
 use crate::cli::Base;
@@ -15,13 +15,11 @@ use crate::cli::args::McpCommand;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::config::edit::{self, NewServer};
 use crate::config::layers::Layer;
-use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::ids::CallId;
 use crate::domain::query::ServerState;
 use crate::domain::text::{clean, clean_line};
 use crate::mcp::{self, ServerOptions, TestReport};
-use crate::net::fetch::Fetcher;
-use crate::tools::{CallContext, ToolBox, ToolSource, local};
+use crate::tools::{CallContext, ToolSource};
 
 /// The longest that servers are waited for.
 const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -41,7 +39,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         }
         McpCommand::Test { target, json } => test(base, &target, json).await,
         McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
-        McpCommand::Serve => serve(base).await,
+        McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
     }
 }
 
@@ -233,22 +231,4 @@ async fn call_tool(app: &App, server: &str, tool: &str, arguments: Map<String, V
             call.await.context("interrupted")
         }
     }
-}
-
-async fn serve(base: &Base) -> Outcome {
-    let settings = base.load()?.settings;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
-    let mut servers = local::catalog(options, Arc::clone(&clock));
-    // Tasks are made and changed here; the running wakeful runs them.
-    let (log, service) = crate::cli::tasks::open(base).await?;
-    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
-    let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
-    // Whether the client asks anybody is not known here.
-    servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
-    let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
-    let served = mcp::serve_stdio(tools, CancellationToken::new()).await;
-    log.shutdown().await;
-    served?;
-    Ok(Exit::Done)
 }

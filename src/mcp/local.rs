@@ -1,22 +1,17 @@
-//! Our own tools as an MCP server: the in-process ones of the pool, and what others are offered.
+//! Our own tools as an MCP service: the in-process servers of the pool, and what others are offered.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt;
-use rmcp::ServerHandler;
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, ErrorData, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, ToolAnnotations,
-};
-use rmcp::service::{RequestContext, RoleServer};
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use rmcp::model::ErrorCode;
+use serde_json::{Map, Value, json};
 
 use crate::domain::event::ErrorKind;
 use crate::domain::ids::{CallId, SessionId};
 use crate::domain::text::cut_middle;
 use crate::domain::tool::ToolInfo;
+use crate::mcp::server::handler::Handler;
+use crate::mcp::server::parts::{Block, ToolListing, ToolReply};
+use crate::mcp::server::{About, Context, Error, Offers, Service};
 use crate::tools::{CallContext, Tool, ToolError, ToolOutcome};
 
 /// In `_meta` of a call to one of our own servers: the call's id.
@@ -32,103 +27,78 @@ pub(super) const KIND_KEY: &str = "wakeful/kind";
 const RESULT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
 /// Tools under the names that a client sees.
-#[derive(Clone)]
-pub(super) struct ToolServer {
+pub(super) struct Tools {
     name: String,
-    tools: Arc<Vec<(String, Arc<dyn Tool>)>>,
-    /// Stops all calls at once: rmcp waits for them when a connection ends.
-    stop: CancellationToken,
+    pub(super) tools: Vec<(String, Arc<dyn Tool>)>,
 }
+
+/// An in-process server of tools.
+pub(super) type ToolServer = Handler<Tools>;
 
 impl ToolServer {
     pub(super) fn new(name: impl Into<String>, tools: Vec<(String, Arc<dyn Tool>)>) -> Self {
-        Self { name: name.into(), tools: Arc::new(tools), stop: CancellationToken::new() }
-    }
-
-    /// The same for one connection, whose calls are stopped by `stop`.
-    pub(super) fn stopped_by(&self, stop: CancellationToken) -> Self {
-        Self { stop, ..self.clone() }
-    }
-
-    fn find(&self, name: &str) -> Option<&(String, Arc<dyn Tool>)> {
-        self.tools.iter().find(|(other, _)| other == name)
+        Self::serving(Tools { name: name.into(), tools })
     }
 }
 
-impl ServerHandler for ToolServer {
-    fn get_info(&self) -> ServerConfig {
-        let server = Implementation::new(self.name.clone(), env!("CARGO_PKG_VERSION"));
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(server)
+impl Service for Tools {
+    fn about(&self) -> About {
+        let offers = Offers { tools: true, ..Offers::default() };
+        About { name: self.name.clone(), version: env!("CARGO_PKG_VERSION").to_owned(), offers, ..About::default() }
     }
 
-    fn list_tools(
-        &self,
-        _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
-    ) -> impl Future<Output = Result<ListToolsResult, ErrorData>> + Send + '_ {
-        let tools = self.tools.iter().map(|(name, tool)| described(name, tool.info())).collect();
-        let result = ListToolsResult { tools, ..ListToolsResult::default() };
-        std::future::ready(Ok(result))
+    fn tools(&self) -> Vec<ToolListing> {
+        self.tools.iter().map(|(name, tool)| listing(name, tool.info())).collect()
     }
 
-    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        self.find(name).map(|(name, tool)| described(name, tool.info()))
+    fn tool(&self, name: &str) -> Option<ToolListing> {
+        self.tools.iter().find(|(other, _)| other == name).map(|(name, tool)| listing(name, tool.info()))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        let Some((_, tool)) = self.find(&request.name) else {
-            return Err(failure(&ToolError::new(ErrorKind::NotFound, format!("there is no tool `{}`", request.name))));
-        };
-        let cancel = self.stop.child_token();
-        let text = |key: &str| context.meta.0.get(key).and_then(Value::as_str).map(str::to_owned);
-        let call = CallContext {
-            call_id: text(CALL_KEY).map_or_else(CallId::generate, CallId::from),
-            session: text(SESSION_KEY).map(SessionId::from),
-            cancel: cancel.clone(),
-        };
-        // A panic would leave the call without an answer.
-        let mut running = AssertUnwindSafe(tool.call(request.arguments.unwrap_or_default(), call)).catch_unwind();
-        let ended = tokio::select! {
-            biased;
-            ended = &mut running => ended,
-            () = context.ct.cancelled() => {
-                cancel.cancel();
-                running.await
-            }
-        };
-        match ended {
-            Ok(Ok(outcome)) => Ok(CallToolResponse::Complete(result(outcome))),
-            Ok(Err(error)) => Err(failure(&error)),
-            Err(_) => Err(failure(&ToolError::new(ErrorKind::Tool, format!("the tool `{}` broke down (a bug)", request.name)))),
-        }
+    async fn call(&self, name: &str, arguments: Map<String, Value>, context: Context) -> Result<ToolReply, Error> {
+        call(&self.tools, name, arguments, &context).await
     }
 }
 
-fn described(name: &str, info: &ToolInfo) -> rmcp::model::Tool {
-    let hints = ToolAnnotations::new()
-        .read_only(info.hints.read_only)
-        .destructive(info.hints.destructive)
-        .idempotent(info.hints.idempotent)
-        .open_world(info.hints.open_world);
-    let tool = rmcp::model::Tool::new(name.to_owned(), info.description.clone(), info.parameters.clone()).with_annotations(hints);
-    match &info.title {
-        Some(title) => tool.with_title(title.clone()),
-        None => tool,
+/// Calls that one of `tools`.
+pub(super) async fn call(
+    tools: &[(String, Arc<dyn Tool>)],
+    name: &str,
+    arguments: Map<String, Value>,
+    context: &Context,
+) -> Result<ToolReply, Error> {
+    let Some((_, tool)) = tools.iter().find(|(other, _)| other == name) else {
+        return Err(failure(&ToolError::new(ErrorKind::NotFound, format!("there is no tool `{name}`"))));
+    };
+    let text = |key: &str| context.meta(key).and_then(Value::as_str).map(str::to_owned);
+    let call = CallContext {
+        call_id: text(CALL_KEY).map_or_else(CallId::generate, CallId::from),
+        session: text(SESSION_KEY).map(SessionId::from),
+        cancel: context.cancel().clone(),
+    };
+    tool.call(arguments, call).await.map(reply).map_err(|error| failure(&error))
+}
+
+pub(super) fn listing(name: &str, info: &ToolInfo) -> ToolListing {
+    ToolListing {
+        name: name.to_owned(),
+        title: info.title.clone(),
+        description: info.description.clone(),
+        input: info.parameters.clone(),
+        hints: Some(info.hints),
+        ..ToolListing::default()
     }
 }
 
-fn result(outcome: ToolOutcome) -> CallToolResult {
-    let text = cut_middle(&outcome.text, RESULT_BYTES_MAX).into_owned();
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = outcome.structured;
-    result.is_error = Some(outcome.is_error);
-    result
+fn reply(outcome: ToolOutcome) -> ToolReply {
+    let text = if outcome.text.len() <= RESULT_BYTES_MAX { outcome.text } else { cut_middle(&outcome.text, RESULT_BYTES_MAX).into_owned() };
+    ToolReply { content: vec![Block::Text(text)], structured: outcome.structured, is_error: outcome.is_error }
 }
 
-fn failure(error: &ToolError) -> ErrorData {
+fn failure(error: &ToolError) -> Error {
     let code = match error.kind {
         ErrorKind::BadArguments | ErrorKind::NotFound => ErrorCode::INVALID_PARAMS,
         _ => ErrorCode::INTERNAL_ERROR,
     };
-    ErrorData::new(code, error.message.clone(), Some(json!({ KIND_KEY: error.kind })))
+    Error::Failed { code: code.0, message: error.message.clone(), data: Some(json!({ KIND_KEY: error.kind })) }
 }

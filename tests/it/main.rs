@@ -10,6 +10,7 @@
 )]
 
 mod awake;
+mod conformance_server;
 mod corpus;
 mod crash;
 mod exec;
@@ -18,6 +19,7 @@ mod mail;
 mod many;
 mod mcp;
 mod mcp_http;
+mod mcp_serve;
 mod mcp_support;
 mod openai;
 mod openai_fake;
@@ -27,6 +29,8 @@ mod pictures;
 mod postgres;
 mod pty;
 mod readme;
+mod serve_clients;
+mod serve_fixture;
 mod store;
 mod support;
 mod tasks;

@@ -377,7 +377,7 @@ async fn our_tools_are_offered_to_other_clients() {
     let (ours_end, theirs) = tokio::io::duplex(4_096);
     let (read, write) = tokio::io::split(ours_end);
     let tools = vec![ours("a", "echo"), ours("a", "same"), ours("b", "same")];
-    let serving = tokio::spawn(serve_on(tools, read, write, CancellationToken::new()));
+    let serving = tokio::spawn(serve_on(wakeful::mcp::Own::new(tools), read, write, CancellationToken::new()));
     let (read, mut write) = tokio::io::split(theirs);
     let mut lines = BufReader::new(read).lines();
     let mut ask = async |message: Value, answered: bool| {

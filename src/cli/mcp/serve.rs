@@ -1,0 +1,101 @@
+//! `wakeful mcp serve`: wakeful as a server for other MCP clients.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+
+use crate::ambient;
+use crate::app;
+use crate::app::offered::Offered;
+use crate::cli::Base;
+use crate::cli::args::McpServeArgs;
+use crate::cli::awake::stopped;
+use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::domain::clock::{Clock, SystemClock};
+use crate::mcp;
+use crate::mcp::server::Changes;
+use crate::mcp::server::http::{self, Server};
+use crate::mcp::server::own::Own;
+use crate::net::fetch::Fetcher;
+use crate::tools::{ToolBox, local};
+
+pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
+    let http = args.http.map(|address| options(base, address, &args)).transpose()?;
+    let settings = base.load()?.settings;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tools = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
+    let mut servers = local::catalog(tools, Arc::clone(&clock));
+    // Tasks are made and changed here; the running wakeful runs them.
+    let (log, service) = crate::cli::tasks::open(base).await?;
+    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
+    let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
+    // Whether the client asks anybody is not known here.
+    servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
+    let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
+    let (stop, changes) = (CancellationToken::new(), Changes::default());
+    let offered = Offered::new(log.clone(), service);
+    offered.tell_changes(changes.clone(), stop.clone()).await.context("the log cannot be followed")?;
+    let own = Own::new(tools).with_library(Arc::new(offered), changes);
+    let served = match http {
+        Some(options) => over_http(own, options, stop.clone()).await,
+        None => on_stdio(own, stop.clone()).await,
+    };
+    stop.cancel();
+    log.shutdown().await;
+    served
+}
+
+/// Until the client closes its end, or a signal.
+async fn on_stdio(own: Own, stop: CancellationToken) -> Outcome {
+    let signal = stopped()?;
+    let mut serving = std::pin::pin!(mcp::serve_stdio(own, stop.clone()));
+    tokio::select! {
+        served = &mut serving => served?,
+        signal = signal => {
+            stop.cancel();
+            signal?;
+            serving.await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Until a signal.
+async fn over_http(own: Own, options: http::Options, stop: CancellationToken) -> Outcome {
+    let signal = stopped()?;
+    let server = Server::bind(own, options).await.map_err(|error| match error {
+        error @ http::BindError::Listen { .. } => Stop::Failed(error.into()),
+        error => Stop::Usage(error.to_string()),
+    })?;
+    // For programs that start this one: where it is, once it can be called.
+    output::line(server.url())?;
+    let mut serving = std::pin::pin!(server.run(stop.clone()));
+    tokio::select! {
+        () = &mut serving => {}
+        signal = signal => {
+            stop.cancel();
+            serving.await;
+            signal?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn options(base: &Base, address: SocketAddr, args: &McpServeArgs) -> Result<http::Options, Stop> {
+    let token = match (&args.token_env, args.new_token) {
+        (Some(name), _) => match base.environment.get(name) {
+            Some(token) if !token.trim().is_empty() => Some(SecretString::from(token.trim().to_owned())),
+            _ => return Err(Stop::Usage(format!("the variable `{name}`, which should hold the bearer token, is not set"))),
+        },
+        (None, true) => {
+            let token = http::new_token().context("no token can be made: the system gives no random numbers")?;
+            output::note(format_args!("bearer token of this run: {}", token.expose_secret()));
+            Some(token)
+        }
+        (None, false) => None,
+    };
+    Ok(http::Options { address, token, hosts: args.allow_host.clone(), origins: args.allow_origin.clone(), ..http::Options::default() })
+}

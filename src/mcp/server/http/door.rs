@@ -1,0 +1,212 @@
+//! Who may come in: by `Host`, `Origin` and token. Pure.
+//!
+//! A page in a browser can send requests to this machine, and by a name that it has made to point here it can even read the
+//! answers (DNS rebinding). Such a request carries the page's name in `Host`, or the page in `Origin`: both must be ours.
+//! Programs send no `Origin`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use crate::mcp::server::http::{Reply, plain};
+
+/// Headers that a web page may send, and read.
+const SHARED: &str = "content-type, accept, authorization, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+
+/// Why somebody may not come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Host,
+    Origin,
+    Token,
+}
+
+impl Refusal {
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::Host => plain(StatusCode::FORBIDDEN, "the `Host` is none of this server's: `--allow-host NAME` adds one"),
+            Self::Origin => plain(StatusCode::FORBIDDEN, "this `Origin` may not call: `--allow-origin URL` lets it"),
+            Self::Token => {
+                let mut reply = plain(StatusCode::UNAUTHORIZED, "the bearer token is missing or wrong");
+                reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wakeful\""));
+                reply
+            }
+        }
+    }
+}
+
+/// The rules for one address.
+pub(super) struct Door {
+    port: u16,
+    /// Lower case, without port and brackets; any where empty.
+    hosts: Vec<String>,
+    /// Lower case, as a browser writes them.
+    origins: Vec<String>,
+    token: Option<SecretString>,
+}
+
+impl Door {
+    pub(super) fn new(address: SocketAddr, token: Option<SecretString>, hosts: &[String], origins: &[String]) -> Self {
+        let mut known: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        known.push(address.ip().to_string());
+        known.extend(hosts.iter().map(|host| bare(host)));
+        // It listens on all addresses, whose names it cannot know; the token stands in for them.
+        if address.ip().is_unspecified() && hosts.is_empty() {
+            known.clear();
+        }
+        let origins = origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { port: address.port(), hosts: known, origins, token }
+    }
+
+    pub(super) fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+        if !self.knows_host(&parts.uri, &parts.headers) {
+            return Err(Refusal::Host);
+        }
+        for origin in parts.headers.get_all(header::ORIGIN) {
+            if !self.knows_origin(origin) {
+                return Err(Refusal::Origin);
+            }
+        }
+        // A browser asks without credentials whether it may ask with them.
+        if parts.method == Method::OPTIONS || self.shows_token(&parts.headers) { Ok(()) } else { Err(Refusal::Token) }
+    }
+
+    fn knows_host(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        if self.hosts.is_empty() {
+            return true;
+        }
+        let mut named = headers.get_all(header::HOST).iter();
+        let authority = match (named.next(), named.next()) {
+            (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
+            (None, _) => uri.authority().cloned(),
+            (Some(_), Some(_)) => None,
+        };
+        authority.is_some_and(|authority| self.hosts.contains(&bare(authority.host())))
+    }
+
+    fn knows_origin(&self, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        let origin = origin.to_ascii_lowercase();
+        if self.origins.contains(&origin) {
+            return true;
+        }
+        // Our own pages, of which there are none; but whoever names us exactly means us.
+        let Ok(uri) = origin.parse::<Uri>() else { return false };
+        let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+        let host = bare(authority.host());
+        authority.port_u16().unwrap_or(80) == self.port && (self.hosts.contains(&host) || is_loopback(&host))
+    }
+
+    fn shows_token(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some((scheme, shown)) = shown.and_then(|shown| shown.split_once(' ')) else { return false };
+        scheme.eq_ignore_ascii_case("bearer") && same(token.expose_secret().as_bytes(), shown.trim().as_bytes())
+    }
+}
+
+/// What a browser is told before it sends a page's request.
+pub(super) fn preflight(parts: &Parts) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()).boxed());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SHARED));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    share(&mut reply, parts.headers.get(header::ORIGIN).cloned());
+    reply
+}
+
+/// Lets the page read the reply that was let in.
+pub(super) fn share(reply: &mut Reply, origin: Option<HeaderValue>) {
+    let Some(origin) = origin else { return };
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id, www-authenticate"));
+    headers.append(header::VARY, HeaderValue::from_name(HeaderName::from_static("origin")));
+}
+
+/// A host as it is compared.
+fn bare(host: &str) -> String {
+    host.trim().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether both are the same, in a time that does not tell where they differ.
+fn same(wanted: &[u8], shown: &[u8]) -> bool {
+    let tag = |key: &[u8], text: &[u8]| Hmac::<Sha256>::new_from_slice(key).map(|mac| mac.chain_update(text));
+    let Ok(expected) = tag(wanted, b"token") else { return false };
+    let Ok(found) = tag(shown, b"token") else { return false };
+    expected.verify(&found.finalize().into_bytes()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(host: &str, more: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::post("/mcp").header("host", host);
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn door(address: &str, token: Option<&str>) -> Door {
+        Door::new(
+            address.parse().unwrap(),
+            token.map(SecretString::from),
+            &["Box.Example".to_owned()],
+            &["https://App.example/".to_owned()],
+        )
+    }
+
+    #[test]
+    fn only_our_own_names_and_pages_come_in() {
+        let door = door("127.0.0.1:8000", None);
+        for host in ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST", "box.example:1"] {
+            assert_eq!(door.check(&parts(host, &[])), Ok(()), "{host}");
+        }
+        for host in ["evil.example.com", "localhost.evil.example", "127.0.0.1.nip.io:8000", "", "a b"] {
+            assert_eq!(door.check(&parts(host, &[])), Err(Refusal::Host), "{host}");
+        }
+        for origin in ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000", "https://app.example"] {
+            assert_eq!(door.check(&parts("localhost", &[("origin", origin)])), Ok(()), "{origin}");
+        }
+        for origin in [
+            "http://evil.example",
+            "http://localhost:3000",
+            "https://localhost:8000",
+            "null",
+            "",
+            "http://app.example",
+            "https://app.example.evil",
+        ] {
+            assert_eq!(door.check(&parts("localhost", &[("origin", origin)])), Err(Refusal::Origin), "{origin}");
+        }
+        assert_eq!(door.check(&parts("localhost", &[("host", "evil.example")])), Err(Refusal::Host), "two hosts");
+    }
+
+    #[test]
+    fn a_token_is_needed_where_there_is_one_and_stands_in_for_names() {
+        let door = Door::new("0.0.0.0:80".parse().unwrap(), Some(SecretString::from("right-right-right")), &[], &[]);
+        let shown = |value: &str| door.check(&parts("anything.example", &[("authorization", value)]));
+        assert_eq!(shown("Bearer right-right-right"), Ok(()));
+        assert_eq!(shown("bearer  right-right-right"), Ok(()));
+        for wrong in ["Bearer wrong", "Bearer right-right-righ", "Basic right-right-right", "right-right-right", ""] {
+            assert_eq!(shown(wrong), Err(Refusal::Token), "{wrong}");
+        }
+        assert_eq!(door.check(&parts("anything.example", &[])), Err(Refusal::Token));
+    }
+}
