@@ -23,14 +23,48 @@ pub(super) fn installed() -> PathBuf {
     peers
 }
 
-fn node_script(package: &str) -> String {
-    installed().join(format!("node_modules/@modelcontextprotocol/{package}/dist/index.js")).to_str().unwrap().to_owned()
+/// A Node.js of at least 22: the one from npm on Linux x64, else the system's.
+pub(super) fn node_new() -> PathBuf {
+    installed().join("node-new")
+}
+
+/// A program of the Python environment: `python`, `mcp-server-git`, …
+pub(super) fn python(program: &str) -> PathBuf {
+    installed().join("py/bin").join(program)
+}
+
+/// A file of an installed package of `@modelcontextprotocol`.
+fn file_of(package: &str, file: &str) -> String {
+    installed().join("node_modules/@modelcontextprotocol").join(package).join(file).to_str().unwrap().to_owned()
+}
+
+/// The program of a package of `@modelcontextprotocol`: a server, or the suite `conformance`.
+pub(super) fn node_script(package: &str) -> String {
+    file_of(package, "dist/index.js")
+}
+
+/// The program of the inspector; with `--cli` it asks once and prints JSON.
+pub(super) fn inspector() -> String {
+    file_of("inspector", "clients/launcher/build/index.js")
 }
 
 fn node(name: &str, package: &str, args: &[&str]) -> ServerOptions {
     let script = node_script(package);
     let args: Vec<&str> = std::iter::once(script.as_str()).chain(args.iter().copied()).collect();
-    program(name, "node", &args)
+    program(name, node_new(), &args)
+}
+
+#[test]
+fn clients_are_the_versions_that_were_asked_for() {
+    let run = |args: &[&str]| {
+        let output = Command::new(node_new()).args(args).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    };
+    let (_, node) = run(&["--version"]);
+    let major: u32 = node.trim_start_matches('v').split('.').next().unwrap().parse().unwrap();
+    assert!(major >= 22, "{node}");
+    assert_eq!(run(&[&node_script("conformance"), "--version"]), (true, "0.2.0-alpha.12".to_owned()));
+    assert!(run(&[&inspector(), "--cli", "--help"]).0);
 }
 
 /// A server behind HTTP as a process of its own; killed at the end.
@@ -41,7 +75,7 @@ struct Behind {
 
 impl Behind {
     async fn start(transport: &str, port: u16) -> Self {
-        let mut command = Command::new("node");
+        let mut command = Command::new(node_new());
         command.arg(node_script("server-everything")).arg(transport).env("PORT", port.to_string());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let started = Instant::now();
@@ -87,7 +121,7 @@ async fn all_at_once_and_one_of_ten_is_killed_during_a_call() {
         address("sse", &sse.url("sse")),
         node("files", "server-filesystem", &[folder.path().to_str().unwrap()]),
         memory,
-        program("time", installed().join("py/bin/mcp-server-time"), &["--local-timezone", "UTC"]),
+        program("time", python("mcp-server-time"), &["--local-timezone", "UTC"]),
     ];
     servers.extend((1..=4).map(|n| ServerOptions { name: format!("extra{n}"), ..scripted("normal") }));
     let pool = Pool::start(servers);
