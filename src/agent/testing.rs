@@ -409,6 +409,7 @@ pub(super) fn line(body: &EventBody) -> String {
             format!("session {}", value["event_type"].as_str().unwrap())
         }
         EventBody::McpEvent(_)
+        | EventBody::Question(_)
         | EventBody::Error(_)
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
