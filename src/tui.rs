@@ -10,6 +10,7 @@ pub mod approval;
 pub mod composer;
 pub mod events_pane;
 mod files;
+pub mod form;
 mod fuzzy;
 pub mod highlight;
 pub mod keymap;
@@ -19,6 +20,7 @@ pub mod msg;
 pub mod options;
 pub mod panels;
 pub mod popup;
+pub mod question;
 pub mod runtime;
 pub mod slash;
 pub mod state;
@@ -82,6 +84,8 @@ pub struct Surroundings {
     pub themes_dir: Option<PathBuf>,
     /// The user's editor (`$VISUAL`, `$EDITOR`), with arguments.
     pub editor: Option<String>,
+    /// The user's browser (`$BROWSER`); the system's where absent.
+    pub browser: Option<String>,
     /// How many colours the terminal has.
     pub colours: theme::ColourDepth,
     /// Whether the terminal's background is light; dark where unknown.
@@ -107,6 +111,7 @@ impl Default for Surroundings {
             history_path: None,
             themes_dir: None,
             editor: None,
+            browser: None,
             colours: theme::ColourDepth::default(),
             light_background: false,
             model: None,

@@ -131,6 +131,7 @@ fn surroundings(start: &Start, touring: bool) -> Surroundings {
         history_path: Some(start.paths.history_file()),
         themes_dir: Some(start.paths.themes()),
         editor,
+        browser: environment.process("BROWSER").map(str::to_owned),
         colours: colours(environment),
         light_background: light_background(environment).unwrap_or(false),
         model: Some(start.loaded.settings.model.clone()),

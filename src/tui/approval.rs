@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::domain::clock::Instant;
 use crate::domain::event::{Approval, Scope};
 use crate::domain::text::{clean_line, visible};
+use crate::tui::highlight::diff_key;
 use crate::tui::panels::Row;
 use crate::tui::theme::Key;
 
@@ -37,6 +38,8 @@ pub struct Dialog {
     pub approval: Approval,
     /// Since when it is on the screen; not yet where absent.
     pub shown: Option<Instant>,
+    /// Its place among all that is asked.
+    pub order: u64,
     /// The chosen answer, 0 to 2.
     pub chosen: usize,
     /// How far the second answer reaches.
@@ -65,10 +68,10 @@ pub enum Outcome {
 
 impl Dialog {
     /// A question that is not on the screen yet.
-    pub fn new(approval: Approval) -> Self {
+    pub fn new(approval: Approval, order: u64) -> Self {
         let chosen = if approval.dangerous { 2 } else { 0 };
         let lines = lines(&approval);
-        let mut dialog = Self { approval, shown: None, chosen, scope: Scope::Session, scroll: 0, lines, body: Vec::new(), width: 0 };
+        let mut dialog = Self { approval, shown: None, order, chosen, scope: Scope::Session, scroll: 0, lines, body: Vec::new(), width: 0 };
         dialog.fit(76);
         dialog
     }
@@ -190,7 +193,7 @@ fn lines(approval: &Approval) -> Vec<Row> {
 }
 
 /// A line as rows of at most `width` columns.
-fn broken(line: &Row, width: usize) -> Vec<Row> {
+pub(in crate::tui) fn broken(line: &Row, width: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = Row::new();
     let mut used = 0;
@@ -213,12 +216,3 @@ fn broken(line: &Row, width: usize) -> Vec<Row> {
     rows
 }
 
-fn diff_key(line: &str) -> Key {
-    match line.as_bytes() {
-        [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => Key::DiffHeader,
-        [b'@', b'@', ..] => Key::DiffHunk,
-        [b'+', ..] => Key::DiffAdd,
-        [b'-', ..] => Key::DiffRemove,
-        _ => Key::DiffContext,
-    }
-}

@@ -4,7 +4,8 @@ use ratatui::layout::{Position, Rect};
 
 use crate::tui::panels::Overlay;
 use crate::tui::popup;
-use crate::tui::state::{Column, State};
+use crate::tui::state::{Asked, Column, State};
+use crate::tui::view;
 
 /// Below so many columns the screen only says that it is too small.
 pub const COLUMNS_MIN: u16 = 40;
@@ -107,9 +108,9 @@ pub fn areas(state: &State) -> Areas {
 }
 
 fn working_rows(state: &State) -> usize {
-    let queued = crate::tui::view::working::shown_queue(state).count();
+    let queued = view::working::shown_queue(state).count();
     let more = usize::from(queued > QUEUED_ROWS_MAX);
-    usize::from(crate::tui::view::working::is_shown(state)) + queued.min(QUEUED_ROWS_MAX) + more
+    usize::from(view::working::is_shown(state)) + queued.min(QUEUED_ROWS_MAX) + more
 }
 
 /// How many of the queued messages are listed.
@@ -129,6 +130,13 @@ fn split(inner: Rect, rows: usize, rows_max: u16) -> (Rect, Option<Rect>) {
 
 /// The question covers the foot of the chat, so that what led to it stays in sight; on a very small screen the message too.
 fn dialog(state: &State, main: Rect, room: u16) -> Rect {
+    if let (Some(Asked::Question), Some(inquiry)) = (state.front(), state.questions.front()) {
+        let wanted = view::wanted_rows(inquiry, text_area(main).width, &state.theme);
+        // A form needs the rows more than the message does, which takes no keys meanwhile.
+        let bottom = if wanted > main.height { room } else { main.bottom() };
+        let height = wanted.min(bottom);
+        return Rect { y: bottom - height, height, ..main };
+    }
     let body = state.approvals.front().map_or(0, |dialog| dialog.body().len());
     // Border, subject, reason, blank, answers, footer.
     let wanted = u16::try_from(body).unwrap_or(u16::MAX).saturating_add(9);

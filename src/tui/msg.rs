@@ -12,6 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{self, InboxRow};
 use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ModelInfo, ServerStatus, SessionSummary, TaskDetail};
+use crate::domain::question::Question;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
@@ -90,6 +91,8 @@ pub enum Query {
     Task(TaskId),
     /// The inbox and the notices.
     Inbox,
+    /// Questions of servers that wait.
+    Questions,
     /// The state of the set-up.
     Doctor,
     /// All that makes up a session.
@@ -119,6 +122,8 @@ pub enum Answer {
     Task(TaskId, Result<TaskDetail, String>),
     /// The inbox and the notices.
     Inbox(Result<(Vec<InboxRow>, Vec<notice::Delivery>), String>),
+    /// Questions of servers that wait.
+    Questions(Result<Vec<Question>, String>),
     /// The state of the set-up.
     Doctor(Result<Vec<CheckRow>, String>),
     /// All that makes up a session.
@@ -138,6 +143,8 @@ pub enum Effect {
     FindFiles(String),
     /// Keep a prompt for later runs.
     KeepPrompt(String),
+    /// Open an address in the browser; only `http` and `https`.
+    Open(String),
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Open the user's editor on a text; whether its result becomes the draft.

@@ -23,6 +23,7 @@ use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
 use crate::tui::popup::Popup;
+use crate::tui::question::Inquiry;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::transcript::{ItemId, Transcript, ViewState};
 use crate::tui::{Error, Options, Surroundings};
@@ -194,6 +195,15 @@ pub enum Sync {
     Reading(Vec<Arc<Event>>),
 }
 
+/// What is asked next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Whether a call may run.
+    Approval,
+    /// A server's question.
+    Question,
+}
+
 /// Everything.
 pub struct State {
     /// The time, set before each update.
@@ -250,6 +260,10 @@ pub struct State {
     pub queued: Vec<Queued>,
     /// Questions for consent; the first is shown.
     pub approvals: VecDeque<Dialog>,
+    /// Servers' questions; the first is shown, once it is its turn among the questions for consent.
+    pub questions: VecDeque<Inquiry>,
+    /// Questions of both kinds that were ever put.
+    pub orders: u64,
     /// The refused call for which the user now says what to do instead.
     pub refusing: Option<CallId>,
     /// The events.
@@ -332,6 +346,8 @@ impl State {
             turn: None,
             queued: Vec::new(),
             approvals: VecDeque::new(),
+            questions: VecDeque::new(),
+            orders: 0,
             refusing: None,
             events: EventsPane::new(options.events_max),
             events_filter: None,
@@ -363,9 +379,30 @@ impl State {
         self.size.0 >= self.options.wide_columns
     }
 
-    /// Whether the question for consent has the keys.
+    /// The place of a new question among all that is asked.
+    pub fn next_order(&mut self) -> u64 {
+        self.orders += 1;
+        self.orders
+    }
+
+    /// What is asked first: questions for consent and those of servers stand one after the other, as they came.
+    pub fn front(&self) -> Option<Asked> {
+        match (self.approvals.front(), self.questions.front()) {
+            (Some(dialog), Some(inquiry)) if inquiry.order < dialog.order => Some(Asked::Question),
+            (Some(_), _) => Some(Asked::Approval),
+            (None, Some(_)) => Some(Asked::Question),
+            (None, None) => None,
+        }
+    }
+
+    /// How many questions wait.
+    pub fn waiting(&self) -> usize {
+        self.approvals.len() + self.questions.len()
+    }
+
+    /// Whether a question has the keys.
     pub fn is_asking(&self) -> bool {
-        self.refusing.is_none() && self.overlay.is_none() && !self.approvals.is_empty() && !layout::is_too_small(self.size)
+        self.refusing.is_none() && self.overlay.is_none() && self.front().is_some() && !layout::is_too_small(self.size)
     }
 
     /// How many tasks can be seen now.

@@ -1,6 +1,7 @@
 //! Screens: a scripted state drawn into a buffer, text and styles held as snapshots.
 
 mod ambient;
+pub(crate) mod asking;
 mod rows;
 mod screens;
 mod script;

@@ -1,5 +1,6 @@
 //! What a message does to the state, and what it wants done. Plain functions: no I/O, no clock, no waiting.
 
+mod asking;
 mod commands;
 mod compose;
 mod feed;
@@ -18,7 +19,7 @@ use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
 use crate::tui::panels::{Overlay, info};
 use crate::tui::popup::Popup;
-use crate::tui::state::{LinkState, State, Tone};
+use crate::tui::state::{Asked, LinkState, State, Tone};
 
 pub(in crate::tui) use tasks::{page, page_top};
 
@@ -103,16 +104,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 fn settle(state: &mut State) -> Vec<Effect> {
     let mut effects = refresh_popup(state);
     let area = if state.is_asking() { layout::areas(state).dialog } else { None };
-    let width = area.map(|area| layout::text_area(area).width);
-    if let Some(dialog) = state.approvals.front_mut() {
-        if let Some(width) = width {
-            dialog.fit(width);
-            dialog.shown.get_or_insert(state.now);
-        } else {
-            // Once it can be seen again, no key answers at once.
-            dialog.shown = None;
-        }
-    }
+    show_question(state, area.map(|area| layout::text_area(area).width));
     if state.servers.stale && !state.servers.asking && state.link == LinkState::Ready {
         state.servers.stale = false;
         state.servers.asking = true;
@@ -122,6 +114,30 @@ fn settle(state: &mut State) -> Vec<Effect> {
         effects.extend(ask_about_tasks(state));
     }
     effects
+}
+
+/// Fits the question on the screen to its `width`; of one that cannot be seen the time begins anew: once it can be seen
+/// again, no key answers at once.
+fn show_question(state: &mut State, width: Option<u16>) {
+    let (now, front) = (state.now, state.front());
+    if let Some(dialog) = state.approvals.front_mut() {
+        match width.filter(|_| front == Some(Asked::Approval)) {
+            Some(width) => {
+                dialog.fit(width);
+                dialog.shown.get_or_insert(now);
+            }
+            None => dialog.shown = None,
+        }
+    }
+    if let Some(inquiry) = state.questions.front_mut() {
+        match width.filter(|_| front == Some(Asked::Question)) {
+            Some(width) => {
+                inquiry.fit(width);
+                inquiry.shown.get_or_insert(now);
+            }
+            None => inquiry.shown = None,
+        }
+    }
 }
 
 /// Asks for what is stale of the tasks and of the inbox, one question of a kind at a time.
@@ -201,6 +217,10 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             let panel = result.map(|lines| info::logs(&server, state.servers.messages(&server), &lines));
             text(state, panel);
         }
+        Answer::Questions(result) => match result {
+            Ok(questions) => asking::fill(state, &questions),
+            Err(reason) => state.note(Tone::Bad, reason),
+        },
         Answer::Doctor(result) => {
             let panel = result.map(|checks| info::doctor(&checks, &state.theme));
             text(state, panel);

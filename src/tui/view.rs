@@ -4,6 +4,7 @@ mod ambient;
 mod dialog;
 mod overlay;
 mod panes;
+mod question;
 pub mod working;
 
 use ratatui::buffer::Buffer;
@@ -15,13 +16,14 @@ use unicode_width::UnicodeWidthStr;
 use crate::tui::keymap::Action;
 use crate::tui::layout::{self, COLUMNS_MIN, ROWS_MIN, inside, text_area};
 use crate::tui::panels::Row;
-use crate::tui::state::{Focus, Selection, State};
+use crate::tui::state::{Asked, Focus, Selection, State};
 use crate::tui::status;
 use crate::tui::theme::{Icon, IconSet, Key, Theme};
 
 pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use overlay::{LIST_TOP, list_top};
+pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 
 /// Draws everything and tells where the terminal's cursor stands; hidden where nothing is typed.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -45,8 +47,13 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         overlay::popup(state, area, buf);
     }
     if let Some(area) = areas.dialog {
-        dialog::draw(state, area, buf);
-        cursor = None;
+        cursor = match (state.front(), state.questions.front()) {
+            (Some(Asked::Question), Some(inquiry)) => question::draw(state, inquiry, state.waiting(), area, buf),
+            _ => {
+                dialog::draw(state, area, buf);
+                None
+            }
+        };
     }
     if let Some(area) = areas.overlay {
         cursor = overlay::draw(state, area, buf);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::inbox;
+use crate::tui::question::may_open;
 use crate::tui::state::State;
 use crate::tui::theme::Themes;
 
@@ -59,6 +61,7 @@ pub(super) struct Effects {
     history_path: Option<PathBuf>,
     history_max: usize,
     themes_dir: Option<PathBuf>,
+    browser: Option<String>,
     /// Prompts to be kept, in order, written by one task.
     prompts: Option<mpsc::UnboundedSender<String>>,
 }
@@ -76,6 +79,7 @@ impl Effects {
             history_path: state.surroundings.history_path.clone(),
             history_max: state.options.history_max,
             themes_dir: state.surroundings.themes_dir.clone(),
+            browser: state.surroundings.browser.clone(),
             prompts: None,
         }
     }
@@ -138,6 +142,7 @@ impl Effects {
             Effect::FindFiles(query) => self.find_files(query),
             Effect::KeepPrompt(prompt) => self.keep(prompt),
             Effect::Write(path, text) => self.write(path, text),
+            Effect::Open(url) => self.open(url),
             terminal @ (Effect::Copy(_) | Effect::Edit { .. } | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit) => {
                 return After::Terminal(terminal);
             }
@@ -191,6 +196,23 @@ impl Effects {
         let _ = sender.send(prompt);
     }
 
+    fn open(&self, url: String) {
+        if !may_open(&url) {
+            return self.note(false, "only http and https addresses are opened");
+        }
+        let Some(words) = browser_command(self.browser.as_deref(), &url) else {
+            return self.note(false, "`BROWSER` is no command line; copy the address instead");
+        };
+        let messages = self.messages.clone();
+        drop(tokio::spawn(async move {
+            let program = words.first().cloned().unwrap_or_default();
+            if let Err(error) = open_in_browser(words).await {
+                let text = format!("could not open the address with `{program}`: {error}; set BROWSER, or open it yourself: {url}");
+                let _ = messages.send(Msg::Note(false, text)).await;
+            }
+        }));
+    }
+
     fn write(&self, path: PathBuf, text: String) {
         let messages = self.messages.clone();
         drop(spawn_blocking(move || {
@@ -202,6 +224,29 @@ impl Effects {
             let _ = messages.blocking_send(msg);
         }));
     }
+}
+
+/// The command that opens addresses: the user's own, else the system's.
+fn browser_command(browser: Option<&str>, url: &str) -> Option<Vec<String>> {
+    let system = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    // `BROWSER` may list several; `%s` stands for the address.
+    let wanted = browser.and_then(|list| list.split(':').find(|command| !command.trim().is_empty())).unwrap_or(system);
+    let mut words = shlex::split(wanted).filter(|words| !words.is_empty())?;
+    if words.iter().any(|word| word.contains("%s")) {
+        words = words.into_iter().map(|word| word.replace("%s", url)).collect();
+    } else {
+        words.push(url.to_owned());
+    }
+    Some(words)
+}
+
+async fn open_in_browser(words: Vec<String>) -> std::io::Result<()> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+    let mut command = tokio::process::Command::new(program);
+    // What it prints must not paint over the screen, and a Ctrl+C here must not end it.
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let status = command.status().await?;
+    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("it ended with {status}"))) }
 }
 
 async fn answer(queries: &dyn Queries, query: Query) -> Answer {
@@ -231,6 +276,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             let filter = InboxFilter { all: false, limit: Some(inbox::ROWS_MAX) };
             Answer::Inbox(text(futures::try_join!(queries.inbox(filter), queries.deliveries(inbox::ROWS_MAX))))
         }
+        Query::Questions => Answer::Questions(text(queries.questions().await)),
         Query::Doctor => Answer::Doctor(text(queries.doctor().await)),
         Query::Session(id) => {
             let events = queries.session_events(id.clone()).await;

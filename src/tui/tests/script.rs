@@ -67,6 +67,7 @@ impl Script {
     pub(crate) fn new(columns: u16, rows: u16) -> Self {
         let mut script = Self::unlinked(columns, rows);
         script.link();
+        script.send(Msg::Answer(Answer::Questions(Ok(Vec::new()))));
         script.effects.clear();
         script
     }

@@ -11,9 +11,10 @@ use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent,
     Status, ToolExecution, TurnEnd, TurnEvent, words,
 };
-use crate::domain::ids::{CallId, Seq, TurnId};
+use crate::domain::ids::{CallId, QuestionId, Seq, TurnId};
 use crate::domain::message::Role;
 use crate::domain::notice::{InboxEvent, InboxItem, InboxKind};
+use crate::domain::question::{QuestionEvent, ReplyAction};
 use crate::domain::text::{clean, clean_line, ellipsis};
 
 /// Handoffs deeper than this are drawn at this depth.
@@ -24,6 +25,12 @@ const NOTICES_MAX: usize = 5;
 
 /// Characters of such a line.
 const NOTICE_CHARS_MAX: usize = 160;
+
+/// Questions that wait for an answer and are remembered for their line.
+const QUESTIONS_MAX: usize = 256;
+
+/// Characters of a question in its line.
+const QUESTION_CHARS_MAX: usize = 80;
 
 /// What an answer in the making has on the screen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,6 +48,8 @@ pub(super) struct Memory {
     retries: HashMap<TurnId, ItemId>,
     /// Whether the agent has spoken since the user did.
     spoken: bool,
+    /// What servers ask, until it is answered: the call that waits, the question in one line.
+    questions: HashMap<QuestionId, (Option<CallId>, String)>,
     /// The error that was shown last in this turn, not to be told twice.
     last_error: Option<String>,
 }
@@ -59,7 +68,8 @@ impl Transcript {
             EventBody::McpEvent(event) => self.progress(event),
             EventBody::InboxEvent(InboxEvent::Added { item }) => self.notice(item, event.seq),
             EventBody::Custom(custom) => self.returned(custom, event.seq),
-            EventBody::Question(_) | EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
+            EventBody::Question(question) => self.question(question, event.seq),
+            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
         }
     }
 
@@ -422,6 +432,32 @@ impl Transcript {
         self.memory.last_error = Some(message.clone());
         self.add(None, seq, Body::Error { message, hint, source: clean_line(&event.source) });
         true
+    }
+
+    /// One dim line for a question that is done with: what was asked, what was done. Values are in no event.
+    fn question(&mut self, event: &QuestionEvent, seq: Option<Seq>) -> bool {
+        match event {
+            QuestionEvent::Asked { question } => {
+                // Questions whose answer never comes must not pile up.
+                if self.memory.questions.len() < QUESTIONS_MAX {
+                    let line = ellipsis(&clean_line(&format!("{} {}", question.server, question.ask.line())), QUESTION_CHARS_MAX).into_owned();
+                    self.memory.questions.insert(question.id.clone(), (question.call_id.clone(), line));
+                }
+                false
+            }
+            QuestionEvent::Answered { question_id, server, action, by } => {
+                let (call, asked) =
+                    self.memory.questions.remove(question_id).unwrap_or_else(|| (None, format!("{} asked", clean_line(server.as_str()))));
+                let done = match action {
+                    ReplyAction::Accept => "accepted",
+                    ReplyAction::Decline => "declined",
+                    ReplyAction::Cancel => "closed without an answer",
+                };
+                let by = by.as_deref().map(|by| format!(" ({})", clean_line(by))).unwrap_or_default();
+                self.add(call.as_ref(), seq, Body::Answered { text: format!("{asked} · {done}{by}") });
+                true
+            }
+        }
     }
 
     /// One line for what a background task told or asks. Of many in a row only the last ones stay: the inbox has all.

@@ -116,6 +116,10 @@ pub(super) enum Body {
         text: String,
         asks: bool,
     },
+    /// What a server asked and what was done.
+    Answered {
+        text: String,
+    },
     Marker {
         text: String,
         /// What stands inside when it is open.
@@ -135,7 +139,7 @@ impl Item {
             Body::Error { .. } => ItemKind::Error,
             Body::Retry { .. } => ItemKind::Retry,
             Body::TurnEnd { .. } => ItemKind::TurnEnd,
-            Body::Marker { .. } | Body::Notice { .. } => ItemKind::Marker,
+            Body::Marker { .. } | Body::Notice { .. } | Body::Answered { .. } => ItemKind::Marker,
         }
     }
 
@@ -161,7 +165,7 @@ impl Item {
 
     /// Whether it is one line among others, without space between them.
     pub(super) fn is_line(&self) -> bool {
-        matches!(self.body, Body::Tool(_) | Body::Handoff(_) | Body::Retry { .. } | Body::Notice { .. })
+        matches!(self.body, Body::Tool(_) | Body::Handoff(_) | Body::Retry { .. } | Body::Notice { .. } | Body::Answered { .. })
     }
 
     pub(super) fn touch(&mut self) {
@@ -174,7 +178,8 @@ impl Item {
             Body::Welcome(welcome) => welcome.text.clone(),
             Body::User { text } => text.to_string(),
             Body::Assistant { text, ending: Ending::Failed(Some(error)), .. } => format!("{text}\n{error}"),
-            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } | Body::Notice { text, .. } => text.clone(),
+            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } => text.clone(),
+            Body::Notice { text, .. } | Body::Answered { text } => text.clone(),
             Body::Tool(call) => call.text(),
             Body::Handoff(handoff) => handoff.text(),
             Body::Error { message, hint, .. } => join([Some(message.clone()), hint.clone()]),

@@ -189,6 +189,10 @@ impl Painter<'_> {
                 let mark = Span::styled(format!("{} ", self.icon(Icon::Notification)), self.style(key));
                 self.marked(self.indent(), &mark, text, key, NOTICE_ROWS_MAX);
             }
+            Body::Answered { text } => {
+                let mark = Span::styled(format!("{} ", self.icon(Icon::Question)), self.style(Key::ChatDim));
+                self.marked(self.indent(), &mark, text, Key::ChatDim, NOTICE_ROWS_MAX);
+            }
             Body::Marker { text, detail } => self.mark_in_conversation(text, detail),
         }
         Rows::Lines(std::mem::take(&mut self.lines))

@@ -3,12 +3,12 @@
 use crate::domain::command::{Command, Decision, Delivery};
 use crate::domain::ids::{CallId, MessageId};
 use crate::tui::composer::{Edit, PASTE_BYTES_MAX};
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::slash;
 use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
-use crate::tui::update::commands;
+use crate::tui::update::{asking, commands};
 
 /// Takes a paste.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
@@ -26,6 +26,9 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         }
         Some(_) => return Vec::new(),
         None => {}
+    }
+    if asking::paste(state, text) {
+        return Vec::new();
     }
     if let Some(input) = &mut state.events_filter {
         input.paste(text);
@@ -109,6 +112,8 @@ pub(super) fn not_sent(state: &mut State, command: Command, reason: &str) -> Vec
             state.composer.set(&if draft.is_empty() { text } else { format!("{draft}\n{text}") });
         }
         Command::NewSession { .. } => state.session.made = false,
+        // It still waits for its answer.
+        Command::Reply { .. } if state.link == LinkState::Ready => return vec![Effect::Ask(Query::Questions)],
         Command::Interrupt { .. } => {
             if let Some(turn) = &mut state.turn {
                 turn.stopping = false;

@@ -16,6 +16,7 @@ use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
+use crate::tui::update::asking;
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
@@ -139,11 +140,12 @@ fn fold(state: &mut State, event: &Arc<Event>) {
             state.tasks.stale = true;
         }
         EventBody::Notification(data) => fold_notice(state, data),
+        EventBody::Question(data) => asking::fold(state, data),
         _ => {}
     }
     // An error without a session (a broken config, a full disk) must be seen where the user looks; so must what the tasks
     // have to say.
-    let told = matches!(event.body, EventBody::Error(_) | EventBody::InboxEvent(_) | EventBody::Custom(_));
+    let told = matches!(event.body, EventBody::Error(_) | EventBody::InboxEvent(_) | EventBody::Custom(_) | EventBody::Question(_));
     let shown = mine || (event.session.is_none() && told);
     if shown {
         state.transcript.apply(event);
@@ -250,7 +252,8 @@ fn fold_approval(state: &mut State, approval: &Approval) {
     match approval.status {
         ApprovalStatus::Requested => {
             if !state.approvals.iter().any(known) && state.approvals.len() < APPROVALS_MAX {
-                state.approvals.push_back(Dialog::new(approval.clone()));
+                let order = state.next_order();
+                state.approvals.push_back(Dialog::new(approval.clone(), order));
             }
         }
         ApprovalStatus::Granted | ApprovalStatus::Refused => {

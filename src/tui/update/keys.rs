@@ -14,9 +14,9 @@ use crate::tui::layout;
 use crate::tui::msg::Effect;
 use crate::tui::panels::picker::{Input, Pick, PickKind, PickRow, Picker};
 use crate::tui::panels::{Overlay, TextPanel, help};
-use crate::tui::state::{AGAIN, Column, Focus, Search, State, Tone};
+use crate::tui::state::{AGAIN, Asked, Column, Focus, Search, State, Tone};
 use crate::tui::transcript::{ItemKind, UserTurn};
-use crate::tui::update::{commands, compose, overlay, tasks};
+use crate::tui::update::{asking, commands, compose, overlay, tasks};
 use crate::tui::view;
 
 /// Takes a key.
@@ -67,6 +67,9 @@ fn context(state: &State) -> Context {
 }
 
 fn dialog_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
+    if state.front() == Some(Asked::Question) {
+        return asking::key(state, key);
+    }
     let now = state.now;
     let dialog = state.approvals.front_mut()?;
     let outcome = dialog.key(key, now);

@@ -6,8 +6,8 @@ use ratatui::layout::{Position, Rect};
 use crate::tui::layout::{self, Areas, Part};
 use crate::tui::msg::Effect;
 use crate::tui::panels::Overlay;
-use crate::tui::state::{Focus, Selection, State};
-use crate::tui::update::{commands, inbox, keys, overlay, tasks};
+use crate::tui::state::{Asked, Focus, Selection, State};
+use crate::tui::update::{asking, commands, inbox, keys, overlay, tasks};
 use crate::tui::view;
 
 /// Rows that one notch of the wheel scrolls.
@@ -67,6 +67,7 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
             Some(Overlay::Notices) => state.inbox.step_notice(direction),
             None => {}
         },
+        Part::Dialog if state.front() == Some(Asked::Question) => asking::scroll(state, direction * WHEEL_ROWS),
         Part::Dialog => {
             if let Some(dialog) = state.approvals.front_mut() {
                 let last = dialog.body().len().saturating_sub(1);
@@ -100,6 +101,9 @@ fn released(state: &mut State, areas: &Areas, part: Part, position: Position) ->
 fn click(state: &mut State, areas: &Areas, part: Part, position: Position) -> Vec<Effect> {
     match part {
         Part::Overlay => return overlay_click(state, areas, position),
+        Part::Dialog if state.front() == Some(Asked::Question) => {
+            return areas.dialog.map(|area| asking::click(state, area, position)).unwrap_or_default();
+        }
         Part::Dialog => return dialog_click(state, areas, position).unwrap_or_default(),
         Part::Popup => popup_click(state, areas, position),
         Part::Chat => chat_click(state, areas, position),

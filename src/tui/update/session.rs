@@ -20,7 +20,9 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.servers.stale = true;
     state.tasks.stale = true;
     state.inbox.stale = true;
-    match link.start {
+    // What was asked before the screen was there.
+    let mut effects = vec![Effect::Ask(Query::Questions)];
+    effects.extend(match link.start {
         Start::Resume(id) => open(state, id),
         Start::New(options) => {
             if state.session.made {
@@ -34,7 +36,8 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
             greet(state);
             if state.surroundings.touring { super::commands::demo(state) } else { Vec::new() }
         }
-    }
+    });
+    effects
 }
 
 fn greet(state: &mut State) {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod mouse;
+mod questions;
 mod sessions;
 mod tables;
 

@@ -23,8 +23,8 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let title_key = if dialog.approval.dangerous { Key::ApprovalDanger } else { Key::ApprovalTitle };
     let title = if dialog.approval.dangerous { "allow this? it may destroy something" } else { "allow this?" };
     view::boxed(buf, area, title, title_key, theme);
-    if state.approvals.len() > 1 {
-        view::title_right(buf, area, &format!("1 of {}", state.approvals.len()), Key::UiDim, title.len() + 2, theme);
+    if state.waiting() > 1 {
+        view::title_right(buf, area, &format!("1 of {}", state.waiting()), Key::UiDim, title.len() + 2, theme);
     }
     let inner = text_area(area);
     let line = |at: u16| Rect { y: inner.y + at, height: 1, ..inner };

@@ -50,7 +50,7 @@ fn line(state: &State) -> Option<Row> {
     let time = elapsed(state.now.since(turn.started));
     let mark = format!(" {} ", if state.focused { state.theme.spinner(state.chat.tick) } else { state.theme.icon(Icon::Bullet) });
     // While a question is open Esc answers it.
-    let key = state.keymap.hint(if state.approvals.is_empty() { Action::Escape } else { Action::Interrupt });
+    let key = state.keymap.hint(if state.waiting() == 0 { Action::Escape } else { Action::Interrupt });
     let bullet = state.theme.icon(Icon::Bullet);
     if turn.stopping {
         return Some(vec![(Key::StatusBusy, mark), (Key::StatusWarn, "Stopping".to_owned()), (Key::UiDim, format!(" ({time})"))]);
@@ -61,6 +61,6 @@ fn line(state: &State) -> Option<Row> {
         let tail = format!(" ({} {bullet} {key} to stop)", clean_line(reason));
         return Some(vec![(Key::StatusWarn, mark), (Key::StatusWarn, head), (Key::UiDim, tail)]);
     }
-    let what = if state.approvals.is_empty() { "Working" } else { "Waiting for your answer" };
+    let what = if state.waiting() == 0 { "Working" } else { "Waiting for your answer" };
     Some(vec![(Key::StatusBusy, mark), (Key::UiText, what.to_owned()), (Key::UiDim, format!(" ({time} {bullet} {key} to interrupt)"))])
 }
