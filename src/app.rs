@@ -4,6 +4,7 @@
 //! need: a bus to read, an inbox to write, queries to ask. Nothing here waits for a server or a model.
 
 pub mod ambient;
+pub mod attach;
 pub mod doctor;
 pub mod locks;
 pub mod logging;
@@ -61,6 +62,8 @@ pub struct Start {
     pub cwd: std::path::PathBuf,
     /// Nobody is there to answer questions for consent.
     pub unattended: bool,
+    /// What servers are answered then.
+    pub rules: mcp::Rules,
     /// Whether this process runs background tasks, if no other does: those that end at once do not.
     pub awake: bool,
 }
@@ -135,7 +138,7 @@ impl App {
             roots: vec![start.cwd.clone()],
             memory: Some(start.paths.state.join("mcp")),
             results: Some(results),
-            answering: if start.unattended { Answering::Nobody } else { Answering::Person },
+            answering: if start.unattended { Answering::by(start.rules.clone()) } else { Answering::Person },
             environment: start.environment.own(),
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
@@ -283,11 +286,26 @@ async fn route(
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
+            // Reading takes its time: other commands go on meanwhile.
+            Command::Submit { session, message_id, text, delivery } if attach::has_mention(&pool, &text) => {
+                let (engine, pool, recorder) = (engine.clone(), pool.clone(), Arc::clone(&recorder));
+                tokio::spawn(async move {
+                    let text = attach::expand(&pool, text).await;
+                    if let Err(error) = engine.handle(Command::Submit { session, message_id, text, delivery }) {
+                        complain(&*recorder, error.to_string());
+                    }
+                });
+                None
+            }
             command => engine.handle(command).err().map(|error| error.to_string()),
         };
         if let Some(message) = failed {
-            let body = ErrorEvent { message, source: "app".to_owned(), details: json!({}) };
-            recorder.emit(NewEvent::system(body));
+            complain(&*recorder, message);
         }
     }
+}
+
+/// Tells of a command that came to nothing.
+fn complain(recorder: &dyn Recorder, message: String) {
+    recorder.emit(NewEvent::system(ErrorEvent { message, source: "app".to_owned(), details: json!({}) }));
 }

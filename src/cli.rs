@@ -31,6 +31,7 @@ use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::command;
 use crate::domain::ids::SessionId;
 use crate::domain::query::{CheckLevel, CheckRow};
+use crate::mcp::Rules;
 use crate::store::EventLog;
 
 /// Threads that carry the program. The work is waiting; two keep one blocked task from holding up the screen.
@@ -105,7 +106,7 @@ impl Base {
 
     fn start(&self, unattended: bool) -> Result<app::Start, Stop> {
         let (paths, environment, cwd) = (self.paths.clone(), self.environment.clone(), self.cwd.clone());
-        Ok(app::Start { loaded: self.load()?, paths, environment, cwd, unattended, awake: false })
+        Ok(app::Start { loaded: self.load()?, paths, environment, cwd, unattended, rules: Rules::default(), awake: false })
     }
 
     /// Flags count for a session that is resumed too, over what it was left with.

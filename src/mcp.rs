@@ -57,5 +57,5 @@ pub use options::{PoolOptions, ServerOptions, TransportKind};
 pub use pool::{LocalServer, ServerPool, Surroundings};
 pub use probe::{TestReport, call_once, test_server};
 pub use serve::{ServeError, serve_on, serve_stdio};
-pub use trust::agree;
 pub use server::own::Own;
+pub use trust::agree;

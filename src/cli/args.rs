@@ -149,6 +149,25 @@ pub struct ExecArgs {
     /// Print only the answer, no lines about tools
     #[arg(long, short)]
     pub quiet: bool,
+    /// Values for forms that servers ask to fill in: a JSON object, or `@FILE`; what is not in it keeps its default
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub answers: Option<String>,
+    /// Say yes when servers ask for this; nobody is there to be asked
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub accept: Vec<AcceptArg>,
+}
+
+/// What a program without a screen says yes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AcceptArg {
+    /// Fill in forms with `--answers` and defaults
+    Forms,
+    /// Let servers use the model
+    Sampling,
+    /// Start commands of servers that were never agreed to
+    Commands,
+    /// Use tools that changed since they were last used
+    Changes,
 }
 
 /// `mcp`.
@@ -187,6 +206,11 @@ pub enum McpCommand {
     Remove {
         /// Its name
         name: String,
+    },
+    /// Show the command of a server and agree that it is started
+    Allow {
+        /// A configured server; all where absent
+        name: Option<String>,
     },
     /// Connect to a server and report what it is and offers
     Test {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::app::{App, tour};
+use crate::app::{self, App, tour};
 use crate::bus::{Delivery, Subscription};
-use crate::cli::args::ExecArgs;
+use crate::cli::args::{AcceptArg, ExecArgs};
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
 use crate::domain::command::{Command, Delivery as When, SessionOptions};
@@ -18,6 +18,7 @@ use crate::domain::message::Role;
 use crate::domain::query::{EventFilter, EventReader};
 use crate::domain::task::TaskKind;
 use crate::domain::text::clean;
+use crate::mcp::Rules;
 
 /// The largest piped input, in bytes.
 const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -38,7 +39,7 @@ enum Style {
 
 pub(super) async fn run(base: &Base, args: ExecArgs) -> Outcome {
     let prompt = prompt(&args)?;
-    let app = App::start(base.start(true)?).await?;
+    let app = App::start(app::Start { rules: rules(&args)?, ..base.start(true)? }).await?;
     let outcome = ask_once(base, &app, &args, prompt).await;
     app.shutdown().await;
     outcome
@@ -67,6 +68,29 @@ async fn ask_once(base: &Base, app: &App, args: &ExecArgs, prompt: String) -> Ou
         None => new_session(app)?,
     };
     asking.ask(&session, prompt).await
+}
+
+/// What servers are answered: nobody is there.
+fn rules(args: &ExecArgs) -> Result<Rules, Stop> {
+    let accepts = |what: AcceptArg| args.accept.contains(&what);
+    let values = match args.answers.as_deref() {
+        None => serde_json::Map::new(),
+        Some(given) => {
+            let text = match given.strip_prefix('@') {
+                Some(path) => std::fs::read_to_string(path).with_context(|| format!("could not read `{path}` (from `--answers`)"))?,
+                None => given.to_owned(),
+            };
+            serde_json::from_str(&text).map_err(|error| Stop::Usage(format!("`--answers` is no JSON object: {error}")))?
+        }
+    };
+    Ok(Rules {
+        fill_forms: accepts(AcceptArg::Forms) || args.answers.is_some(),
+        values,
+        sampling: accepts(AcceptArg::Sampling),
+        first_runs: accepts(AcceptArg::Commands),
+        changed_tools: accepts(AcceptArg::Changes),
+        addresses: false,
+    })
 }
 
 fn new_session(app: &App) -> Result<SessionId, Stop> {

@@ -29,7 +29,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         McpCommand::List { json, tools } => list(base, json, tools).await,
         McpCommand::Add { name, target, env, header, api_key_env, transport } => {
             let server = NewServer { name, env: pairs(&env, '=')?, headers: pairs(&header, ':')?, api_key_env, ..NewServer::default() };
-            add(base, NewServer { transport: transport.map(|kind| kind.as_str().to_owned()), ..server }, target)
+            add(base, NewServer { transport: transport.map(|kind| kind.as_str().to_owned()), ..server }, target).await
         }
         McpCommand::Remove { name } => {
             let path = base.global.config.clone().unwrap_or_else(|| base.paths.config_file());
@@ -37,6 +37,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
             output::line(format_args!("removed `{name}` from {}", path.display()))?;
             Ok(Exit::Done)
         }
+        McpCommand::Allow { name } => allow(base, name.as_deref()).await,
         McpCommand::Test { target, json } => test(base, &target, json).await,
         McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
         McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
@@ -61,13 +62,29 @@ fn point(server: &mut NewServer, mut target: Vec<String>) {
     }
 }
 
-fn add(base: &Base, mut server: NewServer, target: Vec<String>) -> Outcome {
+async fn add(base: &Base, mut server: NewServer, target: Vec<String>) -> Outcome {
     point(&mut server, target);
     options(&server).validate()?;
     let path = base.global.config.clone().unwrap_or_else(|| base.paths.config_file());
     edit::add_server(&path, &server)?;
+    // Whoever types a command has seen it.
+    mcp::agree(&options(&server), base.paths.state.join("mcp")).await?;
     output::line(format_args!("added `{}` to {}", server.name, path.display()))?;
     output::line(format_args!("`wakeful mcp test {}` tries it", server.name))?;
+    Ok(Exit::Done)
+}
+
+/// Shows commands and remembers that a person agreed to them.
+async fn allow(base: &Base, name: Option<&str>) -> Outcome {
+    let settings = base.load()?.settings;
+    let wanted: Vec<&ServerOptions> = settings.mcp_servers.iter().filter(|server| name.is_none_or(|name| server.name == name)).collect();
+    if let (Some(name), true) = (name, wanted.is_empty()) {
+        return Err(Stop::Usage(format!("there is no MCP server `{name}` in the config: `wakeful mcp list` shows them")));
+    }
+    for server in wanted.into_iter().filter(|server| server.command.is_some()) {
+        mcp::agree(server, base.paths.state.join("mcp")).await?;
+        output::line(format_args!("{}: {}", server.name, clean_line(&server.target())))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -36,8 +36,15 @@ pub enum Answering {
     Rules(Rules),
 }
 
+impl Answering {
+    /// These rules; nobody is there where they allow nothing.
+    pub fn by(rules: Rules) -> Self {
+        if rules == Rules::default() { Self::Nobody } else { Self::Rules(rules) }
+    }
+}
+
 /// Answers for programs without a screen.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
     /// Values for forms, by field; a form whose needed fields have neither such a value nor a default is declined.
     pub values: Map<String, Value>,

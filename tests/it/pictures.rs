@@ -83,7 +83,7 @@ fn start(root: &Path) -> AppStart {
     std::fs::write(cwd.join("notes.md"), NOTES).unwrap();
     let mut loaded = load(&Sources { cwd: cwd.clone(), ..Sources::default() }, &environment, &paths).unwrap();
     loaded.settings.agent.mode = ApprovalMode::Auto;
-    AppStart { loaded, paths, environment, cwd, unattended: false, awake: false }
+    AppStart { loaded, paths, environment, cwd, unattended: false, rules: wakeful::mcp::Rules::default(), awake: false }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -440,7 +440,8 @@ impl Transcript {
             QuestionEvent::Asked { question } => {
                 // Questions whose answer never comes must not pile up.
                 if self.memory.questions.len() < QUESTIONS_MAX {
-                    let line = ellipsis(&clean_line(&format!("{} {}", question.server, question.ask.line())), QUESTION_CHARS_MAX).into_owned();
+                    let line =
+                        ellipsis(&clean_line(&format!("{} {}", question.server, question.ask.line())), QUESTION_CHARS_MAX).into_owned();
                     self.memory.questions.insert(question.id.clone(), (question.call_id.clone(), line));
                 }
                 false
