@@ -212,6 +212,14 @@ pub enum McpCommand {
         /// A configured server; all where absent
         name: Option<String>,
     },
+    /// Search the registry that the config names
+    Search {
+        /// Words of the name; all servers where absent
+        words: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Connect to a server and report what it is and offers
     Test {
         /// A configured name, a URL, or a command with its arguments (after `--`)

@@ -1,5 +1,6 @@
 //! `wakeful mcp`: list, add, remove, test, call, serve.
 
+mod search;
 mod serve;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::config::layers::Layer;
 use crate::domain::ids::CallId;
 use crate::domain::query::ServerState;
 use crate::domain::text::{clean, clean_line};
-use crate::mcp::{self, ServerOptions, TestReport};
+use crate::mcp::{self, Era, Level, ServerOptions, TestReport};
 use crate::tools::{CallContext, ToolSource};
 
 /// The longest that servers are waited for.
@@ -37,6 +38,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
             output::line(format_args!("removed `{name}` from {}", path.display()))?;
             Ok(Exit::Done)
         }
+        McpCommand::Search { words, json } => search::run(base, &words, json).await,
         McpCommand::Allow { name } => allow(base, name.as_deref()).await,
         McpCommand::Test { target, json } => test(base, &target, json).await,
         McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
@@ -181,8 +183,14 @@ fn print_report(report: &TestReport) -> Result<(), Stop> {
     if let Some(hint) = &report.hint {
         output::line(format_args!("  try: {}", clean_line(hint)))?;
     }
-    if report.ok {
-        output::line(format_args!("  server: {}, MCP {} over {}", known(&report.server), known(&report.protocol), report.transport))?;
+    if report.protocol.is_some() {
+        output::line(format_args!(
+            "  server: {}, MCP {} ({}) over {}",
+            known(&report.server),
+            known(&report.protocol),
+            report.era.map_or("?", Era::as_str),
+            report.transport
+        ))?;
         output::line(format_args!("  capabilities: {}", report.capabilities.join(", ")))?;
         let ping = report.ping_ms.map(|ms| format!(", answers in {ms} ms")).unwrap_or_default();
         output::line(format_args!("  connected in {} ms, listed in {} ms{ping}", report.connect_ms, report.list_ms))?;
@@ -191,6 +199,14 @@ fn print_report(report: &TestReport) -> Result<(), Stop> {
             let text = clean_line(&tool.description);
             output::line(format_args!("    {}  {}", tool.tool, crate::domain::text::ellipsis(&text, 100)))?;
         }
+    }
+    for check in &report.checks {
+        let mark = match check.level {
+            Level::Pass => "✔",
+            Level::Warn => "!",
+            Level::Fail => "✖",
+        };
+        output::line(format_args!("  {mark} {}: {}", check.what, check.message))?;
     }
     for note in &report.notes {
         output::line(format_args!("  note: {}", clean_line(note)))?;

@@ -93,12 +93,19 @@ impl Dialer {
     async fn program(&self, program: &Program, limit: Duration, reports: &Reports<'_>, known: Known) -> Result<Link, Error> {
         let end = Instant::now() + limit;
         let mut failure = slow(limit);
+        let mut last_words = 0;
         for greeting in era::greetings(program.era, known.era) {
+            // What the last start said is said again by this one.
+            reports.log.forget(std::mem::take(&mut last_words));
+            let before = reports.log.len();
             match timeout_at(end, self.process(program, reports, *greeting)).await {
                 Ok(Ok(link)) => return Ok(link),
                 // No other greeting helps there.
                 Ok(Err(error @ (Error::Spawn { .. } | Error::Options(_)))) => return Err(error),
-                Ok(Err(error)) => failure = error,
+                Ok(Err(error)) => {
+                    failure = error;
+                    last_words = reports.log.len().saturating_sub(before);
+                }
                 Err(_) => return Err(slow(limit)),
             }
         }

@@ -159,6 +159,9 @@ pub struct PoolOptions {
     /// Whether tools whose description or schema changed are held back until a person has looked at them; default true.
     /// Those of `trusted` servers never are.
     pub confirm_changed_tools: bool,
+    /// Where `wakeful mcp search` looks, like `https://registry.modelcontextprotocol.io`; default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
 }
 
 impl Default for PoolOptions {
@@ -174,6 +177,7 @@ impl Default for PoolOptions {
             shutdown_ms: 3_000,
             confirm_commands: true,
             confirm_changed_tools: true,
+            registry: None,
         }
     }
 }

@@ -17,13 +17,16 @@ use crate::domain::tool::ToolInfo;
 use crate::mcp::call::{Called, Failure, Limits};
 use crate::mcp::catalog::{self, Choice};
 use crate::mcp::dial::{Dialer, Known, Place, Reports};
+use crate::mcp::era::Era;
 use crate::mcp::error::Error;
 use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
 use crate::mcp::host::Host;
 use crate::mcp::http::Http;
 use crate::mcp::link::Link;
+use crate::mcp::lint::{self, Check, Level};
 use crate::mcp::options::{PoolOptions, ServerOptions};
+use crate::mcp::pages::{self, List};
 use crate::mcp::process::Children;
 use crate::mcp::stderr::LogRing;
 use crate::tools::{CallContext, ToolError, ToolOutcome};
@@ -39,7 +42,7 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 pub struct TestReport {
     /// The command line or URL, secrets masked.
     pub target: String,
-    /// Whether it answers as MCP asks for.
+    /// Whether it answers as MCP asks for: no check failed.
     pub ok: bool,
     /// What went wrong, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +55,9 @@ pub struct TestReport {
     /// The protocol version that was agreed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// `modern` (2026-07-28) or `legacy` (with `initialize`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub era: Option<Era>,
     /// The server's own name and version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -59,6 +65,10 @@ pub struct TestReport {
     pub capabilities: Vec<String>,
     /// Its tools.
     pub tools: Vec<ToolInfo>,
+    /// How many resources, templates and prompts it has, where it has the capability.
+    pub lists: BTreeMap<String, usize>,
+    /// What was checked, and how that came out.
+    pub checks: Vec<Check>,
     /// What was left out or mended in the list of tools.
     pub notes: Vec<String>,
     /// From the start to the end of the handshake, in milliseconds.
@@ -145,8 +155,11 @@ pub async fn test_server(options: &ServerOptions, http: Http, environment: BTree
 async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) -> Result<(), Error> {
     link.transport.clone_into(&mut report.transport);
     report.protocol = link.protocol();
+    report.era = link.era();
     report.server = link.server_info();
     report.capabilities = link.capabilities();
+    let agreed = format!("agreed on MCP {} ({})", report.protocol.as_deref().unwrap_or("?"), report.era.map_or("?", Era::as_str));
+    report.checks.push(Check::new("handshake", Level::Pass, agreed));
     let started = Instant::now();
     let server = ServerName::new(&options.name);
     let choice = Choice {
@@ -156,10 +169,10 @@ async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) 
         trusted: options.trusted,
         tools_max: PoolOptions::default().tools_max,
     };
-    let has_tools = report.capabilities.iter().any(|name| name == "tools");
-    match catalog::list(link, &choice, options.startup_limit()).await {
+    let limit = options.startup_limit();
+    match catalog::list(link, &choice, limit).await {
         Ok(listing) => (report.tools, report.notes) = (listing.tools, listing.notes),
-        Err(Error::Answer(_)) if !has_tools => {}
+        Err(Error::Answer(_)) if !link.can("tools") => {}
         Err(error) => return Err(error),
     }
     report.list_ms = milliseconds(started.elapsed());
@@ -173,8 +186,36 @@ async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) 
     }
     times.sort_by(f64::total_cmp);
     report.ping_ms = times.get(times.len() / 2).copied();
-    report.ok = true;
+    if times.is_empty() {
+        report.checks.push(Check::new("ping", Level::Warn, format!("no answer within {} s", PING_LIMIT.as_secs())));
+    }
+    check_lists(link, limit, report).await;
+    report.ok = report.checks.iter().all(|check| check.level != Level::Fail);
     Ok(())
+}
+
+/// Reads every list that the server says it has, and looks at the tools as they come over the wire.
+async fn check_lists(link: &Link, limit: Duration, report: &mut TestReport) {
+    let lists = [("tools", List::Tools), ("resources", List::Resources), ("resources", List::Templates), ("prompts", List::Prompts)];
+    for (capability, list) in lists.into_iter().filter(|(capability, _)| link.can(capability)) {
+        let entries = match pages::all(link, list, PoolOptions::default().tools_max, limit).await {
+            Ok(entries) => entries,
+            // A server without templates may refuse the question.
+            Err(Error::Answer(_)) if list == List::Templates => continue,
+            Err(error) => {
+                report.checks.push(Check::new(list.key(), Level::Fail, with_causes(&error)));
+                continue;
+            }
+        };
+        for note in entries.notes {
+            report.checks.push(Check::new(list.key(), Level::Fail, note));
+        }
+        report.lists.insert(list.key().to_owned(), entries.values.len());
+        report.checks.push(Check::new(list.key(), Level::Pass, format!("{} listed", entries.values.len())));
+        if list == List::Tools {
+            report.checks.extend(lint::tools(&entries.values));
+        }
+    }
 }
 
 fn failed(mut report: TestReport, error: &Error) -> TestReport {

@@ -49,6 +49,18 @@ impl LogRing {
         lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect()
     }
 
+    /// Forgets the last `count` lines: another start says them again.
+    pub(super) fn forget(&self, count: usize) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = lines.len().saturating_sub(count);
+        lines.truncate(left);
+    }
+
+    /// How many lines are kept.
+    pub(super) fn len(&self) -> usize {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The line among the last few that most likely says what went wrong.
     pub(super) fn telling_line(&self) -> Option<String> {
         telling(&self.tail(20)).map(str::to_owned)

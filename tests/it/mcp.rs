@@ -101,7 +101,7 @@ async fn a_scripted_server_is_used_and_the_handshake_is_of_2025_11_25() {
     pool.settled().await;
     let connected = pool.kept.until_kind("reveal", ServiceConnected, 1).await;
     let details = &connected.iter().find(|event| event.event_type == ServiceConnected).unwrap().details;
-    assert_eq!(details, &json!({"tools": 16, "transport": "stdio", "protocol": "2025-11-25", "server": "scripted 1.0"}));
+    assert_eq!(details, &json!({"tools": 16, "transport": "stdio", "protocol": "2025-11-25", "era": "legacy", "server": "scripted 1.0"}));
     assert_eq!(pool.text("reveal__echo", json!({"text": "hi\u{1b}[31m"})).await, "hi");
     assert_eq!(pool.pool.server_log(&"reveal".into(), 10), ["asked for 2025-11-25"]);
     let refused = pool.call("reveal__refuse", json!({})).await.unwrap_err();
