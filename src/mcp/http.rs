@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use http::{HeaderName, HeaderValue};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
@@ -33,6 +33,12 @@ use crate::mcp::sse;
 
 /// Requests to one server that may be under way at once.
 const REQUESTS_MAX: usize = 64;
+
+/// The header with the revision of MCP (2025-06-18 and later).
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// What it says in the first message to a server of unknown era.
+const MODERN_VERSION: &str = "2026-07-28";
 
 /// The longest text of a server's refusal that is shown, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
@@ -267,6 +273,11 @@ impl Fault {
     }
 }
 
+/// Whether a message asks a server what it is, without a handshake.
+fn is_discovery(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, ClientJsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::DiscoverRequest(_)))
+}
+
 /// Whether a refusal clearly says that the server does not know our session, and so did not look at the message.
 fn denies_session(text: &str) -> bool {
     const DENIALS: [&str; 5] = ["session not found", "no valid session", "invalid session", "unknown session", "session id"];
@@ -375,6 +386,11 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
             _ => None,
         };
         let in_session = session_id.is_some();
+        let mut custom_headers = custom_headers;
+        if is_discovery(&message) {
+            // rmcp names the revision only once it is agreed on; the first message of MCP 2026-07-28 must name it as well.
+            custom_headers.entry(PROTOCOL_VERSION).or_insert_with(|| HeaderValue::from_static(MODERN_VERSION));
+        }
         let mut door = Door::at(self.gate.as_ref(), auth_header).await;
         let posted = loop {
             let (uri, message, session_id, headers) = (Arc::clone(&uri), message.clone(), session_id.clone(), custom_headers.clone());
@@ -490,6 +506,11 @@ mod tests {
         check("client error (SendRequest)", ErrorKind::ConnectionRefused, Verdict::Unknown);
         assert_eq!(verdict(&StreamableHttpError::<Fault>::TransportChannelClosed), Verdict::Unknown);
         assert_eq!(verdict(&StreamableHttpError::<Fault>::SessionExpired), Verdict::NotSent);
+    }
+
+    #[test]
+    fn the_first_message_names_the_newest_revision() {
+        assert_eq!(MODERN_VERSION, crate::mcp::era::MODERN.as_str());
     }
 
     #[test]
