@@ -133,7 +133,7 @@ impl App {
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
-            http: queries::mcp_http(&net),
+            http: queries::mcp_http(&start, &net),
             sampler: Some(Arc::new(sampler::ModelSampler::new(catalog.clone()))),
             roots: vec![start.cwd.clone()],
             memory: Some(start.paths.state.join("mcp")),

@@ -5,8 +5,10 @@
 //! sees one sort of thing. What rmcp leaves to its user is done here: time limits, life cycles, child processes, salvage
 //! of malformed answers, the HTTP+SSE transport of 2024-11-05. Only this module names rmcp.
 
+mod auth;
 mod call;
 mod catalog;
+mod conform;
 mod content;
 mod desk;
 mod dial;
@@ -14,6 +16,7 @@ mod era;
 mod error;
 mod events;
 mod follow;
+mod gate;
 mod handler;
 mod host;
 mod http;
@@ -27,6 +30,7 @@ mod link;
 mod lint;
 mod local;
 mod logging;
+mod login;
 mod mask;
 mod names;
 mod options;
@@ -48,6 +52,8 @@ mod subscriptions;
 mod supervisor;
 mod trust;
 
+pub use auth::{AuthError, AuthSetup, Grant, OauthOptions, Opener, browser, headless};
+pub use conform::{Called, ConformOptions, ConformReport, conform};
 pub use desk::{Answering, Desk, ReplyError, Rules};
 pub use era::Era;
 pub use error::{CommandError, Error, OptionsError};
@@ -55,6 +61,7 @@ pub use host::{SampleAnswer, SampleCall, SampleMessage, SampleRequest, SampleToo
 pub use http::Http;
 pub use import::{ImportError, parse_mcp_json};
 pub use lint::{Check, Level};
+pub use login::{LoggedIn, log_in, log_out};
 pub use options::{PoolOptions, ServerOptions, TransportKind};
 pub use pool::{LocalServer, ServerPool, Surroundings};
 pub use probe::{TestReport, call_once, test_server};

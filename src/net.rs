@@ -80,6 +80,15 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Fills `bytes` with what nobody can guess, from the system.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn random(bytes: &mut [u8]) -> Result<(), Error> {
+    let filled = rustls::crypto::ring::default_provider().secure_random.fill(bytes);
+    filled.map_err(|_| Error::Build("the system gives no random numbers".to_owned()))
+}
+
 /// A client that is built at its first use. Clones share it.
 #[derive(Clone)]
 pub struct Client(Arc<Lazy>);

@@ -1,7 +1,7 @@
 //! Answers what surfaces ask.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use futures::future::join_all;
 use crate::ambient::service::TaskService;
 use crate::app::{Start, doctor};
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId, TaskId};
@@ -173,13 +173,33 @@ impl Queries for AppQueries {
     }
 }
 
-/// How servers are reached over HTTP: through this program's one client.
-pub fn mcp_http(net: &net::Client) -> mcp::Http {
+/// How servers are reached over HTTP: through this program's one client; people log in with their browser.
+pub fn mcp_http(start: &Start, net: &net::Client) -> mcp::Http {
+    mcp_http_with(start, net, start.paths.oauth(), start.environment.own(), mcp::browser(&start.environment.own()))
+}
+
+/// The same with logins kept in `folder` and clients' secrets from `environment`, where `open` opens addresses.
+pub fn mcp_http_with(
+    start: &Start,
+    net: &net::Client,
+    folder: PathBuf,
+    environment: BTreeMap<String, String>,
+    open: mcp::Opener,
+) -> mcp::Http {
+    let setup = mcp::AuthSetup {
+        net: net.clone(),
+        proxy: start.loaded.settings.net.proxy.clone(),
+        folder,
+        environment,
+        clock: Arc::new(SystemClock),
+        open,
+    };
     let net = net.clone();
-    mcp::Http::new(move |url: &str| {
+    let http = mcp::Http::new(move |url: &str| {
         let (net, url) = (net.clone(), url.to_owned());
         async move { net.inner(&url).await.map_err(|error| error.to_string()) }.boxed()
-    })
+    });
+    http.with_logins(setup)
 }
 
 /// Finds the session that `wanted` means: an id, the start of one, or `last`.

@@ -242,6 +242,27 @@ pub enum McpCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Log in to a server behind HTTP (OAuth): the browser opens, the tokens are kept
+    Login {
+        /// A configured server
+        server: String,
+    },
+    /// Forget a server's tokens, and take them back where the authorization server offers that
+    Logout {
+        /// A configured server
+        server: String,
+    },
+    /// Try a server out without a person: list everything, call each tool, answer what it asks, log in
+    ///
+    /// This is the client for the MCP conformance suite: `conformance client --command "wakeful mcp conform"`. It reads
+    /// MCP_CONFORMANCE_SCENARIO and MCP_CONFORMANCE_CONTEXT where they are set. Nothing is kept.
+    Conform {
+        /// The server's address
+        url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Be a server for other MCP clients: tools, events, tasks, inbox and sessions, over standard input and output or HTTP
     Serve(McpServeArgs),
 }

@@ -1,5 +1,7 @@
-//! `wakeful mcp`: list, add, remove, test, call, serve.
+//! `wakeful mcp`: list, add, remove, test, call, serve; logging in and the conformance client in files of their own.
 
+mod conform;
+mod login;
 mod search;
 mod serve;
 
@@ -43,6 +45,9 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         McpCommand::Test { target, json } => test(base, &target, json).await,
         McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
         McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
+        McpCommand::Login { server } => login::log_in(base, &server).await,
+        McpCommand::Logout { server } => login::log_out(base, &server).await,
+        McpCommand::Conform { url, json } => conform::run(base, &url, json).await,
     }
 }
 
@@ -160,11 +165,14 @@ fn find(start: &app::Start, target: &[String]) -> Result<ServerOptions, Stop> {
     Ok(options)
 }
 
+fn net_of(start: &app::Start) -> crate::net::Client {
+    crate::net::Client::new(start.loaded.settings.net.clone())
+}
+
 async fn test(base: &Base, target: &[String], json: bool) -> Outcome {
     let start = base.start(true)?;
     let options = find(&start, target)?;
-    let net = crate::net::Client::new(start.loaded.settings.net.clone());
-    let report = mcp::test_server(&options, mcp_http(&net), start.environment.own()).await;
+    let report = mcp::test_server(&options, mcp_http(&start, &net_of(&start)), start.environment.own()).await;
     if json {
         output::json(&report)?;
     } else {

@@ -56,6 +56,11 @@ impl Paths {
         self.data.join("events.db")
     }
 
+    /// The folder of logins to servers; only the user may read it.
+    pub fn oauth(&self) -> PathBuf {
+        self.data.join("oauth")
+    }
+
     /// What was typed into the composer, across runs.
     pub fn history_file(&self) -> PathBuf {
         self.state.join("history.jsonl")

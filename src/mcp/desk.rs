@@ -110,6 +110,15 @@ impl Desk {
         Self(Arc::new(Inner { answering: Answering::Rules(rules), recorder: None, waiting: Mutex::default() }))
     }
 
+    /// Whether anybody or any rule may open an address here.
+    pub(super) fn opens_addresses(&self) -> bool {
+        match &self.0.answering {
+            Answering::Person => true,
+            Answering::Nobody => false,
+            Answering::Rules(rules) => rules.addresses,
+        }
+    }
+
     /// Questions that wait, oldest first.
     pub fn waiting(&self) -> Vec<Question> {
         self.lock().iter().map(|waiting| waiting.question.clone()).collect()

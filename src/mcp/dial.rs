@@ -11,6 +11,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::ServerName;
+use crate::mcp::auth::Authorizer;
+use crate::mcp::desk::Desk;
 use crate::mcp::era::{self, Era, Greeting, Unshaken};
 use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
@@ -29,6 +31,9 @@ const EXIT_GRACE: Duration = Duration::from_millis(300);
 /// How long answers that a program wrote before its end are waited for.
 const DRAIN_GRACE: Duration = Duration::from_millis(200);
 
+/// Logins in the course of one attempt to connect: one, and one for more rights.
+const LOGINS_MAX: usize = 2;
+
 /// Bytes between us and one of our own servers.
 const DUPLEX_BYTES: usize = 64 * 1_024;
 
@@ -40,6 +45,8 @@ pub(super) struct Dialer {
     pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) children: Arc<Children>,
     pub(super) tasks: TaskTracker,
+    /// Where a login is asked for.
+    pub(super) desk: Option<Desk>,
 }
 
 /// Where a connection leads.
@@ -137,7 +144,31 @@ impl Dialer {
     }
 
     async fn http(&self, address: &Address, limit: Duration, reports: &Reports<'_>, known: Known) -> Result<Link, Error> {
-        let request = self.request(address)?;
+        let request = self.request(address, reports.server)?;
+        let Some(authorizer) = request.authorizer.clone() else { return self.http_ways(address, request, limit, reports, known).await };
+        let mut logins = 0;
+        loop {
+            let connected = self.http_ways(address, request.clone(), limit, reports, known).await;
+            match connected {
+                Ok(link) => {
+                    authorizer.settle_forced().await?;
+                    return Ok(link);
+                }
+                // A person takes longer than any limit of a connection.
+                Err(Error::Unauthorized(_)) if logins < LOGINS_MAX && authorizer.settle().await? => logins += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn http_ways(
+        &self,
+        address: &Address,
+        request: Request,
+        limit: Duration,
+        reports: &Reports<'_>,
+        known: Known,
+    ) -> Result<Link, Error> {
         let ways = ways(address, known);
         let forms = ways.iter().filter(|(_, greeting)| *greeting != Greeting::Probe).count().max(1);
         let share = limit / u32::try_from(forms).unwrap_or(1);
@@ -145,7 +176,9 @@ impl Dialer {
         for (form, greeting) in ways {
             let error = match timeout(share, self.http_form(request.clone(), form, greeting, reports)).await {
                 Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error @ (Error::Unreachable(_) | Error::Unauthorized(_) | Error::HttpClient(_)))) => return Err(error),
+                Ok(Err(error @ (Error::Unreachable(_) | Error::Unauthorized(_) | Error::Login(_) | Error::HttpClient(_)))) => {
+                    return Err(error);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => slow(share),
             };
@@ -161,7 +194,20 @@ impl Dialer {
         }
     }
 
-    fn request(&self, address: &Address) -> Result<Request, Error> {
+    /// Who looks after the login at a place.
+    pub(super) fn authorizer(&self, place: &Place, server: &ServerName) -> Option<Authorizer> {
+        match place {
+            Place::Remote(Endpoint::Http(address)) => self.authorizer_at(address, server),
+            Place::Remote(Endpoint::Process(_)) | Place::Local(_) => None,
+        }
+    }
+
+    fn authorizer_at(&self, address: &Address, server: &ServerName) -> Option<Authorizer> {
+        let (authority, oauth) = self.http.authority().zip(address.oauth.as_ref())?;
+        authority.authorizer(server, &address.url, oauth, self.desk.as_ref())
+    }
+
+    fn request(&self, address: &Address, server: &ServerName) -> Result<Request, Error> {
         let named = address.api_key_env.as_ref().map(|name| {
             let value = self.environment.get(name).filter(|value| !value.is_empty());
             value.cloned().ok_or_else(|| Error::NoVariable(name.clone()))
@@ -171,7 +217,8 @@ impl Dialer {
             None => named.transpose()?,
         };
         let headers = address.headers.iter().cloned().collect();
-        Ok(Request { url: address.url.as_str().into(), shown: mask::url(&address.url), api_key, headers })
+        let authorizer = self.authorizer_at(address, server);
+        Ok(Request { url: address.url.as_str().into(), shown: mask::url(&address.url), api_key, headers, authorizer })
     }
 
     async fn http_form(&self, request: Request, form: Form, greeting: Greeting, reports: &Reports<'_>) -> Result<Link, Error> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::ids::ServerName;
+use crate::mcp::auth::AuthError;
 
 /// A wrong key in a server's options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +29,9 @@ pub enum CommandError {
     /// Built-in servers stay.
     #[error("`{0}` is built in and cannot be removed; it can be disabled")]
     BuiltIn(ServerName),
-    /// It is not carried out yet.
-    #[error("that is not carried out yet")]
-    NotYet,
+    /// It is a program, or a key is configured for it.
+    #[error("`{0}` has no login: it is no server behind HTTP, or a key is configured for it")]
+    NoLogin(ServerName),
     /// It does not answer now.
     #[error("`{0}` is not connected")]
     Away(ServerName),
@@ -88,6 +89,12 @@ pub enum Error {
     /// Nobody agreed to start its program.
     #[error("nobody has agreed to start its command yet")]
     NotAgreed,
+    /// There is nothing to log in to.
+    #[error("it has no login: {0}")]
+    NoLogin(&'static str),
+    /// A login did not come about.
+    #[error(transparent)]
+    Login(#[from] AuthError),
     /// Its program ended, or the connection was lost.
     #[error("{0}")]
     Lost(String),
@@ -100,7 +107,8 @@ impl Error {
     /// Whether trying again by itself makes no sense: a person has to change something first.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Options(_) | Self::NoVariable(_) | Self::Unauthorized(_) | Self::NotAgreed => true,
+            Self::Options(_) | Self::NoVariable(_) | Self::Unauthorized(_) | Self::NotAgreed | Self::NoLogin(_) => true,
+            Self::Login(error) => !error.is_transient(),
             Self::Spawn { source, .. } => matches!(
                 source.kind(),
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use http::{HeaderName, HeaderValue};
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage};
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
@@ -22,8 +22,10 @@ use sse_stream::Sse;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::text::{clean_line, ellipsis, with_causes};
+use crate::mcp::auth::{AuthError, AuthSetup, Authority, Authorizer};
 use crate::mcp::era::{self, Greeting, PROBE_LIMIT, Unshaken};
 use crate::mcp::error::Error;
+use crate::mcp::gate::{Door, Gate};
 use crate::mcp::handler::Handler;
 use crate::mcp::lines::MESSAGE_BYTES_MAX;
 use crate::mcp::link::{Down, Watched};
@@ -32,12 +34,21 @@ use crate::mcp::sse;
 /// Requests to one server that may be under way at once.
 const REQUESTS_MAX: usize = 64;
 
+/// The header with the revision of MCP (2025-06-18 and later).
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// What it says in the first message to a server of unknown era.
+const MODERN_VERSION: &str = "2026-07-28";
+
 /// The longest text of a server's refusal that is shown, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
 
 /// Makes connections over HTTP. Cheap to clone.
 #[derive(Clone)]
-pub struct Http(Arc<dyn Connect>);
+pub struct Http {
+    connect: Arc<dyn Connect>,
+    authority: Option<Arc<Authority>>,
+}
 
 impl Http {
     /// Connections by the client that `factory` gives for a URL; it is asked when a server is connected, never before.
@@ -46,16 +57,27 @@ impl Http {
     where
         C: StreamableHttpClient + Sync,
     {
-        Self(Arc::new(Factory { factory, client: PhantomData }))
+        Self { connect: Arc::new(Factory { factory, client: PhantomData }), authority: None }
     }
 
     /// No HTTP: every such server fails to connect.
     pub fn none() -> Self {
-        Self(Arc::new(Nothing))
+        Self { connect: Arc::new(Nothing), authority: None }
+    }
+
+    /// The same, logging in to servers that want it.
+    #[must_use]
+    pub fn with_logins(self, setup: AuthSetup) -> Self {
+        Self { authority: Some(Authority::new(setup)), ..self }
+    }
+
+    /// Who looks after logins, where anybody does.
+    pub(super) fn authority(&self) -> Option<&Arc<Authority>> {
+        self.authority.as_ref()
     }
 
     pub(super) fn connect(&self, request: Request, form: Form, attempt: Attempt) -> BoxFuture<'static, Result<Running, Error>> {
-        self.0.connect(request, form, attempt)
+        self.connect.connect(request, form, attempt)
     }
 }
 
@@ -70,6 +92,7 @@ pub(super) struct Request {
     pub(super) shown: String,
     pub(super) api_key: Option<String>,
     pub(super) headers: HashMap<HeaderName, HeaderValue>,
+    pub(super) authorizer: Option<Authorizer>,
 }
 
 /// The two ways of MCP over HTTP.
@@ -129,7 +152,8 @@ where
         async move {
             let inner = making.await.map_err(Error::HttpClient)?;
             let (down, shown) = (Arc::clone(&attempt.down), request.shown.as_str().into());
-            let client = Guarded { inner, down, shown, streamed: Arc::default() };
+            let gate = request.authorizer.clone().map(Gate::new);
+            let client = Guarded { inner, down, shown, streamed: Arc::default(), gate };
             match form {
                 Form::Streamable => streamable(client, request, attempt).await,
                 Form::Sse => legacy(client, request, attempt).await,
@@ -140,6 +164,7 @@ where
 }
 
 async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
+    let gate = client.gate.clone();
     let mut config = StreamableHttpClientTransportConfig::with_uri(request.url).max_concurrent_requests(REQUESTS_MAX);
     config.auth_header = request.api_key;
     config.custom_headers = request.headers;
@@ -147,13 +172,18 @@ async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request:
     // The pool connects anew and asks for the tools again; inside the transport it would go unseen.
     config.reinit_on_expired_session = false;
     let transport = Watched::new(StreamableHttpClientTransport::with_client(client, config), attempt.ended);
-    era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))
+    let running = era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))?;
+    gate.inspect(Gate::connected);
+    Ok(running)
 }
 
 async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
+    let gate = client.gate.clone();
     let transport = sse::open(client, &request, &attempt.down).await?;
     let transport = Watched::new(transport, attempt.ended);
-    era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))
+    let running = era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))?;
+    gate.inspect(Gate::connected);
+    Ok(running)
 }
 
 /// A greeting without success in words.
@@ -184,6 +214,7 @@ pub(super) fn handshake(error: &ClientInitializeError) -> Error {
 /// A refusal of the HTTP layer in words.
 pub(super) fn refused(error: &StreamableHttpError<Fault>) -> Error {
     match error {
+        StreamableHttpError::Client(Fault { login: Some(error), .. }) => Error::Login(error.clone()),
         StreamableHttpError::Client(fault) if fault.unreachable => Error::Unreachable(fault.text.clone()),
         StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_) => {
             Error::Unauthorized("see its documentation".to_owned())
@@ -210,6 +241,8 @@ pub(super) struct Fault {
     unreachable: bool,
     /// The server answered with a status of 400 to 499.
     is_client_error: bool,
+    /// The server refused the message at the door, and the login that it wants did not come about.
+    login: Option<AuthError>,
 }
 
 impl Fault {
@@ -232,8 +265,17 @@ impl Fault {
             .next_back()
             .or(causes.first().filter(|text| !text.contains("url")))
             .map_or("the request failed", String::as_str);
-        Self { text: format!("{shown}: {}", clean_line(cause)), unreachable, is_client_error }
+        Self { text: format!("{shown}: {}", clean_line(cause)), unreachable, is_client_error, login: None }
     }
+
+    fn login(error: AuthError) -> Self {
+        Self { text: error.to_string(), unreachable: false, is_client_error: true, login: Some(error) }
+    }
+}
+
+/// Whether a message asks a server what it is, without a handshake.
+fn is_discovery(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, ClientJsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::DiscoverRequest(_)))
 }
 
 /// Whether a refusal clearly says that the server does not know our session, and so did not look at the message.
@@ -263,6 +305,7 @@ pub(super) fn verdict(error: &(dyn std::error::Error + Send + Sync + 'static)) -
     match error.downcast_ref::<StreamableHttpError<Fault>>() {
         Some(StreamableHttpError::Client(fault)) if fault.unreachable => Verdict::NotSent,
         Some(StreamableHttpError::SessionExpired) => Verdict::NotSent,
+        Some(StreamableHttpError::Client(fault)) if fault.login.is_some() => Verdict::Answered,
         Some(
             StreamableHttpError::HttpStatus(_)
             | StreamableHttpError::UnexpectedServerResponse(_)
@@ -282,6 +325,7 @@ pub(super) struct Guarded<C> {
     shown: Arc<str>,
     /// Whether a stream of the server's own messages was ever open.
     streamed: Arc<AtomicBool>,
+    pub(super) gate: Option<Gate>,
 }
 
 impl<C: StreamableHttpClient> Guarded<C> {
@@ -297,7 +341,8 @@ impl<C: StreamableHttpClient> Guarded<C> {
             StreamableHttpError::InsufficientScope(error) => StreamableHttpError::InsufficientScope(error),
             StreamableHttpError::SessionExpired => StreamableHttpError::SessionExpired,
             other => {
-                StreamableHttpError::Client(Fault { text: format!("{}: {other}", self.shown), unreachable: false, is_client_error: false })
+                let text = format!("{}: {other}", self.shown);
+                StreamableHttpError::Client(Fault { text, unreachable: false, is_client_error: false, login: None })
             }
         }
     }
@@ -341,9 +386,22 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
             _ => None,
         };
         let in_session = session_id.is_some();
-        let posted =
-            self.inner.post_message_with_max_sse_event_size(uri, message, session_id, auth_header, custom_headers, max_sse_event_size);
-        match posted.await {
+        let mut custom_headers = custom_headers;
+        if is_discovery(&message) {
+            // rmcp names the revision only once it is agreed on; the first message of MCP 2026-07-28 must name it as well.
+            custom_headers.entry(PROTOCOL_VERSION).or_insert_with(|| HeaderValue::from_static(MODERN_VERSION));
+        }
+        let mut door = Door::at(self.gate.as_ref(), auth_header).await;
+        let posted = loop {
+            let (uri, message, session_id, headers) = (Arc::clone(&uri), message.clone(), session_id.clone(), custom_headers.clone());
+            let posting =
+                self.inner.post_message_with_max_sse_event_size(uri, message, session_id, door.key(), headers, max_sse_event_size);
+            let posted = posting.await;
+            if !door.opens(posted.as_ref().err()).await.map_err(|error| StreamableHttpError::Client(Fault::login(error)))? {
+                break posted;
+            }
+        };
+        match posted {
             Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(mut error), session)) if error.id.is_none() && id.is_some() => {
                 // A restarted server refuses old sessions with an error that names no request; rmcp would wait for ever.
                 if in_session && denies_session(&error.error.message) {
@@ -369,7 +427,8 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
         auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), StreamableHttpError<Fault>> {
-        self.inner.delete_session(uri, session_id, auth_header, custom_headers).await.map_err(|error| self.translate(error))
+        let door = Door::at(self.gate.as_ref(), auth_header).await;
+        self.inner.delete_session(uri, session_id, door.key(), custom_headers).await.map_err(|error| self.translate(error))
     }
 
     async fn get_stream(
@@ -393,9 +452,18 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
         max_sse_event_size: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Fault>> {
         let in_session = session_id.is_some();
-        let opened =
-            self.inner.get_stream_with_max_sse_event_size(uri, session_id, last_event_id, auth_header, custom_headers, max_sse_event_size);
-        match opened.await {
+        let mut door = Door::at(self.gate.as_ref(), auth_header).await;
+        let opened = loop {
+            let (uri, session_id, last_event_id) = (Arc::clone(&uri), session_id.clone(), last_event_id.clone());
+            let headers = custom_headers.clone();
+            let opening =
+                self.inner.get_stream_with_max_sse_event_size(uri, session_id, last_event_id, door.key(), headers, max_sse_event_size);
+            let opened = opening.await;
+            if !door.opens(opened.as_ref().err()).await.map_err(|error| StreamableHttpError::Client(Fault::login(error)))? {
+                break opened;
+            }
+        };
+        match opened {
             Ok(stream) => {
                 self.streamed.store(true, Ordering::Relaxed);
                 Ok(stream)
@@ -438,6 +506,11 @@ mod tests {
         check("client error (SendRequest)", ErrorKind::ConnectionRefused, Verdict::Unknown);
         assert_eq!(verdict(&StreamableHttpError::<Fault>::TransportChannelClosed), Verdict::Unknown);
         assert_eq!(verdict(&StreamableHttpError::<Fault>::SessionExpired), Verdict::NotSent);
+    }
+
+    #[test]
+    fn the_first_message_names_the_newest_revision() {
+        assert_eq!(MODERN_VERSION, crate::mcp::era::MODERN.as_str());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ServerName;
+use crate::mcp::auth::OauthOptions;
 use crate::mcp::era::Era;
 use crate::mcp::error::OptionsError;
 use crate::mcp::mask;
@@ -74,6 +75,9 @@ pub struct ServerOptions {
     /// The variable that holds the Bearer token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
+    /// How to log in, where what the server publishes is not enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OauthOptions>,
     /// More addresses of the same service: the least busy is asked first, the others take over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
@@ -108,6 +112,7 @@ impl Default for ServerOptions {
             headers: BTreeMap::new(),
             api_key: None,
             api_key_env: None,
+            oauth: None,
             replicas: Vec::new(),
             startup_timeout_seconds: 30,
             tool_timeout_seconds: 60,
@@ -202,6 +207,8 @@ pub(super) struct Address {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) api_key: Option<SecretString>,
     pub(super) api_key_env: Option<String>,
+    /// None where a key is configured: it stands for a login.
+    pub(super) oauth: Option<OauthOptions>,
 }
 
 /// One place where a server can be reached.
@@ -321,6 +328,9 @@ impl ServerOptions {
         if !matches!(self.transport, TransportKind::Auto | TransportKind::Stdio) {
             return Err(self.problem("transport", "a `command` is reached over `stdio`"));
         }
+        if self.oauth.is_some() {
+            return Err(self.problem("oauth", "only a server with a `url` can be logged in to"));
+        }
         if !self.replicas.is_empty() {
             return Err(self.problem("replicas", "only a server with a `url` can have replicas"));
         }
@@ -362,7 +372,18 @@ impl ServerOptions {
         }
         let api_key = self.api_key.clone().filter(|key| !key.expose_secret().is_empty());
         let api_key_env = self.api_key_env.clone().filter(|name| !name.is_empty());
-        Ok(Address { url: url.trim().to_owned(), transport: self.transport, era: self.era, headers, api_key, api_key_env })
+        if let Some(problem) = self.oauth.as_ref().and_then(OauthOptions::problem) {
+            return Err(self.problem("oauth", problem));
+        }
+        let has_key = api_key.is_some() || api_key_env.is_some() || headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION);
+        if has_key && self.oauth.is_some() {
+            return Err(self.problem(
+                "oauth",
+                "stands beside a key: give either a key (`api_key`, `api_key_env`, the header `Authorization`) or `oauth`",
+            ));
+        }
+        let oauth = (!has_key).then(|| self.oauth.clone().unwrap_or_default());
+        Ok(Address { url: url.trim().to_owned(), transport: self.transport, era: self.era, headers, api_key, api_key_env, oauth })
     }
 }
 
@@ -415,6 +436,10 @@ mod tests {
         check("name = 'a'\nurl = 'http://h/'\ntransport = 'stdio'", Err("`transport`"));
         check("name = 'a'\nurl = 'http://h/'\nheaders = { 'b c' = 'd' }", Err("`headers`"));
         check("name = 'a'\nurl = 'http://h/'\nheaders = { Accept = 'd' }", Err("`headers`"));
+        check("name = 'a'\nurl = 'http://h/'\napi_key = 'k'\n[oauth]", Err("`oauth`"));
+        check("name = 'a'\ncommand = 'x'\n[oauth]", Err("`oauth`"));
+        check("name = 'a'\nurl = 'http://h/'\n[oauth]\ngrant = 'client_credentials'", Err("`oauth`"));
+        check("name = 'a'\nurl = 'http://h/'\n[oauth]\nclient_id = 'c'", Ok(&["http://h/"]));
         check("name = 'a'\ncommand = 'x'\ntool_timeout_seconds = 0", Err("`tool_timeout_seconds`"));
         assert!(toml::from_str::<ServerOptions>("name = 'a'\ntimeout = 3").is_err(), "unknown keys are errors");
     }

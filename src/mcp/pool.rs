@@ -17,6 +17,7 @@ use crate::domain::command::McpCommand;
 use crate::domain::event::McpEventType;
 use crate::domain::ids::ServerName;
 use crate::domain::query::ServerStatus;
+use crate::mcp::auth::{AuthError, Authorizer};
 use crate::mcp::desk::{Answering, Desk};
 use crate::mcp::dial::{Dialer, Place};
 use crate::mcp::error::{CommandError, OptionsError};
@@ -95,7 +96,9 @@ impl ServerPool {
     /// Starts all servers at once, each on its own task; returns without waiting for any. A server whose options are
     /// wrong is shown as failed and disturbs nobody. Call it within a tokio runtime.
     pub fn start(servers: Vec<ServerOptions>, local: Vec<LocalServer>, surroundings: Surroundings, options: PoolOptions) -> Self {
+        let desk = Desk::new(Arc::clone(&surroundings.recorder), surroundings.answering);
         let dialer = Dialer {
+            desk: Some(desk.clone()),
             http: surroundings.http,
             environment: Arc::new(surroundings.environment),
             children: Arc::new(Children::default()),
@@ -104,12 +107,7 @@ impl ServerPool {
         let pool = Self(Arc::new(Pool {
             services: RwLock::default(),
             dialer,
-            host: Host {
-                desk: Desk::new(Arc::clone(&surroundings.recorder), surroundings.answering),
-                sampler: surroundings.sampler,
-                roots: surroundings.roots.into(),
-                keep: Keep::new(surroundings.results),
-            },
+            host: Host { desk, sampler: surroundings.sampler, roots: surroundings.roots.into(), keep: Keep::new(surroundings.results) },
             ledger: Ledger::new(surroundings.memory),
             recorder: surroundings.recorder,
             clock: surroundings.clock,
@@ -172,11 +170,13 @@ impl ServerPool {
     pub fn command(&self, command: McpCommand) -> Result<(), CommandError> {
         let find = |name: &ServerName| self.0.find(name).ok_or_else(|| CommandError::Unknown(name.clone()));
         match command {
-            McpCommand::Restart(name) => find(&name)?.wanted.send_modify(|wanted| {
-                wanted.enabled = true;
-                wanted.round += 1;
-            }),
+            McpCommand::Restart(name) => {
+                let service = find(&name)?;
+                self.0.ask_again(&name);
+                service.reconnect();
+            }
             McpCommand::Enable(name) => {
+                self.0.ask_again(&name);
                 find(&name)?.wanted.send_if_modified(|wanted| !std::mem::replace(&mut wanted.enabled, true));
             }
             McpCommand::Disable(name) => {
@@ -190,7 +190,6 @@ impl ServerPool {
                 options.validate()?;
                 self.0.add_remote(options);
             }
-            McpCommand::Login { .. } | McpCommand::Logout(_) => return Err(CommandError::NotYet),
             McpCommand::Trace { server, on } => {
                 let services = match server {
                     Some(name) => vec![find(&name)?],
@@ -212,6 +211,24 @@ impl ServerPool {
                 }
                 let level = logging::level(&level).ok_or(CommandError::Level(level))?;
                 self.0.dialer.tasks.spawn(async move { logging::set(&link, level).await });
+            }
+            McpCommand::Login { server } => {
+                let (service, authorizers) = (find(&server)?, self.0.authorizers(&server)?);
+                self.0.dialer.tasks.spawn(async move {
+                    match forget(&authorizers, true).await {
+                        Ok(_) => service.reconnect(),
+                        Err(error) => service.lane.fail(error.to_string(), json!({"server": service.name})).await,
+                    }
+                });
+            }
+            McpCommand::Logout(name) => {
+                let (service, authorizers) = (find(&name)?, self.0.authorizers(&name)?);
+                self.0.dialer.tasks.spawn(async move {
+                    if let Err(error) = forget(&authorizers, false).await {
+                        service.lane.fail(error.to_string(), json!({"server": service.name})).await;
+                    }
+                    service.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.enabled, false));
+                });
             }
             McpCommand::Remove(name) => {
                 let service = find(&name)?;
@@ -259,7 +276,27 @@ impl ToolSource for ServerPool {
     }
 }
 
+/// Forgets the tokens of all places of a server.
+async fn forget(authorizers: &[Authorizer], again: bool) -> Result<(), AuthError> {
+    for authorizer in authorizers {
+        authorizer.forget(again).await?;
+    }
+    Ok(())
+}
+
 impl Pool {
+    /// The authorizations of a server's places.
+    fn authorizers(&self, server: &ServerName) -> Result<Vec<Authorizer>, CommandError> {
+        let service = self.find(server).ok_or_else(|| CommandError::Unknown(server.clone()))?;
+        let found: Vec<_> = service.replicas.iter().filter_map(|replica| self.dialer.authorizer(&replica.place, server)).collect();
+        if found.is_empty() { Err(CommandError::NoLogin(server.clone())) } else { Ok(found) }
+    }
+
+    /// Lets a person be asked for a login again who said no before.
+    fn ask_again(&self, server: &ServerName) {
+        self.authorizers(server).iter().flatten().for_each(Authorizer::reset);
+    }
+
     fn services(&self) -> Vec<Arc<Service>> {
         self.services.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

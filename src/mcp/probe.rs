@@ -16,12 +16,13 @@ use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::mcp::call::{Called, Failure, Limits};
 use crate::mcp::catalog::{self, Choice};
+use crate::mcp::desk::Desk;
 use crate::mcp::dial::{Dialer, Known, Place, Reports};
 use crate::mcp::era::Era;
 use crate::mcp::error::Error;
 use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
-use crate::mcp::host::Host;
+use crate::mcp::host::{Host, Sampler};
 use crate::mcp::http::Http;
 use crate::mcp::link::Link;
 use crate::mcp::lint::{self, Check, Level};
@@ -83,20 +84,20 @@ pub struct TestReport {
 }
 
 /// A dialer for one connection.
-struct Once {
-    dialer: Dialer,
+pub(super) struct Once {
+    pub(super) dialer: Dialer,
     place: Place,
-    name: ServerName,
+    pub(super) name: ServerName,
     log: Arc<LogRing>,
     limit: Duration,
     host: Host,
 }
 
 impl Once {
-    fn new(options: &ServerOptions, http: Http, environment: BTreeMap<String, String>) -> Result<Self, Error> {
+    pub(super) fn new(options: &ServerOptions, http: Http, environment: BTreeMap<String, String>) -> Result<Self, Error> {
         let endpoint = options.endpoints()?.into_iter().next();
         let endpoint = endpoint.ok_or_else(|| Error::Handshake("it has no address".to_owned()))?;
-        let dialer = Dialer { http, environment: Arc::new(environment), children: Arc::default(), tasks: TaskTracker::new() };
+        let dialer = Dialer { http, environment: Arc::new(environment), children: Arc::default(), tasks: TaskTracker::new(), desk: None };
         let log = Arc::new(LogRing::new(PoolOptions::default().log_lines));
         Ok(Self {
             dialer,
@@ -108,13 +109,20 @@ impl Once {
         })
     }
 
-    async fn connect(&self) -> Result<Link, Error> {
+    /// The same, with somebody to ask.
+    pub(super) fn asking(mut self, desk: Desk, sampler: Option<Arc<dyn Sampler>>) -> Self {
+        self.dialer.desk = Some(desk.clone());
+        self.host = Host { desk, sampler, ..self.host };
+        self
+    }
+
+    pub(super) async fn connect(&self) -> Result<Link, Error> {
         let shared = Shared::new(Lane::silent(self.name.clone()), self.name.clone(), Some(self.host.clone()));
         self.dialer.dial(&self.place, self.limit, Reports { server: &self.name, shared, log: &self.log }, Known::default()).await
     }
 
     /// Closes the connection; nothing is left behind.
-    async fn close(self, link: Option<Link>) {
+    pub(super) async fn close(self, link: Option<Link>) {
         if let Some(link) = link {
             link.close().await;
         }

@@ -210,6 +210,14 @@ impl Service {
         self.unsettled.send_modify(|count| *count = count.saturating_sub(1));
     }
 
+    /// Has the connection made anew.
+    pub(super) fn reconnect(&self) {
+        self.wanted.send_modify(|wanted| {
+            wanted.enabled = true;
+            wanted.round += 1;
+        });
+    }
+
     /// Waits until all first attempts are over.
     pub(super) async fn settled(&self) {
         let _ = self.unsettled.subscribe().wait_for(|count| *count == 0).await;

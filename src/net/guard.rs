@@ -41,6 +41,8 @@ pub struct Guard {
     allow_metadata: bool,
     /// A public host led here.
     outside: bool,
+    /// A host of another machine led here.
+    elsewhere: bool,
     /// The host of the user's own proxy, which may live anywhere.
     proxy_host: Option<Arc<str>>,
     /// Stands in for a public address in tests: there is no internet in them.
@@ -64,6 +66,11 @@ impl Guard {
     /// The same for what a public host leads to.
     pub fn outside(&self) -> Self {
         Self { outside: true, ..self.clone() }
+    }
+
+    /// The same for what another machine leads to: not to this very machine.
+    pub fn elsewhere(&self) -> Self {
+        Self { elsewhere: true, ..self.clone() }
     }
 
     /// Checks the host of an address as far as it can be without resolving it.
@@ -103,6 +110,7 @@ impl Guard {
             Kind::Private | Kind::LinkLocal | Kind::Metadata if self.outside => {
                 refuse("not public, and a public page led there; watch it itself if that is meant")
             }
+            Kind::Private if self.elsewhere && is_this_machine(address) => refuse("this very machine, and another one led there"),
             Kind::Private if !self.allow_private => refuse("private, and `allow_private` is off"),
             Kind::Private | Kind::LinkLocal | Kind::Metadata | Kind::Public => Ok(()),
         }
@@ -180,6 +188,14 @@ impl Resolve for Guard {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+fn is_this_machine(address: IpAddr) -> bool {
+    let address = match address {
+        IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    };
+    address.is_loopback() || address.is_unspecified()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,13 +20,13 @@ fn node(peers: &Path) -> std::path::PathBuf {
 
 /// What the suite says at its end of one scenario.
 #[derive(Debug, PartialEq, Eq)]
-struct Verdict<'a> {
-    scenario: &'a str,
-    passed: bool,
+pub(super) struct Verdict<'a> {
+    pub(super) scenario: &'a str,
+    pub(super) passed: bool,
 }
 
 /// The verdicts on what the revision requires. What the suite runs beside that does not count.
-fn verdicts(output: &str) -> Vec<Verdict<'_>> {
+pub(super) fn verdicts(output: &str) -> Vec<Verdict<'_>> {
     let Some((_, summary)) = output.split_once("=== SUMMARY ===") else { return Vec::new() };
     let (all, not_scored) = summary.split_once("Not scored").unwrap_or((summary, ""));
     let scenario = |line| -> Option<Verdict<'_>> {

@@ -10,6 +10,7 @@
 )]
 
 mod awake;
+mod conformance_client;
 mod conformance_server;
 mod corpus;
 mod crash;
@@ -21,6 +22,8 @@ mod mcp;
 mod mcp_http;
 mod mcp_serve;
 mod mcp_support;
+mod oauth;
+mod oauth_fake;
 mod openai;
 mod openai_fake;
 mod peers;
