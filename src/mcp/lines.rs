@@ -91,27 +91,73 @@ pub(super) enum Parsed {
 pub(super) fn parse(line: &[u8]) -> Parsed {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     if let Ok(message) = serde_json::from_slice(line) {
-        return Parsed::Messages(vec![message]);
+        return Parsed::Messages(vec![with_our_id(message)]);
     }
-    match serde_json::from_slice::<Value>(line) {
+    match serde_json::from_slice::<Value>(line).or_else(|error| serde_json::from_str(&mended(line)).map_err(|_| error)) {
         Ok(Value::Array(batch)) => Parsed::Messages(batch.into_iter().filter_map(salvage).collect()),
         Ok(value @ Value::Object(_)) => Parsed::Messages(salvage(value).into_iter().collect()),
-        Ok(_) | Err(_) => Parsed::Noise,
+        Ok(_) => Parsed::Noise,
+        Err(error) => unreadable(line, &error).map_or(Parsed::Noise, |message| Parsed::Messages(vec![message])),
     }
 }
 
+/// The line with what is no UTF-8 replaced, and without control bytes, which JSON never has within strings.
+fn mended(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).replace(|ch: char| ch < ' ', " ")
+}
+
+/// Ids are numbers when we give them; some servers make them strings.
+fn with_our_id(mut message: ServerJsonRpcMessage) -> ServerJsonRpcMessage {
+    let id = match &mut message {
+        ServerJsonRpcMessage::Response(response) => Some(&mut response.id),
+        ServerJsonRpcMessage::Error(error) => error.id.as_mut(),
+        _ => None,
+    };
+    if let Some(id) = id
+        && let RequestId::String(text) = &*id
+        && let Ok(number) = text.parse()
+    {
+        *id = RequestId::Number(number);
+    }
+    message
+}
+
 /// A message of a shape that is not quite right: an answer becomes an error for its call, the rest is passed over.
-fn salvage(value: Value) -> Option<ServerJsonRpcMessage> {
+fn salvage(mut value: Value) -> Option<ServerJsonRpcMessage> {
     let id = value.get("id").cloned().and_then(|id| serde_json::from_value::<RequestId>(id).ok());
     let is_answer = value.get("method").is_none();
+    if let Some(object) = value.as_object_mut().filter(|_| is_answer) {
+        // As in JSON-RPC 1.0.
+        object.retain(|key, value| key != "error" || !value.is_null());
+        if object.contains_key("result") || object.contains_key("error") {
+            object.insert("jsonrpc".to_owned(), "2.0".into());
+        }
+    }
     let said =
         value.get("error").map(|error| error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned));
     if let Ok(message) = serde_json::from_value(value) {
-        return Some(message);
+        return Some(with_our_id(message));
     }
     let id = id.filter(|_| is_answer)?;
     let text = said.unwrap_or_else(|| "the server's answer is no JSON-RPC answer".to_owned());
-    Some(ServerJsonRpcMessage::error(ErrorData::internal_error(text, None), Some(id)))
+    Some(with_our_id(ServerJsonRpcMessage::error(ErrorData::internal_error(text, None), Some(id))))
+}
+
+/// The error for the call that a line answers which is no JSON, where it looks like an answer.
+fn unreadable(line: &[u8], error: &serde_json::Error) -> Option<ServerJsonRpcMessage> {
+    let (head, tail) = (&line[..line.len().min(EDGE_BYTES)], &line[line.len().saturating_sub(EDGE_BYTES)..]);
+    let has = |edge: &[u8], word: &str| String::from_utf8_lossy(edge).contains(word);
+    if !head.trim_ascii_start().starts_with(b"{") || !(has(head, "\"jsonrpc\"") || has(tail, "\"jsonrpc\"")) || has(head, "\"method\"") {
+        return None;
+    }
+    let id = id_in(head, tail)?;
+    let error = error.to_string();
+    let text = if error.starts_with("recursion limit") {
+        "the server's answer is nested too deep to be read".to_owned()
+    } else {
+        format!("the server's answer is no valid JSON: {error}")
+    };
+    Some(ServerJsonRpcMessage::error(ErrorData::internal_error(text, None), Some(RequestId::Number(id))))
 }
 
 /// The error for the call that a message over the limit answers, where its id can be found.
@@ -162,6 +208,36 @@ mod tests {
         assert!(
             matches!(parse(b"\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}"), Parsed::Messages(messages) if messages.len() == 1)
         );
+    }
+
+    #[test]
+    fn answers_that_are_nearly_right_are_answers() {
+        let result = |line: &[u8]| {
+            let Parsed::Messages(messages) = parse(line) else { panic!("noise") };
+            let [ServerJsonRpcMessage::Response(response)] = &messages[..] else { panic!("{messages:?}") };
+            (response.id.clone(), serde_json::to_value(&response.result).unwrap())
+        };
+        let one = RequestId::Number(1);
+        let empty = (one.clone(), serde_json::json!({}));
+        assert_eq!(result(br#"{"jsonrpc":"2.0","id":"1","result":{}}"#), empty);
+        assert_eq!(result(br#"{"id":1,"result":{},"error":null}"#), empty);
+        assert_eq!(result(b"\0{\"jsonrpc\":\"2.0\",\"id\":1,\0\"result\":{}}"), empty);
+        assert_eq!(
+            result(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\"\xff\tb\0\"}}"),
+            (one, serde_json::json!({"a": "\u{fffd} b "}))
+        );
+        assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":"s1","method":"ping"}"#), Parsed::Messages(messages)
+            if matches!(&messages[..], [ServerJsonRpcMessage::Request(request)] if request.id == RequestId::String("s1".into()))));
+    }
+
+    #[test]
+    fn answers_that_are_no_json_fail_their_call() {
+        assert!(error_of(r#"{"jsonrpc": "2.0", "id": 3, "result": {"mean": NaN}}"#).1.contains("no valid JSON"));
+        assert!(error_of(r#"{"result": {"mean": NaN}, "jsonrpc": "2.0", "id": 3}"#).1.contains("no valid JSON"));
+        let deep = format!(r#"{{"jsonrpc":"2.0","id":3,"result":{{"a":{}{}}}}}"#, "[".repeat(500), "]".repeat(500));
+        assert!(error_of(&deep).1.contains("nested too deep"));
+        assert!(matches!(parse(br#"{"level": info, "id": 3}"#), Parsed::Noise));
+        assert!(matches!(parse(br#"{"jsonrpc": "2.0", "id": 3, "method": "ping", "params": NaN}"#), Parsed::Noise));
     }
 
     #[test]

@@ -26,6 +26,10 @@ const CLOSE_GRACE: Duration = Duration::from_millis(400);
 /// How long a program (or what it left) may take to end after TERM.
 const TERM_GRACE: Duration = Duration::from_millis(800);
 
+/// Descendants of a program that are looked at.
+#[cfg(target_os = "linux")]
+const DESCENDANTS_MAX: usize = 1_000;
+
 /// How often a group is looked at that should be ending.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -107,7 +111,8 @@ impl Children {
     /// Kills all groups at once, without waiting. For exits that leave no time.
     pub(super) fn kill_all(&self) {
         for pid in std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
-            signal_group(pid, Signal::Kill);
+            let below = groups_below(pid);
+            std::iter::once(pid).chain(below).for_each(|group| signal_group(group, Signal::Kill));
         }
     }
 
@@ -157,7 +162,7 @@ pub(super) fn spawn(
     let mut child = command.spawn().map_err(failed)?;
     let pid = child.id().unwrap_or_default();
     children.add(pid);
-    let group = Group { pid, children: Arc::clone(children), ended: false };
+    let mut group = Group { pid, below: Vec::new(), children: Arc::clone(children), ended: false };
     let missing = || std::io::Error::other("a stream is missing");
     let stdin = child.stdin.take().ok_or_else(missing).map_err(failed)?;
     let stdout = child.stdout.take().ok_or_else(missing).map_err(failed)?;
@@ -168,7 +173,7 @@ pub(super) fn spawn(
     let stop = CancellationToken::new();
     let asked = stop.clone();
     tasks.spawn(async move {
-        let status = end_of(&mut child, &group, &asked).await;
+        let status = end_of(&mut child, &mut group, &asked).await;
         let _ = timeout(LAST_WORDS, drained).await;
         exit_sender.send_replace(status);
         group.sweep().await;
@@ -179,11 +184,13 @@ pub(super) fn spawn(
 }
 
 /// Waits for the program's end; when asked to stop, brings it about.
-async fn end_of(child: &mut Child, group: &Group, asked: &CancellationToken) -> Option<ExitStatus> {
+async fn end_of(child: &mut Child, group: &mut Group, asked: &CancellationToken) -> Option<ExitStatus> {
     tokio::select! {
         status = child.wait() => return status.ok(),
         () = asked.cancelled() => {}
     }
+    // Later it may be gone, and nobody knows whose children they were.
+    group.below = groups_below(group.pid);
     if let Ok(status) = timeout(CLOSE_GRACE, child.wait()).await {
         return status.ok();
     }
@@ -221,6 +228,8 @@ impl Process {
 /// The process group of a program.
 struct Group {
     pid: u32,
+    /// Groups that its descendants made of their own.
+    below: Vec<u32>,
     children: Arc<Children>,
     ended: bool,
 }
@@ -228,23 +237,27 @@ struct Group {
 impl Group {
     /// Ends what the program left behind.
     async fn sweep(mut self) {
-        signal_group(self.pid, Signal::Term);
+        self.signal(Signal::Term);
         let all_gone = async {
-            while is_alive(self.pid) {
+            while is_alive(self.pid) || self.below.iter().any(|group| is_alive(*group)) {
                 sleep(LOOK).await;
             }
         };
         if timeout(TERM_GRACE, all_gone).await.is_err() {
-            signal_group(self.pid, Signal::Kill);
+            self.signal(Signal::Kill);
         }
         self.ended = true;
+    }
+
+    fn signal(&self, signal: Signal) {
+        std::iter::once(&self.pid).chain(&self.below).for_each(|group| signal_group(*group, signal));
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         if !self.ended {
-            signal_group(self.pid, Signal::Kill);
+            self.signal(Signal::Kill);
         }
         self.children.remove(self.pid);
     }
@@ -277,6 +290,34 @@ fn signal_group(pid: u32, signal: Signal) {
 #[cfg(unix)]
 fn is_alive(pid: u32) -> bool {
     group_id(pid).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+}
+
+/// The groups that descendants of `pid` made of their own, as browsers and shells do. Who has handed itself to the system
+/// (a daemon, whose parent is no descendant) is left alone.
+#[cfg(target_os = "linux")]
+fn groups_below(pid: u32) -> Vec<u32> {
+    let (mut found, mut waiting) = (Vec::new(), children_of(pid));
+    while let Some(child) = waiting.pop().filter(|_| found.len() < DESCENDANTS_MAX) {
+        waiting.extend(children_of(child));
+        found.push(child);
+    }
+    let leads = |child: &u32| group_id(*child).is_some_and(|id| rustix::process::getpgid(Some(id)).is_ok_and(|group| group == id));
+    found.retain(leads);
+    found
+}
+
+/// The children of all threads of a process; none where the kernel does not tell.
+#[cfg(target_os = "linux")]
+fn children_of(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// Elsewhere nobody tells cheaply whose children there are.
+#[cfg(not(target_os = "linux"))]
+fn groups_below(_pid: u32) -> Vec<u32> {
+    Vec::new()
 }
 
 /// Elsewhere `kill_on_drop` ends the program alone.
