@@ -331,7 +331,10 @@ impl<S: Service> ServerHandler for Handler<S> {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Some(changes) = self.service.changes() {
+        // Once, however often a client says so.
+        if self.session.begins()
+            && let Some(changes) = self.service.changes()
+        {
             let (session, gone) = (Arc::clone(&self.session), self.gone.clone());
             tokio::spawn(listen::tell_session(context.peer, session, self.about.offers, changes.listen(), gone));
         }
