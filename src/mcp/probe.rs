@@ -205,7 +205,7 @@ async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) 
 /// Reads every list that the server says it has, and looks at the tools as they come over the wire.
 async fn check_lists(link: &Link, limit: Duration, report: &mut TestReport) {
     let lists = [("tools", List::Tools), ("resources", List::Resources), ("resources", List::Templates), ("prompts", List::Prompts)];
-    for (capability, list) in lists.into_iter().filter(|(capability, _)| link.can(capability)) {
+    for (_, list) in lists.into_iter().filter(|(capability, _)| link.can(capability)) {
         let entries = match pages::all(link, list, PoolOptions::default().tools_max, limit).await {
             Ok(entries) => entries,
             // A server without templates may refuse the question.

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 const TOKEN: &str = "a-token-for-tests-only";
 
-/// A home with one task in it, which nobody runs.
+/// A home with one conversation and one task in it, which nobody runs.
 fn home() -> (Home, String) {
     let home = Home::with("");
     let page = ["--url", "http://127.0.0.1:9/page", "--keyword", "AI", "--every", "30m", "--sms", "+1234567890", "--json"];
@@ -24,6 +24,8 @@ fn home() -> (Home, String) {
     assert_eq!(made.code, 0, "{made:?}");
     let made: Value = serde_json::from_str(&made.out).unwrap();
     let task = made["task_id"].as_str().unwrap().to_owned();
+    let said = home.run(&["exec", "what is 6*7?"]);
+    assert_eq!(said.code, 0, "{said:?}");
     (home, task)
 }
 
@@ -147,15 +149,26 @@ fn modules() -> String {
     installed().join("node_modules").to_str().unwrap().to_owned()
 }
 
+/// What is in the conversation and in the log.
+fn check_contents(report: &Value) {
+    assert!(report["transcript"].as_str().unwrap().contains("what is 6*7?"), "{report}");
+    let events = report["events"].as_array().unwrap();
+    assert_eq!(events.len(), 2, "{report}");
+    assert!(events.iter().all(|event| event["type"] == "chat"), "{report}");
+    assert_eq!(report["digest"], json!(["resource", "resource", "text"]));
+}
+
 #[test]
 fn the_sdk_for_python_drives_it_in_both_eras() {
     let python = installed().join("py/bin/python");
     drive(&python, "drive.py", &["legacy"], |report, task| {
         check(report, task, -32_002);
+        check_contents(report);
         assert_eq!(report["version"], "2025-11-25");
     });
     drive(&python, "drive.py", &["auto"], |report, task| {
         check(report, task, -32_602);
+        check_contents(report);
         assert_eq!(report["version"], "2026-07-28");
         assert_eq!(report["updates"], json!(["wakeful://tasks", format!("wakeful://tasks/{task}")]));
     });
@@ -164,7 +177,10 @@ fn the_sdk_for_python_drives_it_in_both_eras() {
 #[test]
 fn the_sdk_for_typescript_drives_it_in_both_eras() {
     let modules = modules();
-    drive(&node(), "drive.mjs", &[&modules, "v1"], |report, task| check(report, task, -32_002));
+    drive(&node(), "drive.mjs", &[&modules, "v1"], |report, task| {
+        check(report, task, -32_002);
+        assert_eq!(report["updates"], json!(["wakeful://tasks", format!("wakeful://tasks/{task}")]));
+    });
     drive(&node(), "drive.mjs", &[&modules, "v2"], |report, task| {
         check(report, task, -32_602);
         assert_eq!(report["version"], "2026-07-28");

@@ -34,6 +34,20 @@ try {
 } catch (error) {
     report.missing = error.code;
 }
+if (sdk === 'v1') {
+    const { ResourceUpdatedNotificationSchema } = await load('sdk/dist/esm/types.js');
+    const wanted = new Set(['wakeful://tasks', `wakeful://tasks/${task}`]);
+    const seen = new Set();
+    const all = new Promise(resolve => client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+        seen.add(params.uri);
+        if (seen.size === wanted.size) resolve();
+    }));
+    for (const uri of wanted) await client.subscribeResource({ uri });
+    await client.callTool({ name: 'pause_background_task', arguments: { task_id: task } });
+    await all;
+    await client.callTool({ name: 'resume_background_task', arguments: { task_id: task } });
+    report.updates = [...seen].sort();
+}
 await client.close();
 console.log(JSON.stringify(report));
 process.exit(0);

@@ -48,6 +48,11 @@ async def main() -> None:
         report["prompts"] = [prompt.name for prompt in (await client.list_prompts()).prompts]
         prompt = await client.get_prompt("explain_task", {"task": task})
         report["prompt"] = [message.content.type for message in prompt.messages]
+        [session] = [uri for uri in report["resources"] if uri.startswith("wakeful://sessions/")]
+        report["transcript"] = (await client.read_resource(session)).contents[0].text
+        report["events"] = json.loads((await client.read_resource("wakeful://events?limit=2&type=chat")).contents[0].text)
+        digest = await client.get_prompt("digest", {"type": "chat"})
+        report["digest"] = [message.content.type for message in digest.messages]
         named = PromptReference(type="ref/prompt", name="explain_task")
         report["completed"] = (await client.complete(named, {"name": "task", "value": task[:6]})).completion.values
         try:

@@ -66,12 +66,16 @@ async fn on_stdio(own: Own, stop: CancellationToken) -> Outcome {
 /// Until a signal.
 async fn over_http(own: Own, options: http::Options, stop: CancellationToken) -> Outcome {
     let signal = stopped()?;
+    let guarded = options.token.is_some();
     let server = Server::bind(own, options).await.map_err(|error| match error {
         error @ http::BindError::Listen { .. } => Stop::Failed(error.into()),
         error => Stop::Usage(error.to_string()),
     })?;
     // For programs that start this one: where it is, once it can be called.
     output::line(server.url())?;
+    if !guarded {
+        output::note("everybody on this machine can call it: `--new-token` or `--token-env NAME` asks for a bearer token");
+    }
     let mut serving = std::pin::pin!(server.run(stop.clone()));
     tokio::select! {
         () = &mut serving => {}

@@ -3,7 +3,7 @@
 #![expect(deprecated, reason = "2026-07-28 deprecates logging and what else only the legacy era has; both eras are served")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -94,17 +94,24 @@ impl Level {
 pub(super) struct Session {
     /// The position in [`Level::ALL`].
     level: AtomicU8,
+    /// Its client said that it is ready.
+    begun: AtomicBool,
     /// Resources whose updates it wants.
     pub(super) subscribed: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { level: AtomicU8::new(Level::Info as u8), subscribed: Mutex::default() }
+        Self { level: AtomicU8::new(Level::Info as u8), begun: AtomicBool::new(false), subscribed: Mutex::default() }
     }
 }
 
 impl Session {
+    /// Whether it begins with this.
+    pub(super) fn begins(&self) -> bool {
+        !self.begun.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
     }

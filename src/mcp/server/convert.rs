@@ -42,12 +42,16 @@ pub(super) fn config(about: &About, changes: bool) -> ServerConfig {
     config
 }
 
-pub(super) fn keep(keep: Keep) -> (u64, CacheScope) {
+/// How long an answer may be kept, and by whom. Only the newer era says.
+pub(super) fn keep(keep: Keep, is_modern: bool) -> (Option<u64>, Option<CacheScope>) {
+    if !is_modern {
+        return (None, None);
+    }
     let scope = match keep.scope {
         Scope::Private => CacheScope::Private,
         Scope::Public => CacheScope::Public,
     };
-    (u64::try_from(keep.ttl.as_millis()).unwrap_or(u64::MAX), scope)
+    (Some(u64::try_from(keep.ttl.as_millis()).unwrap_or(u64::MAX)), Some(scope))
 }
 
 fn icons(icons: &[Icon]) -> Option<Vec<rmcp::model::Icon>> {

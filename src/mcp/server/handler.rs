@@ -162,13 +162,13 @@ impl<S: Service> ServerHandler for Handler<S> {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let all = self.service.tools();
         let (page, cursor) = self.page::<ListToolsRequestMethod, _>(self.about.offers.tools, request.as_ref(), all)?;
-        let (ttl, scope) = convert::keep(self.about.lists);
+        let (ttl, scope) = convert::keep(self.about.lists, is_modern(&context));
         let mut result = ListToolsResult::with_all_items(page.into_iter().map(convert::tool).collect());
-        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, Some(ttl), Some(scope));
+        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, ttl, scope);
         Ok(result)
     }
 
@@ -191,27 +191,27 @@ impl<S: Service> ServerHandler for Handler<S> {
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let offered = self.about.offers.resources;
         let all = if offered { self.service.resources().await.map_err(Error::wire)? } else { Vec::new() };
         let (page, cursor) = self.page::<ListResourcesRequestMethod, _>(offered, request.as_ref(), all)?;
-        let (ttl, scope) = convert::keep(self.about.lists);
+        let (ttl, scope) = convert::keep(self.about.lists, is_modern(&context));
         let mut result = ListResourcesResult::with_all_items(page.into_iter().map(convert::resource).collect());
-        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, Some(ttl), Some(scope));
+        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, ttl, scope);
         Ok(result)
     }
 
     async fn list_resource_templates(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let all = self.service.templates();
         let (page, cursor) = self.page::<ListResourceTemplatesRequestMethod, _>(self.about.offers.resources, request.as_ref(), all)?;
-        let (ttl, scope) = convert::keep(self.about.lists);
+        let (ttl, scope) = convert::keep(self.about.lists, is_modern(&context));
         let mut result = ListResourceTemplatesResult::with_all_items(page.into_iter().map(convert::template).collect());
-        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, Some(ttl), Some(scope));
+        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, ttl, scope);
         Ok(result)
     }
 
@@ -228,10 +228,10 @@ impl<S: Service> ServerHandler for Handler<S> {
         let what = uri.clone();
         let work = self.service.read(uri, begun.context);
         let ended = run(|| format!("reading `{what}`"), begun.given_up, begun.cancel, work).await;
-        let (ttl, scope) = convert::keep(self.about.reads);
+        let (ttl, scope) = convert::keep(self.about.reads, begun.subject.is_some());
         self.end(ended, begun.subject, |all| {
             let mut result = ReadResourceResult::new(all.into_iter().map(convert::contents).collect());
-            (result.ttl_ms, result.cache_scope) = (Some(ttl), Some(scope));
+            (result.ttl_ms, result.cache_scope) = (ttl, scope);
             ReadResourceResponse::Complete(result)
         })
     }
@@ -239,13 +239,13 @@ impl<S: Service> ServerHandler for Handler<S> {
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let all = self.service.prompts();
         let (page, cursor) = self.page::<ListPromptsRequestMethod, _>(self.about.offers.prompts, request.as_ref(), all)?;
-        let (ttl, scope) = convert::keep(self.about.lists);
+        let (ttl, scope) = convert::keep(self.about.lists, is_modern(&context));
         let mut result = ListPromptsResult::with_all_items(page.into_iter().map(convert::prompt).collect());
-        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, Some(ttl), Some(scope));
+        (result.next_cursor, result.ttl_ms, result.cache_scope) = (cursor, ttl, scope);
         Ok(result)
     }
 
@@ -331,7 +331,10 @@ impl<S: Service> ServerHandler for Handler<S> {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Some(changes) = self.service.changes() {
+        // Once, however often a client says so.
+        if self.session.begins()
+            && let Some(changes) = self.service.changes()
+        {
             let (session, gone) = (Arc::clone(&self.session), self.gone.clone());
             tokio::spawn(listen::tell_session(context.peer, session, self.about.offers, changes.listen(), gone));
         }
