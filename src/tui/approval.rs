@@ -215,4 +215,3 @@ pub(in crate::tui) fn broken(line: &Row, width: usize) -> Vec<Row> {
     rows.push(row);
     rows
 }
-

@@ -389,9 +389,7 @@ impl Form {
 fn held(field: &Field) -> Held {
     match &field.kind {
         FieldKind::Text { default, .. } => Held::Line(LineInput::new(default.as_deref().unwrap_or_default())),
-        FieldKind::Number { .. } => {
-            Held::Line(LineInput::new(&field.default_value().map(|value| value.to_string()).unwrap_or_default()))
-        }
+        FieldKind::Number { .. } => Held::Line(LineInput::new(&field.default_value().map(|value| value.to_string()).unwrap_or_default())),
         FieldKind::Boolean { default } => Held::Toggle(*default),
         FieldKind::Choice { options, default } => {
             let chosen = default.as_ref().and_then(|default| options.iter().position(|option| option.value == *default));

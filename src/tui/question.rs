@@ -20,8 +20,8 @@ use crate::tui::approval::GUARD;
 use crate::tui::form::{ANSWERS, Button, Form, Keyed, OWN};
 use crate::tui::panels::Row;
 
-pub use body::{host, may_open};
 use body::Para;
+pub use body::{host, may_open};
 
 /// Rows of particulars that are kept; a last one tells how many are missing.
 const ROWS_MAX: usize = 20_000;
@@ -143,19 +143,8 @@ impl Inquiry {
     }
 
     fn with(purpose: Purpose, order: u64, form: Option<Form>, choices: Vec<Choice>, chosen: usize, paras: Vec<Para>) -> Self {
-        let mut inquiry = Self {
-            purpose,
-            shown: None,
-            order,
-            form,
-            choices,
-            chosen,
-            closing: false,
-            scroll: None,
-            paras,
-            body: Vec::new(),
-            width: 0,
-        };
+        let mut inquiry =
+            Self { purpose, shown: None, order, form, choices, chosen, closing: false, scroll: None, paras, body: Vec::new(), width: 0 };
         inquiry.fit(76);
         inquiry
     }
@@ -247,8 +236,7 @@ impl Inquiry {
     fn form_key(&mut self, key: &KeyEvent) -> Outcome {
         let closing = std::mem::take(&mut self.closing);
         if key.code == KeyCode::Esc {
-            let harmless = self.question().is_none() && self.form.as_ref().is_none_or(|form| !form.touched);
-            if closing || harmless {
+            if closing || self.question().is_none() {
                 return self.press(Button::Cancel);
             }
             self.closing = true;
@@ -358,11 +346,9 @@ fn text_field(name: &str, description: Option<&str>, required: bool) -> Field {
 fn choices(ask: &Ask) -> Vec<Choice> {
     let choice = |act, letter, label| Choice { act, letter, label };
     match ask {
-        Ask::Form { .. } => vec![
-            choice(Act::Yes, 'y', "Yes (y)"),
-            choice(Act::No, 'n', "No (n)"),
-            choice(Act::Close, 'c', "Close without an answer (c)"),
-        ],
+        Ask::Form { .. } => {
+            vec![choice(Act::Yes, 'y', "Yes (y)"), choice(Act::No, 'n', "No (n)"), choice(Act::Close, 'c', "Close without an answer (c)")]
+        }
         Ask::Url { url, .. } => {
             let mut out = Vec::new();
             if may_open(url) {

@@ -182,7 +182,12 @@ fn toggle(laid: &mut Laid, is: Option<bool>, at: usize, focused: bool, theme: &T
     let bar = if focused { Key::UiAccent } else { Key::UiDim };
     let key = |on: bool| if is == Some(on) { Key::ApprovalChosen } else { Key::ApprovalChoice };
     let (yes, no) = (radio(is == Some(true), theme), radio(is == Some(false), theme));
-    let row = vec![(bar, format!("{} ", theme.icon(Icon::Bar))), (key(true), format!("{yes} yes")), (Key::UiText, "   ".to_owned()), (key(false), format!("{no} no"))];
+    let row = vec![
+        (bar, format!("{} ", theme.icon(Icon::Bar))),
+        (key(true), format!("{yes} yes")),
+        (Key::UiText, "   ".to_owned()),
+        (key(false), format!("{no} no")),
+    ];
     laid.rows.push((Of::Field(at), row));
 }
 

@@ -127,7 +127,10 @@ fn rows_belong_to_what_they_show_and_the_caret_stands_in_its_field() {
         let laid = lay(&form, 40, &theme);
         let text: Vec<String> = laid.rows.iter().map(|(_, row)| row.iter().map(|(_, text)| text.as_str()).collect()).collect();
         let (row, column) = laid.caret.unwrap();
-        assert_eq!((laid.rows[row].0, text[row].as_str(), column), (Of::Field(0), if icons == IconSet::Unicode { "│ ada" } else { "| ada" }, 5));
+        assert_eq!(
+            (laid.rows[row].0, text[row].as_str(), column),
+            (Of::Field(0), if icons == IconSet::Unicode { "│ ada" } else { "| ada" }, 5)
+        );
         let browsers = text.iter().position(|line| line.contains("Browsers")).unwrap();
         assert_eq!(laid.rows[browsers].0, Of::Option(5, 1));
     }

@@ -66,7 +66,10 @@ pub(super) fn question(question: &Question) -> Vec<Para> {
             out.push(Para::blank());
             out.push(Para::Exact(address(url)));
             if !may_open(url) {
-                out.push(Para::Words(Key::StatusWarn, "only addresses that start with http:// or https:// are opened from here".to_owned()));
+                out.push(Para::Words(
+                    Key::StatusWarn,
+                    "only addresses that start with http:// or https:// are opened from here".to_owned(),
+                ));
             }
         }
         Ask::Sampling { model, system, messages, tools, max_tokens } => {

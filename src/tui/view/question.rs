@@ -177,6 +177,10 @@ fn foot(inquiry: &Inquiry, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let row: Row = vec![(key, format!("{pointer} {} {}", at + 1, choice.label))];
         view::row(buf, line(1 + u16::try_from(at).unwrap_or(0)), &row, theme);
     }
-    let hint = if inquiry.url().is_some() { "enter to confirm · w only copies · esc close" } else { "enter to confirm · esc close without an answer" };
+    let hint = if inquiry.url().is_some() {
+        "enter to confirm · w only copies · esc close"
+    } else {
+        "enter to confirm · esc close without an answer"
+    };
     view::row(buf, line(area.height.saturating_sub(1)), &vec![(Key::UiHint, hint.to_owned())], theme);
 }

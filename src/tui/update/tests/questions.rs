@@ -125,7 +125,11 @@ fn an_address_is_opened_only_when_told() {
     let mut script = asked(url());
     assert!(!opened(&script));
     script.key("w");
-    assert!(matches!(script.effects.as_slice(), [Effect::Copy(text)] if text.starts_with("https://bank.example@login")), "{:?}", script.effects);
+    assert!(
+        matches!(script.effects.as_slice(), [Effect::Copy(text)] if text.starts_with("https://bank.example@login")),
+        "{:?}",
+        script.effects
+    );
     assert!(!script.state.questions.is_empty());
     script.key("o");
     assert!(opened(&script));
