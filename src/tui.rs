@@ -7,6 +7,7 @@
 //! the terminal is given back however the program ends.
 
 pub mod approval;
+pub mod catalog;
 pub mod composer;
 pub mod events_pane;
 mod files;
@@ -26,6 +27,7 @@ pub mod slash;
 pub mod state;
 pub mod status;
 pub mod svg;
+mod template;
 mod terminal;
 #[cfg(test)]
 mod tests;

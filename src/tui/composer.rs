@@ -276,8 +276,8 @@ impl Composer {
         word.strip_prefix('@').map(|path| Token::File(path.to_owned()))
     }
 
-    /// Puts `replacement` in place of the word before the caret.
-    pub fn replace_word(&mut self, replacement: &str) {
+    /// Puts `replacement` in place of the word before the caret, a blank behind it unless the word goes on.
+    pub fn replace_word(&mut self, replacement: &str, goes_on: bool) {
         let area = self.area.get_mut();
         let (row, col) = area.cursor();
         let before: String = area.lines().get(row).map(|line| line.chars().take(col).collect()).unwrap_or_default();
@@ -285,7 +285,9 @@ impl Composer {
         jump(area, row, col - length);
         area.delete_str(length);
         area.insert_str(text::clean_line(replacement));
-        area.insert_char(' ');
+        if !goes_on {
+            area.insert_char(' ');
+        }
         self.mark_chips();
     }
 

@@ -7,6 +7,7 @@ mod describe;
 mod filter;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +15,12 @@ use std::sync::Arc;
 pub(in crate::tui) use describe::log_text;
 pub use describe::{Described, describe};
 pub use filter::Filter;
+pub(in crate::tui) use trace::whole as whole_message;
 
 use crate::domain::event::{ChatStatus, Event, EventBody, McpEventType};
+
+/// Bytes of raw messages that are kept.
+const TRACE_BYTES_MAX: usize = 32 << 20;
 
 /// One event in the pane.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub struct EventsPane {
     /// The entry that Enter and `y` mean.
     selected: Option<u64>,
     paused: bool,
+    /// Bytes of the raw messages among the entries.
+    traced: usize,
 }
 
 impl EventsPane {
@@ -61,6 +68,7 @@ impl EventsPane {
             bottom: None,
             selected: None,
             paused: false,
+            traced: 0,
         }
     }
 
@@ -83,14 +91,18 @@ impl EventsPane {
         if self.filter.accepts(&entry) {
             self.shown.push_back(self.first + self.entries.len() as u64);
         }
+        self.traced += traced(&entry.event);
         self.entries.push_back(entry);
-        while self.entries.len() > self.max {
+        // Raw messages may be large: the oldest entries go before they fill the memory.
+        while self.entries.len() > self.max || (self.traced > TRACE_BYTES_MAX && self.entries.len() > 1) {
             self.drop_first();
         }
     }
 
     fn drop_first(&mut self) {
-        self.entries.pop_front();
+        if let Some(first) = self.entries.pop_front() {
+            self.traced = self.traced.saturating_sub(traced(&first.event));
+        }
         if self.shown.front() == Some(&self.first) {
             self.shown.pop_front();
         }
@@ -253,6 +265,14 @@ impl EventsPane {
             self.bottom = Some(index);
         }
         found.is_some()
+    }
+}
+
+/// The bytes of a raw message.
+fn traced(event: &Event) -> usize {
+    match &event.body {
+        EventBody::McpEvent(data) if data.event_type == McpEventType::Trace => trace::bytes(data),
+        _ => 0,
     }
 }
 

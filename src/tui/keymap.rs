@@ -24,7 +24,7 @@ pub enum Context {
     Chat,
     /// While the events pane has the focus.
     Events,
-    /// While the tasks, the inbox, the notices or the servers are open.
+    /// While the tasks, the inbox, the notices, the servers or the resources are open.
     Panels,
     /// While the tasks panel is open.
     Tasks,
@@ -34,12 +34,24 @@ pub enum Context {
     Notices,
     /// While the servers panel is open.
     Servers,
+    /// While the resources are open.
+    Resources,
 }
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 9] =
-        [Self::Global, Self::Composer, Self::Chat, Self::Events, Self::Panels, Self::Tasks, Self::Inbox, Self::Notices, Self::Servers];
+    pub const ALL: [Self; 10] = [
+        Self::Global,
+        Self::Composer,
+        Self::Chat,
+        Self::Events,
+        Self::Panels,
+        Self::Tasks,
+        Self::Inbox,
+        Self::Notices,
+        Self::Servers,
+        Self::Resources,
+    ];
 
     /// The heading in the help.
     pub fn title(self) -> &'static str {
@@ -53,13 +65,14 @@ impl Context {
             Self::Inbox => "inbox",
             Self::Notices => "notices",
             Self::Servers => "servers",
+            Self::Resources => "resources",
         }
     }
 
     /// Where a key is looked up next.
     fn above(self) -> Option<Self> {
         match self {
-            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers => Some(Self::Panels),
+            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources => Some(Self::Panels),
             Self::Panels | Self::Composer | Self::Chat | Self::Events => Some(Self::Global),
             Self::Global => None,
         }
@@ -203,6 +216,14 @@ actions! {
     ServerToggle "server_toggle" Servers ["d", "space"] "disable, or enable";
     ServerAdd "server_add" Servers ["a"] "add a server";
     ServerRemove "server_remove" Servers ["x"] "remove it for this run";
+    ServerResources "server_resources" Servers ["s"] "its resources";
+    ServerPrompts "server_prompts" Servers ["p"] "its prompts";
+
+    ResourceOpen "resource_open" Resources ["enter"] "read it; a template is filled in first";
+    ResourceAttach "resource_attach" Resources ["a"] "attach it to the message";
+    ResourceSubscribe "resource_subscribe" Resources ["s"] "be told when it changes, or no more";
+    ResourceFilter "resource_filter" Resources ["/"] "list only those with these words";
+    ResourceCopy "resource_copy" Resources ["y"] "copy its address";
 }
 
 impl Action {

@@ -164,7 +164,8 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
     let wanted = match overlay {
         Overlay::Text(_) => 100,
         Overlay::Pick(_) | Overlay::Servers => 94,
-        Overlay::Tasks | Overlay::Inbox | Overlay::Notices => 120,
+        Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources => 120,
+        Overlay::Form(_) => 84,
     };
     let box_width = wanted.min(width.saturating_sub(4));
     let rows_max = height.saturating_sub(4);
@@ -172,8 +173,10 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
         Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
         // Rows that come and go while one types must not move the box: all rows count, not those that are found.
         Overlay::Pick(picker) if picker.notice.is_none() => u16::try_from(picker.rows.len()).unwrap_or(u16::MAX).saturating_add(4),
-        Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices => rows_max,
-        Overlay::Servers => u16::try_from(state.servers.rows().len() * 2).unwrap_or(u16::MAX).saturating_add(4),
+        Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources => rows_max,
+        // Suggestions come and go below the field.
+        Overlay::Form(inquiry) => view::wanted_rows(inquiry, box_width.saturating_sub(4), &state.theme).saturating_add(4),
+        Overlay::Servers => u16::try_from(state.servers.rows().len() * 2).unwrap_or(u16::MAX).saturating_add(6),
     };
     let box_height = wanted_rows.clamp(8, rows_max.max(8)).min(height);
     Rect { x: (width - box_width) / 2, y: (height - box_height) / 2, width: box_width, height: box_height }

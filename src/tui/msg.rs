@@ -1,5 +1,6 @@
 //! What reaches the state ([`Msg`]) and what it wants done ([`Effect`]). Both are plain data.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::tz::TimeZone;
 
 use crate::bus::Delivery;
+use crate::domain::catalog::{PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
@@ -16,6 +18,7 @@ use crate::domain::question::Question;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
+use crate::tui::catalog::Typed;
 use crate::tui::theme::Themes;
 
 /// Something happened to the screen.
@@ -93,6 +96,23 @@ pub enum Query {
     Inbox,
     /// Questions of servers that wait.
     Questions,
+    /// Prompts of all servers.
+    Prompts,
+    /// A prompt's text.
+    Prompt {
+        /// Whose.
+        server: ServerName,
+        /// Its name there.
+        name: String,
+        /// Its arguments.
+        arguments: BTreeMap<String, String>,
+    },
+    /// Resources of all servers.
+    Resources,
+    /// What a resource holds.
+    Resource(ServerName, String),
+    /// What a value that is being typed may be.
+    Values(Typed),
     /// The state of the set-up.
     Doctor,
     /// All that makes up a session.
@@ -124,6 +144,16 @@ pub enum Answer {
     Inbox(Result<(Vec<InboxRow>, Vec<notice::Delivery>), String>),
     /// Questions of servers that wait.
     Questions(Result<Vec<Question>, String>),
+    /// Prompts of all servers.
+    Prompts(Result<Vec<PromptInfo>, String>),
+    /// A prompt's text: of which server, which prompt.
+    Prompt(ServerName, String, Result<String, String>),
+    /// Resources of all servers.
+    Resources(Result<Vec<ResourceInfo>, String>),
+    /// What a resource holds.
+    Resource(ServerName, String, Result<Vec<ResourcePart>, String>),
+    /// What a value that is being typed may be.
+    Values(Typed, Result<Vec<String>, String>),
     /// The state of the set-up.
     Doctor(Result<Vec<CheckRow>, String>),
     /// All that makes up a session.

@@ -4,6 +4,7 @@ pub mod help;
 pub mod inbox;
 pub mod info;
 pub mod picker;
+pub mod resources;
 pub mod servers;
 pub mod tasks;
 pub mod welcome;
@@ -14,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::domain::clock::Instant;
 use crate::tui::panels::picker::Picker;
+use crate::tui::question::Inquiry;
 use crate::tui::theme::Key;
 
 /// One row: stretches of text, each with its meaning.
@@ -34,6 +36,10 @@ pub enum Overlay {
     Notices,
     /// The servers.
     Servers,
+    /// The resources of the servers.
+    Resources,
+    /// A form of the program's own.
+    Form(Box<Inquiry>),
 }
 
 impl Overlay {
@@ -47,7 +53,7 @@ impl Overlay {
             Self::Inbox => Some(1),
             Self::Notices => Some(2),
             Self::Servers => Some(3),
-            Self::Text(_) | Self::Pick(_) => None,
+            Self::Text(_) | Self::Pick(_) | Self::Resources | Self::Form(_) => None,
         }
     }
 }
@@ -59,8 +65,23 @@ pub enum Body {
     Rows(Vec<Row>),
     /// JSON, highlighted.
     Json(String),
+    /// Parts of several kinds, one below the other.
+    Document(Vec<Block>),
     /// An answer that has not come yet.
     Waiting,
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// Rows as they are, cut at the width.
+    Rows(Vec<Row>),
+    /// Text, broken at the width.
+    Words(Key, String),
+    /// Code in a language, highlighted.
+    Code(String, String),
+    /// Markdown.
+    Markdown(String),
 }
 
 /// A text to read.
@@ -74,23 +95,25 @@ pub struct TextPanel {
     pub scroll: usize,
     /// What `y` copies.
     pub copy: Option<String>,
+    /// What `a` puts into the message behind an `@`.
+    pub mention: Option<String>,
 }
 
 impl TextPanel {
     /// Rows under a title.
     pub fn rows(title: impl Into<String>, rows: Vec<Row>) -> Self {
         let copy = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect::<String>() + "\n").collect();
-        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy) }
+        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy), mention: None }
     }
 
     /// JSON under a title.
     pub fn json(title: impl Into<String>, json: String) -> Self {
-        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0 }
+        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0, mention: None }
     }
 
     /// A title whose text is on its way.
     pub fn waiting(title: impl Into<String>) -> Self {
-        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None }
+        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None, mention: None }
     }
 
     /// Rows of the text; for JSON its lines.
@@ -98,6 +121,7 @@ impl TextPanel {
         match &self.body {
             Body::Rows(rows) => rows.len(),
             Body::Json(text) => text.lines().count(),
+            Body::Document(blocks) => blocks.iter().map(Block::len).sum(),
             Body::Waiting => 1,
         }
     }
@@ -107,9 +131,22 @@ impl TextPanel {
         self.len() == 0
     }
 
-    /// Moves the window.
+    /// Moves the window. How many rows a broken text has is known where it is drawn: there the window ends.
     pub fn scroll_by(&mut self, rows: isize) {
         self.scroll = self.scroll.saturating_add_signed(rows).min(self.len().saturating_sub(1));
+    }
+}
+
+impl Block {
+    /// About how many rows it takes.
+    fn len(&self) -> usize {
+        /// A row holds at least so many bytes, or the line ends.
+        const ROW_BYTES_MIN: usize = 30;
+        let broken = |text: &str| text.lines().map(|line| 1 + line.len() / ROW_BYTES_MIN).sum();
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Words(_, text) | Self::Code(_, text) | Self::Markdown(text) => broken(text),
+        }
     }
 }
 

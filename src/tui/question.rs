@@ -236,8 +236,7 @@ impl Inquiry {
     fn form_key(&mut self, key: &KeyEvent) -> Outcome {
         let closing = std::mem::take(&mut self.closing);
         if key.code == KeyCode::Esc {
-            let harmless = self.question().is_none() && self.form.as_ref().is_none_or(|form| !form.touched);
-            if closing || harmless {
+            if closing || self.question().is_none() {
                 return self.press(Button::Cancel);
             }
             self.closing = true;

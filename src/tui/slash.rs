@@ -3,6 +3,7 @@
 //! A row's function turns its arguments into what is wanted and knows nothing else, so every command can be tested by
 //! its text. A name that is not in the table is an error with a suggestion: the nearest command is never run.
 
+pub mod mcp;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,17 @@ pub enum Want {
     Tools(ServerName),
     /// Show a server's messages.
     Logs(ServerName),
+    /// Browse resources, of one server or of all.
+    Resources(Option<ServerName>),
+    /// Pick a prompt, of one server or of all.
+    Prompts(Option<ServerName>),
+    /// Send a server's prompt.
+    Prompt {
+        /// `server:prompt`.
+        name: String,
+        /// Its arguments as they were typed.
+        args: String,
+    },
     /// Show the events, filtered.
     Events(String),
     /// Pick a theme.
@@ -141,7 +153,12 @@ pub const COMMANDS: &[SlashRow] = &[
     }),
     row("agents", "", "agents that can be handed a task", |args| none(args, Want::Agents)),
     row("approvals", "[ask|auto-read|auto]", "when tool calls ask first", approvals),
-    row("mcp", "[list|tools|logs|restart|enable|disable|add|remove] [NAME] [TARGET]", "servers: look, connect, add", mcp),
+    row(
+        "mcp",
+        "[list|add|tools|resources|prompts|login|trace …] [SERVER]",
+        "servers: look, connect, add, browse what they lend",
+        mcp::parse,
+    ),
     bare(row("tasks", "[FILTER]", "background tasks: next runs, results, what they cost", |args| Ok(Want::Tasks(args.to_owned())))),
     row("task", "ID|WORDS [why|diff|history|run|pause|resume|delete|edit KEY=VALUE …]", "one task: look, run, change", tasks::task),
     row("inbox", "[answer ID TEXT]", "what the tasks told and ask; answers", tasks::inbox),
@@ -171,14 +188,23 @@ pub fn parse(text: &str) -> Option<Result<Want, String>> {
         let row = COMMANDS.iter().find(|row| row.bare && row.name.eq_ignore_ascii_case(text))?;
         return Some((row.parse)(""));
     };
+    let (name, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    if is_prompt(name) {
+        return Some(Ok(Want::Prompt { name: name.to_owned(), args: args.trim().to_owned() }));
+    }
     if text.contains('\n') || !rest.starts_with(|ch: char| ch.is_ascii_alphabetic()) || is_path(rest) {
         return None;
     }
-    let (name, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     Some(match COMMANDS.iter().find(|row| row.name == name) {
         Some(row) => (row.parse)(args.trim()).map_err(|reason| format!("{reason}; usage: {}", usage(row))),
         None => Err(unknown(name)),
     })
+}
+
+/// `/server:prompt …`. What has a slash before its colon is a path or an address.
+pub fn is_prompt(name: &str) -> bool {
+    name.split_once(':')
+        .is_some_and(|(server, prompt)| !server.is_empty() && !server.contains('/') && !prompt.is_empty() && !prompt.starts_with("//"))
 }
 
 /// `/usr/bin/env …` is text, not a command.
@@ -231,26 +257,5 @@ fn copy(args: &str) -> Result<Want, String> {
         "" => Ok(Want::Copy { code: false }),
         "code" => Ok(Want::Copy { code: true }),
         other => Err(format!("`{other}` cannot be copied")),
-    }
-}
-
-fn mcp(args: &str) -> Result<Want, String> {
-    let (verb, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
-    let (name, target) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
-    let server = || some(name, "the server's name").map(ServerName::from);
-    match verb {
-        "" | "list" => Ok(Want::Servers),
-        "tools" => server().map(Want::Tools),
-        "logs" => server().map(Want::Logs),
-        "restart" => server().map(|name| Want::Mcp(McpCommand::Restart(name))),
-        "enable" => server().map(|name| Want::Mcp(McpCommand::Enable(name))),
-        "disable" => server().map(|name| Want::Mcp(McpCommand::Disable(name))),
-        "remove" => server().map(|name| Want::Mcp(McpCommand::Remove(name))),
-        "add" => {
-            let name = server()?;
-            let target = some(target.trim(), "a URL or a command line")?;
-            Ok(Want::Mcp(McpCommand::Add { name, target }))
-        }
-        other => Err(format!("`{other}` is nothing that servers can do")),
     }
 }

@@ -11,7 +11,9 @@ use crate::domain::command::{ApprovalMode, SessionOptions};
 use crate::domain::event::Event;
 use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Usage;
+use crate::domain::tool::ToolInfo;
 use crate::tui::approval::Dialog;
+use crate::tui::catalog::{Catalog, Completing};
 use crate::tui::composer::{Composer, History, Token};
 use crate::tui::events_pane::EventsPane;
 use crate::tui::highlight::Highlighter;
@@ -19,13 +21,15 @@ use crate::tui::keymap::Keymap;
 use crate::tui::layout;
 use crate::tui::panels::inbox::InboxPanel;
 use crate::tui::panels::picker::Input;
+use crate::tui::panels::resources::ResourcesPanel;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
-use crate::tui::popup::Popup;
+use crate::tui::popup::{Popup, Sources};
 use crate::tui::question::Inquiry;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::transcript::{ItemId, Transcript, ViewState};
+use crate::tui::update::Fetching;
 use crate::tui::{Error, Options, Surroundings};
 
 /// How long a note stands in the status line.
@@ -278,8 +282,20 @@ pub struct State {
     pub tasks: TasksPanel,
     /// The inbox and the notices.
     pub inbox: InboxPanel,
+    /// Prompts and resources of the servers.
+    pub catalog: Catalog,
+    /// The list of resources.
+    pub resources: ResourcesPanel,
+    /// Values that are asked for while somebody types.
+    pub completing: Completing,
+    /// A prompt's text that is on its way.
+    pub fetching: Option<Fetching>,
+    /// The tools in the list of tools.
+    pub tools: Vec<ToolInfo>,
     /// What lies over the screen.
     pub overlay: Option<Overlay>,
+    /// What lies below that and comes back when it is closed.
+    pub under: Vec<Overlay>,
     /// Where the keys go.
     pub focus: Focus,
     /// A note.
@@ -355,7 +371,13 @@ impl State {
             servers: ServersPanel::default(),
             tasks: TasksPanel::default(),
             inbox: InboxPanel::default(),
+            catalog: Catalog::default(),
+            resources: ResourcesPanel::default(),
+            completing: Completing::default(),
+            fetching: None,
+            tools: Vec::new(),
             overlay: None,
+            under: Vec::new(),
             focus: Focus::Composer,
             toast: None,
             quit_until: None,
@@ -372,6 +394,27 @@ impl State {
     /// Shows a note for a while.
     pub fn note(&mut self, tone: Tone, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), tone, until: self.now.plus(TOAST) });
+    }
+
+    /// Lays something over what lies over the screen; it comes back once that is closed.
+    pub fn over(&mut self, overlay: Overlay) {
+        /// So many lie over each other.
+        const UNDER_MAX: usize = 4;
+        if let Some(below) = self.overlay.replace(overlay)
+            && self.under.len() < UNDER_MAX
+        {
+            self.under.push(below);
+        }
+    }
+
+    /// Closes what lies over the screen.
+    pub fn uncover(&mut self) {
+        self.overlay = self.under.pop();
+    }
+
+    /// Where completions come from.
+    pub fn sources(&self) -> Sources<'_> {
+        Sources { servers: self.servers.rows(), catalog: &self.catalog }
     }
 
     /// Whether the window is wide enough for two columns.
@@ -428,6 +471,6 @@ impl State {
         let shown = if self.focused { self.tasks_in_sight() } else { 0 };
         let tasks = (shown > 0).then(|| self.tasks.next_change(self.now, shown)).flatten();
         let toast = self.toast.as_ref().map(|toast| toast.until);
-        [spin, count, tasks, toast, self.quit_until, self.rewind_until].into_iter().flatten().min()
+        [spin, count, tasks, toast, self.quit_until, self.rewind_until, self.completing.next()].into_iter().flatten().min()
     }
 }

@@ -2,6 +2,7 @@
 
 mod ambient;
 pub(crate) mod asking;
+mod lending;
 mod rows;
 mod screens;
 mod script;

@@ -8,6 +8,8 @@ mod inbox;
 mod keys;
 mod mouse;
 mod overlay;
+mod prompts;
+mod resources;
 mod session;
 mod tasks;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use crate::tui::panels::{Overlay, info};
 use crate::tui::popup::Popup;
 use crate::tui::state::{Asked, LinkState, State, Tone};
 
+pub use prompts::Fetching;
 pub(in crate::tui) use tasks::{page, page_top};
 
 /// Folds `msg` into the state.
@@ -67,8 +70,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Files(query, paths) => {
-            if let Some(popup) = &mut state.popup {
-                popup.files(&query, paths);
+            if let Some(mut popup) = state.popup.take() {
+                popup.files(&query, paths, state.sources());
+                state.popup = Some(popup);
             }
             Vec::new()
         }
@@ -104,6 +108,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 fn settle(state: &mut State) -> Vec<Effect> {
     let mut effects = refresh_popup(state);
     let area = if state.is_asking() { layout::areas(state).dialog } else { None };
+    if state.overlay.is_none() {
+        state.under.clear();
+    }
+    fit_form(state);
     show_question(state, area.map(|area| layout::text_area(area).width));
     if state.servers.stale && !state.servers.asking && state.link == LinkState::Ready {
         state.servers.stale = false;
@@ -112,8 +120,45 @@ fn settle(state: &mut State) -> Vec<Effect> {
     }
     if state.link == LinkState::Ready {
         effects.extend(ask_about_tasks(state));
+        effects.extend(ask_for_catalog(state));
     }
     effects
+}
+
+/// Asks for prompts, resources and values where somebody looks for them.
+fn ask_for_catalog(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let token = state.popup.as_ref().map(|popup| &popup.token);
+    let listed = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::ServerPrompts);
+    let prompts = listed || matches!(token, Some(Token::Slash(_)) | Some(Token::Argument(..)));
+    if prompts && state.catalog.prompts.error.is_none() && state.catalog.prompts.ask() {
+        effects.push(Effect::Ask(Query::Prompts));
+    }
+    let resources = matches!(state.overlay, Some(Overlay::Resources)) || matches!(token, Some(Token::File(_)));
+    if resources && state.catalog.resources.error.is_none() && state.catalog.resources.ask() {
+        effects.push(Effect::Ask(Query::Resources));
+    }
+    // A list that could not be read is asked for again once it was out of sight.
+    if !prompts {
+        state.catalog.prompts.error = None;
+    }
+    if !resources {
+        state.catalog.resources.error = None;
+    }
+    let typed = resources::typed(state);
+    state.completing.watch(typed, state.now);
+    effects.extend(state.completing.ask(state.now).map(|typed| Effect::Ask(Query::Values(typed))));
+    effects
+}
+
+/// Fits the form over the screen to its width.
+fn fit_form(state: &mut State) {
+    if matches!(state.overlay, Some(Overlay::Form(_)))
+        && let Some(area) = layout::areas(state).overlay
+        && let Some(Overlay::Form(inquiry)) = &mut state.overlay
+    {
+        inquiry.fit(layout::text_area(area).width);
+    }
 }
 
 /// Fits the question on the screen to its `width`; of one that cannot be seen the time begins anew: once it can be seen
@@ -185,13 +230,8 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
         Token::File(query) => vec![Effect::FindFiles(query.clone())],
         Token::Slash(_) | Token::Argument(..) => Vec::new(),
     };
-    let mut popup = Popup::new(token);
-    // Files of the word so far stay on the screen until those of the longer word are found.
-    let before = state.popup.take().filter(|before| matches!(before.token, Token::File(_)));
-    if let (Token::File(_), Some(before)) = (&popup.token, before) {
-        popup.rows = before.rows;
-    }
-    state.popup = Some(popup);
+    let before = state.popup.take();
+    state.popup = Some(Popup::new(token, before, state.sources()));
     find
 }
 
@@ -212,7 +252,30 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 Err(reason) => state.note(Tone::Bad, reason),
             }
         }
-        Answer::Tools(server, result) => text(state, result.map(|tools| info::tools(&server, &tools))),
+        Answer::Tools(_, result) => {
+            let rows = result.map(|tools| {
+                let rows = info::tools(&tools);
+                state.tools = tools;
+                rows
+            });
+            fill(state, PickKind::Tools, rows);
+        }
+        Answer::Prompts(result) => {
+            state.catalog.prompts.fill(result);
+            prompts::fill(state);
+            refresh_rows(state);
+        }
+        Answer::Prompt(server, name, result) => return prompts::fetched(state, &server, &name, result),
+        Answer::Resources(result) => {
+            state.catalog.resources.fill(result);
+            refresh_rows(state);
+        }
+        Answer::Resource(server, uri, result) => {
+            let panel = result.map(|parts| crate::tui::panels::resources::content(&server, &uri, &parts));
+            text(state, panel);
+        }
+        // Servers that complete nothing are no news.
+        Answer::Values(typed, result) => resources::completed(state, &typed, result.unwrap_or_default()),
         Answer::Log(server, result) => {
             let panel = result.map(|lines| info::logs(&server, state.servers.messages(&server), &lines));
             text(state, panel);
@@ -261,6 +324,14 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
     Vec::new()
 }
 
+/// The completions on the screen know what came.
+fn refresh_rows(state: &mut State) {
+    if let Some(mut popup) = state.popup.take() {
+        popup.refresh(state.sources());
+        state.popup = Some(popup);
+    }
+}
+
 /// Puts an answer into the text panel that waits for it, if that is still open.
 fn text(state: &mut State, result: Result<crate::tui::panels::TextPanel, String>) {
     let waiting = matches!(&state.overlay, Some(Overlay::Text(panel)) if panel.body == crate::tui::panels::Body::Waiting);
@@ -269,7 +340,7 @@ fn text(state: &mut State, result: Result<crate::tui::panels::TextPanel, String>
         Ok(_) => {}
         Err(reason) => {
             if waiting {
-                state.overlay = None;
+                state.uncover();
             }
             state.note(Tone::Bad, reason);
         }

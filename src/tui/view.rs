@@ -5,6 +5,7 @@ mod dialog;
 mod overlay;
 mod panes;
 mod question;
+mod resources;
 pub mod working;
 
 use ratatui::buffer::Buffer;
@@ -22,8 +23,9 @@ use crate::tui::theme::{Icon, IconSet, Key, Theme};
 
 pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
-pub(crate) use overlay::{LIST_TOP, list_top};
+pub(crate) use overlay::{LIST_TOP, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
+pub(crate) use resources::window as resource_rows;
 
 /// Draws everything and tells where the terminal's cursor stands; hidden where nothing is typed.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -96,7 +96,7 @@ fn tokens_are_found_at_the_caret() {
     for _ in 0..4 {
         composer.edit(Edit::Left);
     }
-    composer.replace_word("@src/main.rs");
+    composer.replace_word("@src/main.rs", false);
     assert_eq!(composer.raw(), "read @src/main.rs  now");
 }
 

@@ -10,6 +10,7 @@ use crate::domain::event::{
 };
 use crate::domain::message::Role;
 use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::events_pane::trace;
 use crate::tui::theme::{Icon, Key};
 
 /// Characters of a line that are kept; the pane cuts to its own width.
@@ -35,6 +36,7 @@ pub fn describe(event: &Event) -> Described {
     let (icon, key, tag, text, detail) = match &event.body {
         EventBody::HandoffCall(data) => handoff(data),
         EventBody::ToolExecution(data) => tool(data),
+        EventBody::McpEvent(data) if data.event_type == McpEventType::Trace => trace::describe(data),
         EventBody::McpEvent(data) => (Icon::Server, Key::EventMcp, "mcp", mcp(data), None),
         EventBody::Error(data) => {
             let hint = data.details.get("hint").and_then(Value::as_str).map(str::to_owned);
@@ -64,7 +66,7 @@ fn short(text: &str) -> String {
     ellipsis(&clean_line(head), LINE_CHARS_MAX).into_owned()
 }
 
-type Parts = (Icon, Key, &'static str, String, Option<String>);
+pub(super) type Parts = (Icon, Key, &'static str, String, Option<String>);
 
 fn handoff(data: &HandoffCall) -> Parts {
     let name = &data.service_name;
@@ -138,8 +140,7 @@ fn mcp(data: &McpEvent) -> String {
             format!("{so_far}{}", after_colon(text("message")))
         }
         McpEventType::ResourceUpdated => after_colon(text("uri")),
-        McpEventType::Trace => format!(" {} {}", text("direction"), text("message")),
-        McpEventType::ServiceRegistered => String::new(),
+        McpEventType::ServiceRegistered | McpEventType::Trace => String::new(),
     };
     format!("{}: {}{extra}", mcp_name(data.event_type), data.service_name)
 }

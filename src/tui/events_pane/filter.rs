@@ -55,7 +55,9 @@ impl Filter {
             self.status.as_deref().is_none_or(|wanted| status_of(body) == Some(wanted) || (wanted == "error" && body.is_error()));
         let holds = |word: &String| {
             let line = &entry.line;
-            line.text.to_lowercase().contains(word) || line.detail.as_deref().is_some_and(|detail| detail.to_lowercase().contains(word))
+            line.tag == word
+                || line.text.to_lowercase().contains(word)
+                || line.detail.as_deref().is_some_and(|detail| detail.to_lowercase().contains(word))
         };
         by_type && by_server && by_status && self.words.iter().all(holds)
     }

@@ -148,3 +148,15 @@ fn the_latest_error_is_found_and_then_the_one_before() {
     assert!(pane.select_error());
     assert_eq!(pane.selected(), Some(2));
 }
+
+#[test]
+fn raw_messages_do_not_fill_the_memory() {
+    let mut pane = EventsPane::new(1_000);
+    let message = "x".repeat(1 << 20);
+    for _ in 0..64 {
+        pane.push(&mcp(McpEventType::Trace, json!({"direction": "←", "message": message})));
+    }
+    assert_eq!((pane.shown().len(), pane.total()), (32, 64));
+    pane.clear();
+    assert_eq!(pane.shown().len(), 0);
+}

@@ -2,7 +2,7 @@
 
 use crate::tui::keymap::{Context, KEYS, Keymap};
 use crate::tui::panels::{Row, TextPanel, heading};
-use crate::tui::slash::{self, COMMANDS};
+use crate::tui::slash::{self, COMMANDS, mcp};
 use crate::tui::theme::Key;
 
 /// Width of the column of keys.
@@ -15,6 +15,10 @@ const COMMANDS_WIDTH: usize = 26;
 pub fn help(keymap: &Keymap) -> TextPanel {
     let mut rows = vec![heading("Commands")];
     for row in COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q")) {
+        if row.name == "mcp" {
+            rows.extend(mcp::VERBS.iter().map(|row| line(&mcp::usage(row), COMMANDS_WIDTH, row.help)));
+            continue;
+        }
         let usage = slash::usage(row);
         if usage.chars().count() > COMMANDS_WIDTH {
             rows.push(vec![(Key::UiKey, format!("  {usage}"))]);
@@ -24,7 +28,8 @@ pub fn help(keymap: &Keymap) -> TextPanel {
         }
     }
     rows.push(line("quit, exit, q, demo, simulate, tasks", COMMANDS_WIDTH, "work without the slash"));
-    rows.push(line("@", COMMANDS_WIDTH, "completes files"));
+    rows.push(line("/server:prompt [ARGUMENTS]", COMMANDS_WIDTH, "a prompt of a server: what is missing is asked for"));
+    rows.push(line("@", COMMANDS_WIDTH, "completes files and resources of servers"));
     for context in Context::ALL {
         rows.push(Vec::new());
         rows.push(heading(&format!("Keys: {}", context.title())));

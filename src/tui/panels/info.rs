@@ -9,7 +9,7 @@ use crate::domain::text::{clean, clean_line};
 use crate::domain::tool::ToolInfo;
 use crate::tui::panels::picker::{Pick, PickRow};
 use crate::tui::panels::servers::fit;
-use crate::tui::panels::{Row, TextPanel, age, heading, pair};
+use crate::tui::panels::{Block, Body, Row, TextPanel, age, heading, pair};
 use crate::tui::state::{LinkState, State};
 use crate::tui::status::{count, elapsed, thousands};
 use crate::tui::theme::{Icon, Key, Theme};
@@ -97,30 +97,48 @@ pub fn doctor(checks: &[CheckRow], theme: &Theme) -> TextPanel {
     TextPanel::rows("doctor", rows)
 }
 
-/// The tools of a server.
-pub fn tools(server: &ServerName, tools: &[ToolInfo]) -> TextPanel {
-    let mut rows = Vec::new();
-    for tool in tools {
-        let hint = match (tool.hints.read_only, tool.hints.destructive) {
-            (true, _) => "reads only",
-            (false, true) => "may destroy",
-            (false, false) => "changes things",
-        };
-        let mark = if tool.hints.read_only { Key::StatusOk } else { Key::StatusWarn };
-        rows.push(vec![(Key::UiKey, clean_line(&tool.tool)), (mark, format!("  {hint}"))]);
-        rows.extend(clean(&tool.description).lines().take(6).map(|line| vec![(Key::UiPopup, format!("  {}", clean_line(line)))]));
-        if let Some(properties) = tool.parameters.get("properties").and_then(|value| value.as_object()) {
-            let names: Vec<_> = properties.keys().map(|name| clean_line(name)).collect();
-            if !names.is_empty() {
-                rows.push(vec![(Key::UiDim, format!("  arguments: {}", names.join(", ")))]);
-            }
-        }
-        rows.push(Vec::new());
+/// What a tool does to the world, by its server's word.
+fn hints(tool: &ToolInfo) -> (Key, String) {
+    let (key, does) = match (tool.hints.read_only, tool.hints.destructive) {
+        (true, _) => (Key::StatusOk, "reads only"),
+        (false, true) => (Key::StatusWarn, "may destroy"),
+        (false, false) => (Key::StatusWarn, "changes things"),
+    };
+    let again = if tool.hints.idempotent && !tool.hints.read_only { ", again changes nothing more" } else { "" };
+    let outside = if tool.hints.open_world { ", reaches out" } else { "" };
+    (key, format!("{does}{again}{outside}"))
+}
+
+/// Rows of the list of a server's tools.
+pub fn tools(tools: &[ToolInfo]) -> Vec<PickRow> {
+    let row = |tool: &ToolInfo| {
+        let title = tool.title.as_deref().map(|title| format!(" · {title}")).unwrap_or_default();
+        let first = tool.description.lines().next().unwrap_or_default();
+        PickRow::new(Pick::Tool(tool.tool.clone()), &tool.tool, &format!("{}{title} · {first}", hints(tool).1))
+    };
+    tools.iter().map(row).collect()
+}
+
+/// A tool: title, description, hints, schema.
+pub fn tool(tool: &ToolInfo) -> TextPanel {
+    let (key, does) = hints(tool);
+    let trusted = if tool.trusted { "the server is trusted" } else { "the server's word" };
+    let mut rows: Vec<Row> = Vec::new();
+    if let Some(title) = &tool.title {
+        rows.push(vec![(Key::UiAccent, clean_line(title))]);
     }
-    if rows.is_empty() {
-        rows.push(vec![(Key::UiDim, "  it lends no tools now".to_owned())]);
-    }
-    TextPanel::rows(format!("tools of {}", clean_line(server.as_str())), rows)
+    rows.push(vec![(key, does), (Key::UiDim, format!(" ({trusted})"))]);
+    rows.push(vec![(Key::UiDim, "the model calls it ".to_owned()), (Key::UiPopup, clean_line(tool.name.as_str()))]);
+    rows.push(Row::new());
+    let schema = serde_json::to_string_pretty(&tool.parameters).unwrap_or_default();
+    let body = vec![
+        Block::Rows(rows),
+        Block::Words(Key::UiPopup, clean(&tool.description).trim().to_owned()),
+        Block::Rows(vec![Row::new(), vec![(Key::ChatLabel, "arguments".to_owned())]]),
+        Block::Code("json".to_owned(), schema.clone()),
+    ];
+    let title = clean_line(&format!("{} · {}", tool.server, tool.tool));
+    TextPanel { title, body: Body::Document(body), scroll: 0, copy: Some(schema), mention: None }
 }
 
 /// What a server told and wrote.

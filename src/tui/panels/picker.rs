@@ -72,6 +72,10 @@ pub enum PickKind {
     Rewind,
     /// Everything that can be done.
     Palette,
+    /// Prompts of servers.
+    ServerPrompts,
+    /// Tools of a server.
+    Tools,
 }
 
 impl PickKind {
@@ -85,6 +89,8 @@ impl PickKind {
             Self::Prompts => "earlier prompts",
             Self::Rewind => "go back to before a message",
             Self::Palette => "commands",
+            Self::ServerPrompts => "prompts of the servers",
+            Self::Tools => "tools",
         }
     }
 }
@@ -108,6 +114,10 @@ pub enum Pick {
     Slash(String),
     /// What a key does.
     Action(Action),
+    /// A server's prompt: `/server:prompt`.
+    ServerPrompt(String),
+    /// A tool of a server, by its name there.
+    Tool(String),
 }
 
 /// A row.
@@ -143,6 +153,8 @@ pub struct Picker {
     pub selected: usize,
     /// What stands there instead of rows.
     pub notice: Option<String>,
+    /// Whose rows these are, where that is to be told.
+    pub about: Option<String>,
 }
 
 /// What a key did to a list.
@@ -160,7 +172,7 @@ impl Picker {
     /// A list of `rows`.
     pub fn new(kind: PickKind, rows: Vec<PickRow>) -> Self {
         let found = (0..rows.len()).collect();
-        Self { kind, input: Input::default(), rows, found, selected: 0, notice: None }
+        Self { kind, input: Input::default(), rows, found, selected: 0, notice: None, about: None }
     }
 
     /// A list whose rows are on their way.
@@ -174,7 +186,9 @@ impl Picker {
             Ok(rows) => {
                 self.notice = rows.is_empty().then(|| "there are none".to_owned());
                 self.rows = rows;
+                let chosen = self.selected;
                 self.narrow();
+                self.selected = chosen.min(self.found.len().saturating_sub(1));
             }
             Err(reason) => self.notice = Some(clean_line(&reason)),
         }

@@ -80,7 +80,7 @@ impl ServersPanel {
         let number = |key: &str| details.get(key).and_then(Value::as_u64);
         match event.event_type {
             McpEventType::Log => return self.keep(&event.service_name, details),
-            McpEventType::Progress | McpEventType::ResourceUpdated => return,
+            McpEventType::Progress | McpEventType::ResourceUpdated | McpEventType::Trace => return,
             _ => self.stale = true,
         }
         let Some(row) = self.row(&event.service_name) else { return };
@@ -173,8 +173,8 @@ pub fn short_row(server: &ServerStatus, now: Instant, theme: &Theme) -> Row {
     vec![(key, format!("{} ", theme.icon(icon))), (Key::UiText, clean_line(server.name.as_str())), (tail_key, tail)]
 }
 
-/// A server in the panel, in columns, and below it why it does not answer.
-pub fn long_rows(server: &ServerStatus, now: Instant, theme: &Theme) -> (Row, Option<Row>) {
+/// A server in the panel, in columns, and below it why it does not answer; of the chosen one what it is.
+pub fn long_rows(server: &ServerStatus, chosen: bool, now: Instant, theme: &Theme) -> Vec<Row> {
     let (icon, key, words) = state_of(&server.status, now);
     let median = server.p50_ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
     let failed = if server.failures == 0 { Key::UiDim } else { Key::StatusWarn };
@@ -192,7 +192,21 @@ pub fn long_rows(server: &ServerStatus, now: Instant, theme: &Theme) -> (Row, Op
         ServerState::Failing { reason, .. } | ServerState::Failed { reason } if !reason.is_empty() => Some(clean_line(reason)),
         _ => None,
     };
-    (row, reason.map(|reason| vec![(Key::StatusError, format!("    {reason}"))]))
+    let mut rows = vec![row];
+    rows.extend(reason.map(|reason| vec![(Key::StatusError, format!("    {reason}"))]));
+    if chosen {
+        rows.extend(details(server));
+    }
+    rows
+}
+
+/// Its era, its protocol, its own name; what is run or reached.
+fn details(server: &ServerStatus) -> Vec<Row> {
+    let protocol = server.protocol.as_deref().map(|version| format!("protocol {version}"));
+    let parts = [server.server_info.clone(), server.era.clone(), protocol];
+    let about = parts.into_iter().flatten().map(|part| clean_line(&part)).collect::<Vec<_>>().join(" · ");
+    let lines = [about, clean_line(&server.target)];
+    lines.into_iter().filter(|line| !line.is_empty()).map(|line| vec![(Key::UiDim, format!("    {line}"))]).collect()
 }
 
 /// The heading over [`long_rows`].

@@ -14,6 +14,7 @@ use tokio::time::Instant as Moment;
 use crate::bus::CommandSender;
 use crate::domain::command::Command;
 use crate::domain::query::{EventFilter, InboxFilter, Queries};
+use crate::tui::catalog::Typed;
 use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
@@ -275,6 +276,20 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
         Query::Inbox => {
             let filter = InboxFilter { all: false, limit: Some(inbox::ROWS_MAX) };
             Answer::Inbox(text(futures::try_join!(queries.inbox(filter), queries.deliveries(inbox::ROWS_MAX))))
+        }
+        Query::Prompts => Answer::Prompts(text(queries.prompts().await)),
+        Query::Prompt { server, name, arguments } => {
+            let prompt = queries.prompt(server.clone(), name.clone(), arguments).await;
+            Answer::Prompt(server, name, text(prompt))
+        }
+        Query::Resources => Answer::Resources(text(queries.resources(None).await)),
+        Query::Resource(server, uri) => {
+            let parts = queries.read_resource(server.clone(), uri.clone()).await;
+            Answer::Resource(server, uri, text(parts))
+        }
+        Query::Values(typed) => {
+            let Typed { server, of, argument, value, known } = typed.clone();
+            Answer::Values(typed, text(queries.completions(server, of, argument, value, known).await))
         }
         Query::Questions => Answer::Questions(text(queries.questions().await)),
         Query::Doctor => Answer::Doctor(text(queries.doctor().await)),

@@ -43,6 +43,15 @@ fn arguments_become_what_is_wanted() {
     check("/mcp disable everything", Want::Mcp(McpCommand::Disable(name())));
     check("/mcp remove everything", Want::Mcp(McpCommand::Remove(name())));
     check("/mcp add everything npx -y server", Want::Mcp(McpCommand::Add { name: name(), target: "npx -y server".into() }));
+    check("/mcp resources", Want::Resources(None));
+    check("/mcp resources everything", Want::Resources(Some(name())));
+    check("/mcp prompts everything", Want::Prompts(Some(name())));
+    check("/mcp login everything", Want::Mcp(McpCommand::Login { server: name() }));
+    check("/mcp logout everything", Want::Mcp(McpCommand::Logout(name())));
+    check("/mcp trace on", Want::Mcp(McpCommand::Trace { server: None, on: true }));
+    check("/mcp trace off everything", Want::Mcp(McpCommand::Trace { server: Some(name()), on: false }));
+    check("/mcp level everything Debug", Want::Mcp(McpCommand::LogLevel { server: name(), level: "debug".into() }));
+    check("/everything:weather city=Tokyo x", Want::Prompt { name: "everything:weather".into(), args: "city=Tokyo x".into() });
     check("quit", Want::Quit);
     check("Exit", Want::Quit);
     check("q", Want::Quit);
@@ -58,12 +67,15 @@ fn a_typo_is_reported_and_never_run() {
     refused("/mcp restart", "the server's name is missing");
     refused("/mcp add x", "a URL or a command line is missing");
     refused("/mcp fly x", "`fly`");
+    refused("/mcp logins x", "did you mean `login`?");
+    refused("/mcp trace x", "neither on nor off");
+    refused("/mcp level everything loud", "one of debug, info");
     refused("/approvals sometimes", "one of ask, auto-read, auto");
 }
 
 #[test]
 fn text_is_text() {
-    for text in ["hello", "/usr/bin/env python", "/", "/ help", "quit smoking", "/help\nmore", "//help"] {
+    for text in ["hello", "/usr/bin/env python", "/", "/ help", "quit smoking", "/help\nmore", "//help", "/a/b:c", "/http://x"] {
         assert_eq!(parse(text), None, "{text}");
     }
 }

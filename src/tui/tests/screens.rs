@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::event::{ErrorEvent, McpEventType, Status, TurnEnd};
-use crate::tui::tests::Script;
+use crate::tui::tests::{Script, asking};
 
 fn both(name: &str, prepare: impl Fn(&mut Script)) {
     for (columns, rows) in [(120, 40), (80, 24)] {
@@ -172,6 +172,23 @@ fn every_size_can_be_drawn() {
             script.text();
             script.keys(&["esc", "ctrl+p"]);
             script.text();
+            script.key("esc");
+            script.lends();
+            script.run("/mcp resources");
+            script.text();
+            script.keys(&["end", "down", "down", "down", "enter"]);
+            script.text();
+            script.keys(&["esc", "esc"]);
+            script.run("/everything:weather");
+            script.text();
+            script.key("esc");
+            script.state.approvals.clear();
+            for ask in [asking::form(), asking::tools_changed()] {
+                script.state.questions.clear();
+                script.question("q", ask);
+                script.text();
+            }
+            script.state.questions.clear();
             script.keys(&["esc", "ctrl+e"]);
             script.text();
         }

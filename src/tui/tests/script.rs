@@ -68,6 +68,10 @@ impl Script {
         let mut script = Self::unlinked(columns, rows);
         script.link();
         script.send(Msg::Answer(Answer::Questions(Ok(Vec::new()))));
+        script.send(Msg::Answer(Answer::Prompts(Ok(Vec::new()))));
+        script.send(Msg::Answer(Answer::Resources(Ok(Vec::new()))));
+        script.state.catalog.prompts.stale = false;
+        script.state.catalog.resources.stale = false;
         script.effects.clear();
         script
     }
@@ -230,9 +234,9 @@ impl Script {
             calls,
             failures: u64::from(calls > 5),
             p50_ms: (calls > 0).then_some(12.5),
-            protocol: Some("2025-06-18".into()),
-            era: None,
-            server_info: None,
+            protocol: (name != "github").then(|| "2025-06-18".into()),
+            era: (name != "github").then(|| "legacy".into()),
+            server_info: (name != "github").then(|| format!("{name}-server 1.2.0")),
         };
         let rows = vec![
             row("tasks", "builtin", ServerState::Ready, 6, 12),

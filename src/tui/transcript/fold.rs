@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::item::{Body, Call, CallState, Ending, Handoff, Item};
+use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress};
 use super::{ItemId, Transcript};
 use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent,
@@ -25,6 +25,9 @@ const NOTICES_MAX: usize = 5;
 
 /// Characters of such a line.
 const NOTICE_CHARS_MAX: usize = 160;
+
+/// Characters of what a server says of a call's progress.
+const PROGRESS_CHARS_MAX: usize = 120;
 
 /// Questions that wait for an answer and are remembered for their line.
 const QUESTIONS_MAX: usize = 256;
@@ -496,19 +499,48 @@ impl Transcript {
         let details = &event.details;
         let Some(call) = details.get("call_id").and_then(Value::as_str).map(CallId::new) else { return false };
         let Some(id) = self.memory.calls.get(&call).copied() else { return false };
-        let number = |name: &str| details.get(name).filter(|value| value.is_number()).map(ToString::to_string);
-        let done = match (number("progress"), number("total")) {
-            (Some(progress), Some(total)) => Some(format!("{progress}/{total}")),
-            (progress, _) => progress,
+        let number = |name: &str| details.get(name).and_then(Value::as_f64).filter(|number| number.is_finite());
+        let (done, total) = (number("progress"), number("total").filter(|total| *total > 0.0));
+        let so_far = match (done, total) {
+            // Of one whole it is a share.
+            (Some(done), Some(total)) if (total - 1.0).abs() < f64::EPSILON => Some(format!("{:.0}%", done * 100.0)),
+            (Some(done), Some(total)) => Some(format!("{}/{}", amount(done), amount(total))),
+            (Some(done), None) => Some(amount(done)),
+            (None, _) => None,
         };
-        let message = details.get("message").and_then(Value::as_str).map(clean_line);
-        let text = [done, message].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let message =
+            details.get("message").and_then(Value::as_str).map(|text| ellipsis(&clean_line(text), PROGRESS_CHARS_MAX).into_owned());
+        let text = [so_far, message].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let progress = Progress { full: done.zip(total).map(|(done, total)| cells(done / total)), text };
+        // A storm of news that shows nothing new draws nothing.
+        let shown = self.index_of(id).and_then(|at| self.items.get(at));
+        if let Some(Item { body: Body::Tool(call), .. }) = shown
+            && call.progress.as_ref() == Some(&progress)
+        {
+            return false;
+        }
         self.change(id, |item| {
             if let Body::Tool(call) = &mut item.body {
-                call.progress = Some(text);
+                call.progress = Some(progress);
             }
         })
     }
+}
+
+/// Full cells of a bar for a share of the whole.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "it is clamped to the cells there are"
+)]
+fn cells(share: f64) -> usize {
+    (share.clamp(0.0, 1.0) * Progress::CELLS as f64).round() as usize
+}
+
+/// `3`, `3.5`.
+fn amount(number: f64) -> String {
+    if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.1}") }
 }
 
 /// A short time: `41 ms`, `3.2 s`, `2 min 5 s`.

@@ -51,7 +51,21 @@ pub(super) struct Call {
     pub(super) scope: Option<Scope>,
     pub(super) instead: Option<String>,
     /// What the server last told of its progress.
-    pub(super) progress: Option<String>,
+    pub(super) progress: Option<Progress>,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Cells of the bar that are full, of [`Progress::CELLS`]; no bar where the whole is not known.
+    pub(super) full: Option<usize>,
+    /// `3/10 what it does`.
+    pub(super) text: String,
+}
+
+impl Progress {
+    /// Cells of a bar.
+    pub(super) const CELLS: usize = 10;
 }
 
 /// A task that was handed over.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Welcome;
 use super::fold::duration;
-use super::item::{Body, Call, CallState, Ending, Handoff, Item};
+use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress};
 use crate::domain::event::{ErrorKind, Scope, Status};
 use crate::domain::text::{clean, clean_line};
 use crate::tui::highlight::Highlighter;
@@ -378,7 +378,7 @@ impl Painter<'_> {
         ];
         let about = match (&call.progress, call.state) {
             (_, CallState::Asking) => "waits for your answer".to_owned(),
-            (Some(progress), CallState::Is(Status::Started)) => progress.clone(),
+            (Some(progress), CallState::Is(Status::Started)) => self.bar(progress),
             _ => summary(&call.arguments, self.icon(Icon::Separator)),
         };
         let right = [allowed(call.scope, call.state), call.duration_ms.map(duration)].into_iter().flatten().collect::<Vec<_>>().join("  ");
@@ -397,6 +397,13 @@ impl Painter<'_> {
             }
             self.result(call.result.as_ref());
         }
+    }
+
+    /// `▓▓▓░░░░░░░ 3/10 what it does`.
+    fn bar(&self, progress: &Progress) -> String {
+        let Some(full) = progress.full else { return progress.text.clone() };
+        let (on, off) = (self.icon(Icon::Full), self.icon(Icon::Empty));
+        format!("{}{} {}", on.repeat(full), off.repeat(Progress::CELLS.saturating_sub(full)), progress.text)
     }
 
     fn handoff(&mut self, handoff: &Handoff) {

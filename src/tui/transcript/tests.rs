@@ -345,7 +345,7 @@ fn progress_stands_on_the_line_of_its_call() {
     feed.store(tool("a", Status::Started));
     let details = json!({"progress": 3, "total": 10, "message": "reading", "call_id": "a"});
     feed.emit(McpEvent { event_type: McpEventType::Progress, service_name: ServerName::new("files"), details });
-    feed.check(&["  ◌ files · read_file  3/10 reading"]);
+    feed.check(&["  ◌ files · read_file  ▓▓▓░░░░░░░ 3/10 reading"]);
     let spinning = screen(&feed.transcript, &ViewState { tick: 1, ..ViewState::default() }, 60, 1);
     assert_eq!(spinning, ["  ⠙ files · read_file  3/10 reading"]);
 }

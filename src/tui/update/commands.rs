@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::task::TaskKind;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::Filter;
@@ -15,7 +15,7 @@ use crate::tui::panels::{Overlay, TextPanel, help, info};
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
 use crate::tui::transcript::ItemKind;
-use crate::tui::update::{compose, inbox, session, tasks};
+use crate::tui::update::{compose, inbox, prompts, resources, session, tasks};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
@@ -59,7 +59,13 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
             state.overlay = Some(Overlay::Servers);
         }
         Want::Mcp(command) => return mcp(state, command),
-        Want::Tools(server) => return read(state, format!("tools of {server}"), Query::Tools(server)),
+        Want::Tools(server) => return tools(state, server),
+        Want::Resources(server) => return resources::open(state, server),
+        Want::Prompts(server) => return prompts::list(state, server.as_ref()),
+        Want::Prompt { name, args } => match prompts::resolve(state, &name, &args) {
+            Ok(resolved) => return prompts::run(state, resolved),
+            Err(reason) => state.note(Tone::Bad, reason),
+        },
         Want::Logs(server) => return read(state, format!("messages of {server}"), Query::Log(server)),
         Want::Tasks(filter) => tasks::open(state, &filter),
         Want::Task { wanted, verb } => return tasks::run(state, &wanted, verb),
@@ -86,7 +92,7 @@ fn show(state: &mut State, panel: TextPanel) {
 }
 
 /// Whether the program can be asked; if not, the user is told.
-fn is_ready(state: &mut State) -> bool {
+pub(super) fn is_ready(state: &mut State) -> bool {
     let reason = match &state.link {
         LinkState::Ready => return true,
         LinkState::Waiting => "still starting; try again in a moment".to_owned(),
@@ -107,12 +113,23 @@ fn pick(state: &mut State, kind: PickKind, query: Query, search: &str) -> Vec<Ef
     vec![Effect::Ask(query)]
 }
 
+/// Opens the tools of a server, over whatever led to them.
+fn tools(state: &mut State, server: ServerName) -> Vec<Effect> {
+    if !is_ready(state) {
+        return Vec::new();
+    }
+    let mut picker = Picker::waiting(PickKind::Tools);
+    picker.about = Some(clean_line(server.as_str()));
+    state.over(Overlay::Pick(picker));
+    vec![Effect::Ask(Query::Tools(server))]
+}
+
 /// Opens a text that is asked for.
 fn read(state: &mut State, title: String, query: Query) -> Vec<Effect> {
     if !is_ready(state) {
         return Vec::new();
     }
-    show(state, TextPanel::waiting(title));
+    state.over(Overlay::Text(TextPanel::waiting(title)));
     vec![Effect::Ask(query)]
 }
 
@@ -196,7 +213,8 @@ pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
         McpCommand::Remove(name) => format!("removing `{name}` for this run"),
         McpCommand::Trace { server, on } => {
             let whose = server.as_ref().map_or_else(|| "all servers".to_owned(), |name| format!("`{name}`"));
-            format!("{} the messages of {whose}", if *on { "showing" } else { "no longer showing" })
+            let where_from = if *on { "; `/events type:mcp trace` shows nothing else" } else { "" };
+            format!("{} each message to and from {whose}{where_from}", if *on { "showing" } else { "no longer showing" })
         }
         McpCommand::Login { server } => format!("logging in to `{server}`"),
         McpCommand::Logout(name) => format!("logging out of `{name}`"),

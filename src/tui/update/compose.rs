@@ -8,7 +8,7 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::slash;
 use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
-use crate::tui::update::{asking, commands};
+use crate::tui::update::{asking, commands, prompts, resources};
 
 /// Takes a paste.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
@@ -21,6 +21,17 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         Some(Overlay::Tasks) => {
             if let Some(input) = &mut state.tasks.typing {
                 input.paste(text);
+            }
+            return Vec::new();
+        }
+        Some(Overlay::Form(inquiry)) => {
+            inquiry.paste(text, state.now);
+            return Vec::new();
+        }
+        Some(Overlay::Resources) => {
+            if let Some(input) = &mut state.resources.typing {
+                input.paste(text);
+                state.resources.filter.clone_from(&input.text);
             }
             return Vec::new();
         }
@@ -66,8 +77,23 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
         state.note(Tone::Bad, reason);
         return Vec::new();
     }
+    // A prompt that is not known, or is given too much, stays to be put right.
+    let prompt = match &wanted {
+        Some(Ok(slash::Want::Prompt { name, args })) => match prompts::resolve(state, name, args) {
+            Ok(resolved) => Some(resolved),
+            Err(reason) => {
+                state.note(Tone::Bad, reason);
+                return Vec::new();
+            }
+        },
+        _ => None,
+    };
     state.composer.take();
     let mut effects = remember(state, &text);
+    if let Some(resolved) = prompt {
+        effects.extend(prompts::run(state, resolved));
+        return effects;
+    }
     effects.extend(match wanted {
         Some(Ok(want)) => commands::run(state, want),
         _ => submit(state, &text, delivery),
@@ -105,6 +131,7 @@ pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<E
 /// A command was not taken: what was typed is not lost.
 pub(super) fn not_sent(state: &mut State, command: Command, reason: &str) -> Vec<Effect> {
     state.note(Tone::Bad, reason);
+    resources::not_sent(state, &command);
     match command {
         Command::Submit { message_id, text, .. } => {
             state.queued.retain(|queued| queued.id != message_id);

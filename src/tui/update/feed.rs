@@ -16,7 +16,7 @@ use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
-use crate::tui::update::asking;
+use crate::tui::update::{asking, resources};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
@@ -132,7 +132,11 @@ fn fold(state: &mut State, event: &Arc<Event>) {
     *last = event.seq.or(*last);
     state.events.push(event);
     match &event.body {
-        EventBody::McpEvent(data) => state.servers.apply(data, event.at),
+        EventBody::McpEvent(data) => {
+            state.servers.apply(data, event.at);
+            state.catalog.apply(data);
+            resources::apply(state, data);
+        }
         EventBody::TaskEvent(data) => state.tasks.apply(data, event.at),
         EventBody::InboxEvent(data) => {
             state.inbox.apply(data);

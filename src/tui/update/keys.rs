@@ -6,9 +6,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::domain::command::{Command, Decision};
+use crate::domain::event::{EventBody, McpEventType};
 use crate::tui::approval::Outcome;
 use crate::tui::composer::Edit;
-use crate::tui::events_pane::Filter;
+use crate::tui::events_pane::{Filter, whole_message};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout;
 use crate::tui::msg::Effect;
@@ -60,6 +61,7 @@ fn context(state: &State) -> Context {
         (Some(Overlay::Inbox), _) => Context::Inbox,
         (Some(Overlay::Notices), _) => Context::Notices,
         (Some(Overlay::Servers), _) => Context::Servers,
+        (Some(Overlay::Resources), _) => Context::Resources,
         (_, Focus::Composer) => Context::Composer,
         (_, Focus::Chat) => Context::Chat,
         (_, Focus::Events) => Context::Events,
@@ -150,8 +152,8 @@ fn popup_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
             return Some(compose::enter(state));
         }
         KeyCode::Tab | KeyCode::Enter => {
-            let insert = popup.chosen().map(|row| row.insert.clone()).unwrap_or_default();
-            state.composer.replace_word(&insert);
+            let (insert, goes_on) = popup.chosen().map(|row| (row.insert.clone(), row.open)).unwrap_or_default();
+            state.composer.replace_word(&insert, goes_on);
         }
         _ => return None,
     }
@@ -330,6 +332,13 @@ pub(super) fn event_json(event: &crate::domain::event::Event) -> String {
 /// Opens the selected event.
 pub(super) fn open_event(state: &mut State) {
     if let Some(entry) = state.events.current() {
+        if let EventBody::McpEvent(data) = &entry.event.body
+            && data.event_type == McpEventType::Trace
+        {
+            let (title, message) = whole_message(data);
+            state.overlay = Some(Overlay::Text(TextPanel::json(title, message)));
+            return;
+        }
         let title = format!("{} · {}", entry.event.body.type_name(), entry.event.at);
         state.overlay = Some(Overlay::Text(TextPanel::json(title, event_json(&entry.event))));
     }

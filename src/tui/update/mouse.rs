@@ -7,7 +7,7 @@ use crate::tui::layout::{self, Areas, Part};
 use crate::tui::msg::Effect;
 use crate::tui::panels::Overlay;
 use crate::tui::state::{Asked, Focus, Selection, State};
-use crate::tui::update::{asking, commands, inbox, keys, overlay, tasks};
+use crate::tui::update::{asking, commands, inbox, keys, overlay, resources, tasks};
 use crate::tui::view;
 
 /// Rows that one notch of the wheel scrolls.
@@ -56,7 +56,10 @@ fn clamp(position: Position, within: Rect) -> Position {
 fn wheel(state: &mut State, part: Part, direction: isize) {
     match part {
         Part::Overlay => match &mut state.overlay {
-            Some(Overlay::Text(panel)) => panel.scroll_by(direction * WHEEL_ROWS),
+            Some(Overlay::Text(panel)) => {
+                panel.scroll_by(direction * WHEEL_ROWS);
+                overlay::end_text(state);
+            }
             Some(Overlay::Pick(picker)) => {
                 picker.step(direction);
                 overlay::preview(state);
@@ -65,6 +68,8 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
             Some(Overlay::Tasks) => tasks::step(state, direction * if state.tasks.page.is_some() { WHEEL_ROWS } else { 1 }),
             Some(Overlay::Inbox) => inbox::step(state, direction * if state.inbox.reading.is_some() { WHEEL_ROWS } else { 1 }),
             Some(Overlay::Notices) => state.inbox.step_notice(direction),
+            Some(Overlay::Resources) => state.resources.step(direction, state.catalog.resources.rows()),
+            Some(Overlay::Form(_)) => resources::form_scroll(state, direction * WHEEL_ROWS),
             None => {}
         },
         Part::Dialog if state.front() == Some(Asked::Question) => asking::scroll(state, direction * WHEEL_ROWS),
@@ -155,8 +160,8 @@ fn popup_click(state: &mut State, areas: &Areas, position: Position) {
     let top = popup.top(usize::from(area.height));
     let at = top + usize::from(position.y.saturating_sub(area.y));
     if let Some(row) = popup.rows.get(at) {
-        let insert = row.insert.clone();
-        state.composer.replace_word(&insert);
+        let (insert, goes_on) = (row.insert.clone(), row.open);
+        state.composer.replace_word(&insert, goes_on);
         state.focus = Focus::Composer;
     }
 }
@@ -171,7 +176,27 @@ fn dialog_click(state: &mut State, areas: &Areas, position: Position) -> Option<
     keys::answer(state, outcome, call)
 }
 
+/// A click on the chosen row opens it; on another one it chooses that.
+fn resource_click(state: &mut State, area: Rect, position: Position) -> Vec<Effect> {
+    let (rows, top) = view::resource_rows(state, area);
+    let listed = state.resources.listed(state.catalog.resources.rows()).len();
+    let at = top + usize::from(position.y.saturating_sub(rows.y));
+    if !rows.contains(position) || at >= listed {
+        return Vec::new();
+    }
+    if state.resources.selected == at {
+        return resources::key(state, &crossterm::event::KeyCode::Enter.into(), Some(crate::tui::keymap::Action::ResourceOpen));
+    }
+    state.resources.selected = at;
+    Vec::new()
+}
+
 fn overlay_click(state: &mut State, areas: &Areas, position: Position) -> Vec<Effect> {
+    match (&state.overlay, areas.overlay) {
+        (Some(Overlay::Resources), Some(area)) => return resource_click(state, area, position),
+        (Some(Overlay::Form(_)), Some(area)) => return resources::form_click(state, area, position),
+        _ => {}
+    }
     let Some(area) = areas.overlay.map(layout::text_area) else { return Vec::new() };
     let row = position.y.saturating_sub(area.y);
     if let Some(at) = view::listed_at(state, area, row) {

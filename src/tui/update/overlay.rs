@@ -5,12 +5,14 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::domain::command::McpCommand;
 use crate::domain::query::ServerState;
 use crate::tui::keymap::Action;
+use crate::tui::layout;
 use crate::tui::msg::Effect;
 use crate::tui::panels::picker::{Pick, PickKind, Picked};
-use crate::tui::panels::{Overlay, TextPanel};
+use crate::tui::panels::{Overlay, TextPanel, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
-use crate::tui::update::{commands, inbox, keys, session, tasks};
+use crate::tui::update::{commands, inbox, keys, prompts, resources, session, tasks};
+use crate::tui::view;
 
 /// Takes a key; `action` is what the table says it means.
 pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
@@ -21,6 +23,8 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
         Some(Overlay::Tasks) => return tasks::key(state, key, action),
         Some(Overlay::Inbox) => return inbox::key(state, key, action),
         Some(Overlay::Notices) => return inbox::notices_key(state, action),
+        Some(Overlay::Resources) => return resources::key(state, key, action),
+        Some(Overlay::Form(_)) => return resources::form_key(state, key, action),
         _ => {}
     }
     if let Some(Action::Escape | Action::Interrupt) = action {
@@ -29,7 +33,12 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
     }
     match &mut state.overlay {
         Some(Overlay::Text(panel)) => {
+            if let (KeyCode::Char('a'), KeyModifiers::NONE, Some(mention)) = (key.code, key.modifiers, panel.mention.clone()) {
+                resources::attach(state, &mention);
+                return Vec::new();
+            }
             let copied = text_key(panel, key);
+            end_text(state);
             match copied {
                 Some(text) => commands::copy(state, Some(text), ""),
                 None => Vec::new(),
@@ -40,13 +49,14 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
             Picked::Moved | Picked::NotMine => preview(state),
         },
         Some(Overlay::Servers) => servers(state, action),
-        Some(Overlay::Tasks | Overlay::Inbox | Overlay::Notices) | None => Vec::new(),
+        Some(Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources | Overlay::Form(_)) | None => Vec::new(),
     }
 }
 
 /// Closes what is open; a theme that was only looked at goes.
 pub(super) fn close(state: &mut State) {
     let was = state.overlay.take();
+    state.uncover();
     if let Some(Overlay::Pick(picker)) = was
         && picker.kind == PickKind::Themes
     {
@@ -72,6 +82,14 @@ fn text_key(panel: &mut TextPanel, key: &KeyEvent) -> Option<String> {
     None
 }
 
+/// The window of a text that is broken at the width ends with the text.
+pub(super) fn end_text(state: &mut State) {
+    let last = layout::areas(state).overlay.and_then(|area| view::text_rows(state, area));
+    if let (Some(last), Some(Overlay::Text(panel))) = (last, &mut state.overlay) {
+        panel.scroll = panel.scroll.min(last);
+    }
+}
+
 /// The chosen theme is shown at once.
 pub(super) fn preview(state: &mut State) -> Vec<Effect> {
     if let Some(Overlay::Pick(picker)) = &state.overlay
@@ -84,8 +102,24 @@ pub(super) fn preview(state: &mut State) -> Vec<Effect> {
 
 /// Something was chosen.
 pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
+    if let Pick::Tool(name) = &pick {
+        if let Some(panel) = state.tools.iter().find(|tool| tool.tool == *name).map(info::tool) {
+            state.over(Overlay::Text(panel));
+        }
+        return Vec::new();
+    }
     state.overlay = None;
     match pick {
+        Pick::Tool(_) => Vec::new(),
+        Pick::ServerPrompt(name) => {
+            state.focus = Focus::Composer;
+            if !state.composer.is_empty() {
+                let draft = state.composer.take();
+                state.history.push(&draft);
+            }
+            state.composer.set(&format!("{name} "));
+            Vec::new()
+        }
         Pick::Session(id) if id == state.session.id => Vec::new(),
         Pick::Session(id) => session::open(state, id),
         Pick::Model(model) => commands::set_model(state, model),
@@ -148,6 +182,8 @@ fn server(state: &mut State, action: Action) -> Vec<Effect> {
     let off = row.status == ServerState::Disabled;
     match action {
         Action::ServerTools => commands::run(state, slash::Want::Tools(name)),
+        Action::ServerResources => resources::open(state, Some(name)),
+        Action::ServerPrompts => prompts::list(state, Some(&name)),
         Action::ServerLogs => commands::run(state, slash::Want::Logs(name)),
         Action::ServerRestart => commands::mcp(state, McpCommand::Restart(name)),
         Action::ServerToggle if off => commands::mcp(state, McpCommand::Enable(name)),

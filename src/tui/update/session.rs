@@ -20,6 +20,8 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.servers.stale = true;
     state.tasks.stale = true;
     state.inbox.stale = true;
+    state.catalog.prompts.stale = true;
+    state.catalog.resources.stale = true;
     // What was asked before the screen was there.
     let mut effects = vec![Effect::Ask(Query::Questions)];
     effects.extend(match link.start {
@@ -54,6 +56,7 @@ fn leave(state: &mut State) {
     state.queued.clear();
     state.approvals.clear();
     state.refusing = None;
+    state.fetching = None;
     state.focus = Focus::Composer;
     state.rewind_until = None;
 }

@@ -1,6 +1,7 @@
 //! Messages in, state and effects out: every key, every command, the mouse, the feed.
 
 mod asking;
+mod lending;
 mod mouse;
 mod questions;
 mod sessions;

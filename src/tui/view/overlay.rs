@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
@@ -10,11 +11,11 @@ use crate::tui::layout::text_area;
 use crate::tui::markdown::{self, Look};
 use crate::tui::panels::picker::{PickKind, Picker};
 use crate::tui::panels::servers::{long_heading, long_rows};
-use crate::tui::panels::{Body, Overlay, Row, TextPanel};
+use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, wrapped};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
-use crate::tui::view::{self, ambient};
+use crate::tui::view::{self, ambient, question, resources};
 
 /// Lines of JSON that are drawn.
 const JSON_LINES_MAX: usize = 5_000;
@@ -42,6 +43,8 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
             servers(state, area, buf);
             None
         }
+        Overlay::Resources => resources::draw(state, area, buf),
+        Overlay::Form(inquiry) => question::draw(state, inquiry, 1, area, buf),
     }
 }
 
@@ -49,7 +52,8 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
     view::boxed(buf, area, &clean_line(&panel.title), Key::UiTitleFocused, &state.theme);
     let inner = text_area(area);
     let height = usize::from(inner.height);
-    let scroll = panel.scroll.min(panel.len().saturating_sub(height));
+    let mut all = panel.len();
+    let mut scroll = panel.scroll.min(all.saturating_sub(height));
     let lines = || (inner.top()..inner.bottom()).map(|y| Rect { y, height: 1, ..inner });
     match &panel.body {
         Body::Rows(rows) => {
@@ -65,19 +69,54 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
                 line.render(spot, buf);
             }
         }
+        Body::Document(blocks) => {
+            let rendered = document(state, blocks, inner.width);
+            scroll = panel.scroll.min(rendered.len().saturating_sub(height));
+            all = rendered.len();
+            for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {
+                line.render(spot, buf);
+            }
+        }
         Body::Waiting => view::row(buf, inner, &vec![(Key::UiDim, "…".to_owned())], &state.theme),
     }
-    let place = if panel.len() > height {
-        format!(" · {}–{} of {}", scroll + 1, (scroll + height).min(panel.len()), panel.len())
-    } else {
-        String::new()
-    };
-    view::footer(buf, area, &format!("esc close · y copy · ↑↓ pgup pgdn{place}"), &state.theme);
+    let place = if all > height { format!(" · {}–{} of {all}", scroll + 1, (scroll + height).min(all)) } else { String::new() };
+    let attach = if panel.mention.is_some() { "a attach · " } else { "" };
+    view::footer(buf, area, &format!("esc close · {attach}y copy · ↑↓ pgup pgdn{place}"), &state.theme);
+}
+
+/// The lines of a document.
+fn document(state: &State, blocks: &[Block], width: u16) -> Vec<Line<'static>> {
+    let look = Look::new(&state.theme, &state.highlighter);
+    let spans = |row: &Row| Line::from_iter(row.iter().map(|(key, text)| Span::styled(text.clone(), state.theme.style(*key))));
+    let mut out = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Rows(rows) => out.extend(rows.iter().map(spans)),
+            Block::Words(key, text) => {
+                let lines = text.lines().flat_map(|line| wrapped(line, usize::from(width), usize::MAX));
+                out.extend(lines.map(|line| spans(&vec![(*key, line)])));
+            }
+            Block::Code(language, text) => out.extend(markdown::render_code(text, language, width, JSON_LINES_MAX, look)),
+            Block::Markdown(text) => out.extend(markdown::render(text, width, look)),
+        }
+    }
+    out
+}
+
+/// How many rows of a text that is broken at the width there are.
+pub(crate) fn text_rows(state: &State, area: Rect) -> Option<usize> {
+    let Some(Overlay::Text(TextPanel { body: Body::Document(blocks), .. })) = &state.overlay else { return None };
+    let inner = text_area(area);
+    Some(document(state, blocks, inner.width).len().saturating_sub(usize::from(inner.height)))
 }
 
 fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Position {
     let theme = &state.theme;
-    view::boxed(buf, area, picker.kind.title(), Key::UiTitleFocused, theme);
+    let title = match &picker.about {
+        Some(about) => format!("{} of {about}", picker.kind.title()),
+        None => picker.kind.title().to_owned(),
+    };
+    view::boxed(buf, area, &title, Key::UiTitleFocused, theme);
     let inner = text_area(area);
     let prompt = theme.icon(Icon::Prompt);
     let typed = clean_line(&picker.input.text);
@@ -108,6 +147,8 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Agents => "enter hand over",
         PickKind::Prompts | PickKind::Rewind => "enter edit",
         PickKind::Palette => "enter run",
+        PickKind::ServerPrompts => "enter write",
+        PickKind::Tools => "enter open",
     };
     view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
@@ -128,9 +169,7 @@ fn servers(state: &State, area: Rect, buf: &mut Buffer) {
     let mut selected_end = 0;
     for (at, server) in state.servers.rows().iter().enumerate() {
         let chosen = at == state.servers.selected;
-        let (row, reason) = long_rows(server, state.now, theme);
-        lines.push((row, chosen));
-        lines.extend(reason.map(|reason| (reason, chosen)));
+        lines.extend(long_rows(server, chosen, state.now, theme).into_iter().map(|row| (row, chosen)));
         if chosen {
             selected_end = lines.len();
         }
@@ -147,7 +186,7 @@ fn servers(state: &State, area: Rect, buf: &mut Buffer) {
             buf.set_style(spot, theme.style(Key::UiSelection));
         }
     }
-    view::footer(buf, area, "enter tools · l messages · r restart · d off/on · a add · x remove · tab tasks · esc close", theme);
+    view::footer(buf, area, "enter tools · s resources · p prompts · l log · r restart · a add · esc close", theme);
 }
 
 pub(super) fn popup(state: &State, area: Rect, buf: &mut Buffer) {

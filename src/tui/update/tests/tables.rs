@@ -40,6 +40,11 @@ pub(super) fn at(context: Context) -> Script {
             script.keys(&["ctrl+t", "tab", "tab", "down"]);
         }
         Context::Servers => script.keys(&["f7", "down"]),
+        Context::Resources => {
+            script.lends();
+            script.type_text("/mcp resources");
+            script.keys(&["esc", "enter", "down"]);
+        }
     }
     script.effects.clear();
     script
@@ -82,6 +87,8 @@ fn facts(script: &Script) -> Vec<String> {
         Some(Overlay::Inbox) => format!("inbox {:?}", state.inbox.reading),
         Some(Overlay::Notices) => "notices".to_owned(),
         Some(Overlay::Servers) => "servers".to_owned(),
+        Some(Overlay::Resources) => "resources".to_owned(),
+        Some(Overlay::Form(inquiry)) => format!("form `{}`", inquiry.title()),
     };
     let open = state.transcript.items().filter(|item| item.open).count();
     vec![
@@ -105,6 +112,7 @@ fn facts(script: &Script) -> Vec<String> {
         format!("entry {:?} notice {}", state.inbox.current().map(|row| row.item.item_id.to_string()), state.inbox.notice),
         format!("deleting {} snoozing {}", state.tasks.deleting.is_some(), state.inbox.snoozing.is_some()),
         format!("task filter typing {}", state.tasks.typing.is_some()),
+        format!("resource {} typing {}", state.resources.selected, state.resources.typing.is_some()),
         format!("armed {}", state.quit_until.is_some()),
         format!("rewind {}", state.rewind_until.is_some()),
         format!("note {:?}", state.toast.as_ref().map(|toast| toast.text.clone())),
