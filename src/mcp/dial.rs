@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::ids::ServerName;
 use crate::mcp::auth::Authorizer;
 use crate::mcp::desk::Desk;
-use crate::mcp::era::{self, Era, Greeting, Unshaken};
+use crate::mcp::era::{self, Era, Greeting, PROBE_LIMIT};
 use crate::mcp::error::Error;
 use crate::mcp::handler::{Handler, Shared};
 use crate::mcp::http::{Attempt, Form, Http, Request, handshake, unshaken};
@@ -105,7 +105,14 @@ impl Dialer {
             // What the last start said is said again by this one.
             reports.log.forget(std::mem::take(&mut last_words));
             let before = reports.log.len();
-            match timeout_at(end, self.process(program, reports, *greeting)).await {
+            let attempt = async {
+                if *greeting == Greeting::Probe {
+                    self.probe(program, reports).await
+                } else {
+                    self.process(program, reports, *greeting).await
+                }
+            };
+            match timeout_at(end, attempt).await {
                 Ok(Ok(link)) => return Ok(link),
                 // No other greeting helps there.
                 Ok(Err(error @ (Error::Spawn { .. } | Error::Options(_)))) => return Err(error),
@@ -119,18 +126,38 @@ impl Dialer {
         Err(failure)
     }
 
+    /// Asks for the revision. Where no answer comes in time, another process is greeted by `initialize` beside the first,
+    /// which may only be slow to start: who comes to terms first stays.
+    async fn probe(&self, program: &Program, reports: &Reports<'_>) -> Result<Link, Error> {
+        let mut asked = std::pin::pin!(self.process(program, reports, Greeting::Probe));
+        if let Ok(answered) = timeout(PROBE_LIMIT, &mut asked).await {
+            return answered;
+        }
+        let mut greeted = std::pin::pin!(self.process(program, reports, Greeting::Initialize));
+        tokio::select! {
+            biased;
+            answered = &mut asked => match answered {
+                Ok(link) => Ok(link),
+                Err(_) => greeted.await,
+            },
+            shaken = &mut greeted => match shaken {
+                Ok(link) => Ok(link),
+                Err(_) => asked.await,
+            },
+        }
+    }
+
     async fn process(&self, program: &Program, reports: &Reports<'_>, greeting: Greeting) -> Result<Link, Error> {
         let (process, pipes) = process::spawn(reports.server, program, &self.environment, reports.log, &self.children, &self.tasks)?;
         let process = Arc::new(process);
         let ended = CancellationToken::new();
         let transport = Watched::new(StdioTransport::new(pipes, Arc::clone(reports.log)), ended.clone());
-        let shaken = era::shake(greeting, Handler(Arc::clone(&reports.shared)), transport);
+        let shaken = era::shake(greeting, Handler(Arc::clone(&reports.shared)), transport, None);
         let how = |how: String| Error::Lost(format!("the program {how}"));
         let running = tokio::select! {
             biased;
             shaken = shaken => match shaken {
                 Ok(running) => running,
-                Err(Unshaken::Late) => return Err(unshaken(&Unshaken::Late)),
                 Err(error) => return Err(timeout(EXIT_GRACE, process.ended()).await.map_or_else(|_| unshaken(&error), how)),
             },
             status = process.ended() => return Err(how(status)),

@@ -2,7 +2,8 @@
 //!
 //! A server's era is found out by asking: the first message is `server/discover`. A server that refuses it in clear words
 //! gets `initialize` on the same connection. One that says nothing for [`PROBE_LIMIT`], ends, or answers with anything else
-//! is connected anew, with `initialize` at once. What was found is remembered, so that it is asked once.
+//! is connected anew, with `initialize` at once; a program that says nothing may only be slow, so that it is kept until one
+//! of the two has come to terms. What was found is remembered, so that it is asked once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,11 +81,12 @@ pub(super) enum Unshaken {
     Failed(Box<ClientInitializeError>),
 }
 
-/// Greets the server behind `transport`.
+/// Greets the server behind `transport`; a probe waits for the first answer at most `patience`.
 pub(super) async fn shake<T>(
     greeting: Greeting,
     handler: Handler,
     transport: Watched<T>,
+    patience: Option<Duration>,
 ) -> Result<RunningService<RoleClient, Handler>, Unshaken>
 where
     T: Transport<RoleClient> + 'static,
@@ -97,11 +99,9 @@ where
     let transport = transport.traced(Arc::clone(&handler.0));
     let heard = transport.heard();
     let late = async {
-        if greeting != Greeting::Probe {
-            return std::future::pending().await;
-        }
+        let Some(patience) = patience.filter(|_| greeting == Greeting::Probe) else { return std::future::pending().await };
         tokio::select! {
-            () = sleep(PROBE_LIMIT) => {}
+            () = sleep(patience) => {}
             () = heard.cancelled() => std::future::pending().await,
         }
     };

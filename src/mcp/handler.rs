@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::event::McpEventType;
 use crate::domain::ids::{CallId, ServerName, SessionId};
@@ -65,6 +66,8 @@ struct Tracked {
     session: Option<SessionId>,
     beat: watch::Sender<()>,
     shown: Option<Instant>,
+    /// Cancelled when the call ends.
+    ended: DropGuard,
 }
 
 impl Shared {
@@ -123,13 +126,17 @@ impl Shared {
         self.asking.load(Ordering::Relaxed) > 0
     }
 
-    /// The only call under way, if there is one only: what the server asks then is most likely asked for it.
-    fn about(&self) -> About {
+    /// The only call under way, if there is one only: what the server asks then is most likely asked for it. The token is
+    /// cancelled when that call ends.
+    fn about(&self) -> (About, CancellationToken) {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = calls.values();
         match (all.next(), all.next()) {
-            (Some(call), None) => About { call_id: Some(call.call_id.clone()), session: call.session.clone() },
-            _ => About::default(),
+            (Some(call), None) => {
+                let about = About { call_id: Some(call.call_id.clone()), session: call.session.clone() };
+                (about, call.ended.token().clone())
+            }
+            _ => (About::default(), CancellationToken::new()),
         }
     }
 
@@ -138,14 +145,14 @@ impl Shared {
         self.host.as_ref().map(|host| host.keep.clone()).unwrap_or_default()
     }
 
-    /// Answers a request of the server; for the call that `about` names, where that is known.
-    pub(super) async fn answer(&self, about: Option<About>, method: &str, params: &Value) -> Result<Value, ErrorData> {
+    /// Answers a request of the server for the call that `about` names, where that is known.
+    pub(super) async fn answer(&self, about: About, method: &str, params: &Value) -> Result<Value, ErrorData> {
         let Some(host) = &self.host else {
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "nothing can be asked here".to_owned(), None));
         };
         self.asking.fetch_add(1, Ordering::Relaxed);
         let _asking = Asking(&self.asking);
-        host.answer(&self.server, about.unwrap_or_else(|| self.about()), method, params).await
+        host.answer(&self.server, about, method, params).await
     }
 
     /// The same for a request that came by itself, which the server may take back.
@@ -153,10 +160,18 @@ impl Shared {
         let broken = |error: serde_json::Error| ErrorData::new(ErrorCode::INTERNAL_ERROR, error.to_string(), None);
         let request = serde_json::to_value(request).map_err(broken)?;
         let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
-        let answer = self.answer(None, method, request.get("params").unwrap_or(&Value::Null));
+        let (about, ended) = self.about();
+        let answer = self.answer(about, method, request.get("params").unwrap_or(&Value::Null));
+        let taken_back = async {
+            tokio::select! {
+                () = context.ct.cancelled() => {}
+                // Whoever stopped the call wants no question about it.
+                () = ended.cancelled() => {}
+            }
+        };
         let answer = tokio::select! {
             answer = answer => answer?,
-            () = context.ct.cancelled() => return Err(ErrorData::new(ErrorCode::INVALID_REQUEST, "it was cancelled".to_owned(), None)),
+            () = taken_back => return Err(ErrorData::new(ErrorCode::INVALID_REQUEST, "it was cancelled".to_owned(), None)),
         };
         serde_json::from_value(answer).map_err(broken)
     }
@@ -164,7 +179,7 @@ impl Shared {
     /// Follows the progress of a call; the receiver changes with each sign of it.
     pub(super) fn track(&self, token: ProgressToken, call_id: CallId, session: Option<SessionId>) -> watch::Receiver<()> {
         let (beat, receiver) = watch::channel(());
-        let tracked = Tracked { call_id, session, beat, shown: None };
+        let tracked = Tracked { call_id, session, beat, shown: None, ended: CancellationToken::new().drop_guard() };
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(token, tracked);
         receiver
     }

@@ -172,7 +172,7 @@ async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request:
     // The pool connects anew and asks for the tools again; inside the transport it would go unseen.
     config.reinit_on_expired_session = false;
     let transport = Watched::new(StreamableHttpClientTransport::with_client(client, config), attempt.ended);
-    let running = era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))?;
+    let running = era::shake(attempt.greeting, attempt.handler, transport, Some(PROBE_LIMIT)).await.map_err(|error| unshaken(&error))?;
     gate.inspect(Gate::connected);
     Ok(running)
 }
@@ -181,7 +181,7 @@ async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Req
     let gate = client.gate.clone();
     let transport = sse::open(client, &request, &attempt.down).await?;
     let transport = Watched::new(transport, attempt.ended);
-    let running = era::shake(attempt.greeting, attempt.handler, transport).await.map_err(|error| unshaken(&error))?;
+    let running = era::shake(attempt.greeting, attempt.handler, transport, Some(PROBE_LIMIT)).await.map_err(|error| unshaken(&error))?;
     gate.inspect(Gate::connected);
     Ok(running)
 }

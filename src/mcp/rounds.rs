@@ -74,7 +74,7 @@ pub(super) async fn answers(link: &Link, wanted: &InputRequired, about: About) -
         let (key, about) = (key.clone(), about.clone());
         let method = request.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let params = request.get("params").cloned().unwrap_or_default();
-        async move { (key, link.shared.answer(Some(about), &method, &params).await) }
+        async move { (key, link.shared.answer(about, &method, &params).await) }
     };
     let mut responses = InputResponses::new();
     for (key, answer) in join_all(wanted.requests.iter().map(ask)).await {

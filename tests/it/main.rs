@@ -19,6 +19,7 @@ mod keys;
 mod mail;
 mod many;
 mod mcp;
+mod mcp_both;
 mod mcp_http;
 mod mcp_serve;
 mod mcp_support;

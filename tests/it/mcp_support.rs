@@ -128,7 +128,7 @@ pub fn environment() -> BTreeMap<String, String> {
 
 /// Retries soon, so that no test waits long.
 pub fn quick() -> PoolOptions {
-    PoolOptions { retry_first_ms: 20, retry_max_seconds: 1, ..PoolOptions::default() }
+    PoolOptions { retry_first_ms: 20, retry_max_seconds: 1, retry_attempts_max: 0, ..PoolOptions::default() }
 }
 
 /// A pool and what it told.
@@ -143,8 +143,18 @@ impl Pool {
     }
 
     pub fn with(servers: Vec<ServerOptions>, local: Vec<LocalServer>, options: PoolOptions) -> Self {
+        Self::among(servers, local, options, |_| {})
+    }
+
+    /// The same in surroundings that `change` changes.
+    pub fn among(
+        servers: Vec<ServerOptions>,
+        local: Vec<LocalServer>,
+        options: PoolOptions,
+        change: impl FnOnce(&mut Surroundings),
+    ) -> Self {
         let kept = Kept::default();
-        let surroundings = Surroundings {
+        let mut surroundings = Surroundings {
             recorder: Arc::new(kept.clone()),
             clock: Arc::new(SystemClock),
             http: http(),
@@ -155,6 +165,7 @@ impl Pool {
             results: None,
             environment: environment(),
         };
+        change(&mut surroundings);
         Self { pool: ServerPool::start(servers, local, surroundings, options), kept }
     }
 

@@ -205,7 +205,7 @@ async fn all_at_once_and_one_of_ten_is_killed_during_a_call() {
 }
 
 /// Tools of server-everything 2026.8.31 for a client without sampling, elicitation, roots and tasks.
-const EVERYTHING_TOOLS: usize = 13;
+const EVERYTHING_TOOLS: usize = 16;
 
 /// The process of our own server-everything over stdio.
 fn everything_pid() -> String {

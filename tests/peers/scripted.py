@@ -51,6 +51,10 @@ def tools(params):
     cursor = params.get("cursor")
     if MODE == "bad-tools":
         return {"tools": [tool("echo"), {"name": "bare"}, {"description": "nameless"}, 3, tool("odd", inputSchema=[]), tool("echo")]}
+    if MODE == "drift":
+        # What it says of itself stands in a file.
+        with open(sys.argv[2], encoding="utf-8") as file:
+            return {"tools": [tool("echo", description=file.read()), tool("steady")]}
     if MODE == "same-cursor":
         return {"tools": [tool(f"t{cursor or 0}")], "nextCursor": "1"}
     if MODE == "endless":
