@@ -54,7 +54,7 @@ pub struct AuthSetup {
     pub environment: BTreeMap<String, String>,
     /// Tells when a token ends.
     pub clock: Arc<dyn Clock>,
-    /// Opens addresses for a person.
+    /// Opens addresses where a rule agrees to that; a person's own surface opens those that the person agrees to.
     pub open: Opener,
 }
 

@@ -110,6 +110,11 @@ impl Desk {
         Self(Arc::new(Inner { answering: Answering::Rules(rules), recorder: None, waiting: Mutex::default() }))
     }
 
+    /// Whether a person answers, at a surface that does what was agreed to.
+    pub(super) fn has_person(&self) -> bool {
+        matches!(self.0.answering, Answering::Person)
+    }
+
     /// Whether anybody or any rule may open an address here.
     pub(super) fn opens_addresses(&self) -> bool {
         match &self.0.answering {

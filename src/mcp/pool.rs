@@ -180,6 +180,7 @@ impl ServerPool {
                 find(&name)?.wanted.send_if_modified(|wanted| !std::mem::replace(&mut wanted.enabled, true));
             }
             McpCommand::Disable(name) => {
+                self.0.ask_again(&name);
                 find(&name)?.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.enabled, false));
             }
             McpCommand::Add { name, target } => {
@@ -235,6 +236,7 @@ impl ServerPool {
                 if service.is_local() {
                     return Err(CommandError::BuiltIn(name));
                 }
+                self.0.ask_again(&name);
                 self.0.services.write().unwrap_or_else(PoisonError::into_inner).retain(|other| other.name != name);
                 self.0.dialer.tasks.spawn(async move {
                     service.lane.tell(McpEventType::ServiceDisconnected, json!({"reason": "removed by the user", "final": true})).await;
@@ -292,7 +294,7 @@ impl Pool {
         if found.is_empty() { Err(CommandError::NoLogin(server.clone())) } else { Ok(found) }
     }
 
-    /// Lets a person be asked for a login again who said no before.
+    /// Ends a login that is under way, and lets a person be asked again who said no before.
     fn ask_again(&self, server: &ServerName) {
         self.authorizers(server).iter().flatten().for_each(Authorizer::reset);
     }

@@ -25,9 +25,9 @@ pub(super) struct Verdict<'a> {
     pub(super) passed: bool,
 }
 
-/// The verdicts on what the revision requires, of the suite for servers and that for clients. What the suite runs beside that does not count.
+/// The verdicts on what the revision requires. What the suite runs beside that does not count.
 pub(super) fn verdicts(output: &str) -> Vec<Verdict<'_>> {
-    let Some((_, summary)) = output.split_once("SUMMARY ===") else { return Vec::new() };
+    let Some((_, summary)) = output.split_once("SUMMARY ===\n") else { return Vec::new() };
     let (all, not_scored) = summary.split_once("Not scored").unwrap_or((summary, ""));
     let scenario = |line| -> Option<Verdict<'_>> {
         let line: &str = line;

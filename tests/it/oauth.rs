@@ -135,7 +135,7 @@ async fn where_nobody_is_the_login_is_named_and_nothing_is_begun() {
 #[tokio::test]
 async fn a_person_is_asked_once_and_again_only_when_wanted() {
     let (world, fake) = (World::new(), Fake::start(Habits::default()).await);
-    let pool = world.pool(address("fake", &fake.url()), Answering::Person, browser());
+    let pool = world.pool(address("fake", &fake.url()), Answering::Person, never());
     let question = async |pool: &Pool, before: usize| {
         let asked = || pool.kept.all().iter().filter(|event| event.body.type_name() == "question_event").count();
         while pool.pool.desk().waiting().is_empty() || asked() < before {
@@ -153,11 +153,13 @@ async fn a_person_is_asked_once_and_again_only_when_wanted() {
     pool.pool.command(McpCommand::Login { server: "fake".into() }).unwrap();
     let second = question(&pool, 2).await;
     pool.pool.desk().reply(&second.id, wakeful::domain::question::Reply::yes()).unwrap();
+    let wakeful::domain::question::Ask::Url { url, .. } = second.ask else { panic!("{:?}", second.ask) };
+    browser()(url).await.unwrap();
     pool.kept.until_kind("fake", wakeful::domain::event::McpEventType::ServiceConnected, 1).await;
     assert_eq!(fake.count("authorize"), 1);
 
     pool.pool.command(McpCommand::Logout("fake".into())).unwrap();
-    pool.kept.until_kind("fake", wakeful::domain::event::McpEventType::ServiceDisconnected, 1).await;
+    pool.kept.until_kind("fake", wakeful::domain::event::McpEventType::ServiceDisconnected, 2).await;
     assert_eq!(fake.count("revoke"), 1);
     assert!(world.files().is_empty());
     pool.pool.shutdown().await;

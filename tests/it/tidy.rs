@@ -50,6 +50,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),
+    ("keyring", &["mcp"]),
     ("lettre", &["notify"]),
     ("notify_rust", &["notify"]),
     ("ratatui", &["tui"]),

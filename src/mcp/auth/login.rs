@@ -93,29 +93,19 @@ impl Login<'_> {
         Ok((listener, client))
     }
 
-    /// Asks a person to open the address; comes back only when that failed.
+    /// Has the address opened, by a person or by rule; comes back only when that failed.
     async fn ask(&self, url: &str) -> AuthError {
         let host = Url::parse(&self.discovery.server.issuer).ok().and_then(|url| url.host_str().map(clean_line)).unwrap_or_default();
-        let mut message = format!("Log in to `{}` at {host}: the browser opens this address, and comes back here", self.name);
-        let mut opened = false;
-        loop {
-            let question = Question::Url { message: message.clone(), url: url.to_owned() };
-            match self.desk.ask(self.name, About::default(), question).await {
-                Reply::Accept { .. } if opened => return std::future::pending().await,
-                Reply::Accept { .. } => {}
-                Reply::Decline | Reply::Cancel => return AuthError::Declined(self.name.clone()),
-            }
-            match (self.open)(url.to_owned()).await {
-                Ok(()) => return std::future::pending().await,
-                Err(problem) => {
-                    message = format!(
-                        "No browser could be opened ({}). Open this address by hand to log in to `{}`",
-                        clean_line(&problem),
-                        self.name
-                    );
-                    opened = true;
-                }
-            }
+        let message = format!("Log in to `{}` at {host}: this address opens in the browser, which comes back here", self.name);
+        let question = Question::Url { message, url: url.to_owned() };
+        match self.desk.ask(self.name, About::default(), question).await {
+            // The surface where a person says yes opens the address.
+            Reply::Accept { .. } if self.desk.has_person() => std::future::pending().await,
+            Reply::Accept { .. } => match (self.open)(url.to_owned()).await {
+                Ok(()) => std::future::pending().await,
+                Err(problem) => AuthError::Local(format!("no browser could be opened for the login: {}", clean_line(&problem))),
+            },
+            Reply::Decline | Reply::Cancel => AuthError::Declined(self.name.clone()),
         }
     }
 }
