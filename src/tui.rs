@@ -88,6 +88,8 @@ pub struct Surroundings {
     pub editor: Option<String>,
     /// The user's browser (`$BROWSER`); the system's where absent.
     pub browser: Option<String>,
+    /// Whether the terminal opens addresses with a click (OSC 8).
+    pub hyperlinks: bool,
     /// How many colours the terminal has.
     pub colours: theme::ColourDepth,
     /// Whether the terminal's background is light; dark where unknown.
@@ -114,6 +116,7 @@ impl Default for Surroundings {
             themes_dir: None,
             editor: None,
             browser: None,
+            hyperlinks: false,
             colours: theme::ColourDepth::default(),
             light_background: false,
             model: None,

@@ -132,6 +132,8 @@ fn surroundings(start: &Start, touring: bool) -> Surroundings {
         themes_dir: Some(start.paths.themes()),
         editor,
         browser: environment.process("BROWSER").map(str::to_owned),
+        // The others pass over what they do not know.
+        hyperlinks: environment.process("TERM").is_some_and(|term| !["linux", "dumb"].contains(&term)),
         colours: colours(environment),
         light_background: light_background(environment).unwrap_or(false),
         model: Some(start.loaded.settings.model.clone()),

@@ -188,11 +188,9 @@ impl Form {
         }
     }
 
-    /// The values of all fields that hold one.
-    ///
-    /// # Errors
-    /// When one may not be sent; what is wrong stands beside each such field, and the first has the keys.
-    pub fn values(&mut self) -> Result<Map<String, Value>, ()> {
+    /// The values of all fields that hold one; nothing where one may not be sent: what is wrong stands beside each such
+    /// field then, and the first has the keys.
+    pub fn values(&mut self) -> Option<Map<String, Value>> {
         let mut values = Map::new();
         let mut wrong = None;
         for (at, slot) in self.slots.iter_mut().enumerate() {
@@ -210,9 +208,9 @@ impl Form {
         match wrong {
             Some(at) => {
                 self.place = Place::Field(at);
-                Err(())
+                None
             }
-            None => Ok(values),
+            None => Some(values),
         }
     }
 

@@ -89,7 +89,7 @@ impl Popup {
                     None => slash::arguments(name, &before, word).into_iter().map(|word| argument_row(word, "")).collect(),
                 }
             }
-            Token::File(query) => file_rows(query, &self.files, &sources.catalog.resources.rows()),
+            Token::File(query) => file_rows(query, &self.files, sources.catalog.resources.rows()),
         };
         self.selected = chosen.and_then(|insert| self.rows.iter().position(|row| row.insert == insert)).unwrap_or(0);
     }

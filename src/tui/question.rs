@@ -261,9 +261,9 @@ impl Inquiry {
         let asked = self.question().is_some();
         match (button, &mut self.form) {
             (Button::Send, Some(form)) => match form.values() {
-                Ok(values) if asked => Outcome::Reply(Reply::Accept { values }),
-                Ok(values) => Outcome::Filled(values),
-                Err(()) => Outcome::Moved,
+                Some(values) if asked => Outcome::Reply(Reply::Accept { values }),
+                Some(values) => Outcome::Filled(values),
+                None => Outcome::Moved,
             },
             (Button::Send, None) => Outcome::Moved,
             (Button::Decline, _) => Outcome::Reply(Reply::Decline),

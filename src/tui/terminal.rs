@@ -19,12 +19,12 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::backend::{Backend, ClearType, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
 
 use crate::tui::options::AlternateScreen;
 use crate::tui::state::State;
-use crate::tui::view;
+use crate::tui::view::{self, Link};
 
 /// Whether the terminal is ours now; whoever restores it clears it first, so that it is restored once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -43,9 +43,12 @@ const COPY_BYTES_MAX: usize = 74_000;
 /// Bytes collected before they go to the terminal: a whole frame in few writes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// Where frames go.
+type Screen = CrosstermBackend<io::BufWriter<Stdout>>;
+
 /// The terminal while it is ours.
 pub(crate) struct Terminal {
-    backend: CrosstermBackend<io::BufWriter<Stdout>>,
+    backend: Screen,
     /// What is on the screen.
     shown: Buffer,
     /// The frame being drawn.
@@ -55,6 +58,8 @@ pub(crate) struct Terminal {
     /// Whether what is on the screen is unknown.
     unknown: bool,
     mouse: bool,
+    /// What of it leads somewhere.
+    links: Vec<Link>,
 }
 
 impl Terminal {
@@ -70,7 +75,8 @@ impl Terminal {
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
         let backend = CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
-        let mut terminal = Self { backend, shown: Buffer::default(), next: Buffer::default(), cursor: None, unknown: true, mouse };
+        let mut terminal =
+            Self { backend, shown: Buffer::default(), next: Buffer::default(), cursor: None, unknown: true, mouse, links: Vec::new() };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -120,6 +126,8 @@ impl Terminal {
         if clear {
             self.shown = Buffer::empty(area);
         }
+        let links = if state.surroundings.hyperlinks { view::links(&self.next) } else { Vec::new() };
+        self.forget_links(&links);
         let changes = self.shown.diff(&self.next);
         if changes.is_empty() && cursor == self.cursor && !clear {
             return Ok(());
@@ -128,7 +136,7 @@ impl Terminal {
         if clear {
             self.backend.clear_region(ClearType::All)?;
         }
-        self.backend.draw(changes.into_iter())?;
+        send(&mut self.backend, &changes, &links)?;
         if let Some(position) = cursor {
             queue!(self.backend, MoveTo(position.x, position.y), Show)?;
         }
@@ -138,6 +146,20 @@ impl Terminal {
         self.cursor = cursor;
         self.unknown = false;
         Ok(())
+    }
+
+    /// Cells whose address is another one now are sent again, although they look the same.
+    fn forget_links(&mut self, links: &[Link]) {
+        let gone: Vec<&Link> = self.links.iter().filter(|link| !links.contains(link)).collect();
+        let new: Vec<&Link> = links.iter().filter(|link| !self.links.contains(link)).collect();
+        for link in gone.into_iter().chain(new) {
+            for x in link.from..link.upto {
+                if let Some(cell) = self.shown.cell_mut((x, link.y)) {
+                    cell.set_symbol("\u{fffd}");
+                }
+            }
+        }
+        self.links = links.to_vec();
     }
 
     /// Takes the mouse, or leaves it to the terminal.
@@ -160,6 +182,25 @@ impl Terminal {
         }
         execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text)).map(|()| true)
     }
+}
+
+/// Sends cells; those that lead somewhere between the sequences that say where.
+fn send(backend: &mut Screen, changes: &[(u16, u16, &Cell)], links: &[Link]) -> io::Result<()> {
+    if links.is_empty() {
+        return backend.draw(changes.iter().copied());
+    }
+    let of = |change: &(u16, u16, &Cell)| links.iter().position(|link| link.holds(change.0, change.1));
+    for run in changes.chunk_by(|one, other| of(one) == of(other)) {
+        let link = run.first().and_then(of).and_then(|at| links.get(at));
+        if let Some(link) = link {
+            write!(backend, "\x1b]8;;{}\x1b\\", link.target)?;
+        }
+        backend.draw(run.iter().copied())?;
+        if link.is_some() {
+            write!(backend, "\x1b]8;;\x1b\\")?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Terminal {

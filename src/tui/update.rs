@@ -130,7 +130,7 @@ fn ask_for_catalog(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     let token = state.popup.as_ref().map(|popup| &popup.token);
     let listed = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::ServerPrompts);
-    let prompts = listed || matches!(token, Some(Token::Slash(_)) | Some(Token::Argument(..)));
+    let prompts = listed || matches!(token, Some(Token::Slash(_) | Token::Argument(..)));
     if prompts && state.catalog.prompts.error.is_none() && state.catalog.prompts.ask() {
         effects.push(Effect::Ask(Query::Prompts));
     }
@@ -275,7 +275,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             text(state, panel);
         }
         // Servers that complete nothing are no news.
-        Answer::Values(typed, result) => resources::completed(state, &typed, result.unwrap_or_default()),
+        Answer::Values(typed, result) => resources::completed(state, &typed, &result.unwrap_or_default()),
         Answer::Log(server, result) => {
             let panel = result.map(|lines| info::logs(&server, state.servers.messages(&server), &lines));
             text(state, panel);

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod dialog;
+mod links;
 mod overlay;
 mod panes;
 mod question;
@@ -23,6 +24,7 @@ use crate::tui::theme::{Icon, IconSet, Key, Theme};
 
 pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
+pub(crate) use links::{Link, links};
 pub(crate) use overlay::{LIST_TOP, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 pub(crate) use resources::window as resource_rows;
@@ -49,13 +51,12 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         overlay::popup(state, area, buf);
     }
     if let Some(area) = areas.dialog {
-        cursor = match (state.front(), state.questions.front()) {
-            (Some(Asked::Question), Some(inquiry)) => question::draw(state, inquiry, state.waiting(), area, buf),
-            _ => {
-                dialog::draw(state, area, buf);
-                None
-            }
-        };
+        cursor = None;
+        if let (Some(Asked::Question), Some(inquiry)) = (state.front(), state.questions.front()) {
+            cursor = question::draw(state, inquiry, state.waiting(), area, buf);
+        } else {
+            dialog::draw(state, area, buf);
+        }
     }
     if let Some(area) = areas.overlay {
         cursor = overlay::draw(state, area, buf);

@@ -172,7 +172,17 @@ fn every_size_can_be_drawn() {
             script.text();
             script.keys(&["esc", "ctrl+p"]);
             script.text();
-            script.key("esc");
+            script.keys(&["esc", "ctrl+e"]);
+            script.text();
+        }
+    }
+}
+
+#[test]
+fn every_size_of_what_servers_ask_and_lend_can_be_drawn() {
+    for columns in [1, 39, 40, 41, 57, 80, 120] {
+        for rows in [1, 11, 12, 14, 24, 40] {
+            let mut script = Script::new(columns, rows);
             script.lends();
             script.run("/mcp resources");
             script.text();
@@ -182,15 +192,11 @@ fn every_size_can_be_drawn() {
             script.run("/everything:weather");
             script.text();
             script.key("esc");
-            script.state.approvals.clear();
             for ask in [asking::form(), asking::tools_changed()] {
                 script.state.questions.clear();
                 script.question("q", ask);
                 script.text();
             }
-            script.state.questions.clear();
-            script.keys(&["esc", "ctrl+e"]);
-            script.text();
         }
     }
 }

@@ -192,8 +192,11 @@ impl Item {
             Body::Welcome(welcome) => welcome.text.clone(),
             Body::User { text } => text.to_string(),
             Body::Assistant { text, ending: Ending::Failed(Some(error)), .. } => format!("{text}\n{error}"),
-            Body::Assistant { text, .. } | Body::Reasoning { text, .. } | Body::Retry { text } => text.clone(),
-            Body::Notice { text, .. } | Body::Answered { text } => text.clone(),
+            Body::Assistant { text, .. }
+            | Body::Reasoning { text, .. }
+            | Body::Retry { text }
+            | Body::Notice { text, .. }
+            | Body::Answered { text } => text.clone(),
             Body::Tool(call) => call.text(),
             Body::Handoff(handoff) => handoff.text(),
             Body::Error { message, hint, .. } => join([Some(message.clone()), hint.clone()]),

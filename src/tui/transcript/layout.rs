@@ -24,6 +24,8 @@ const NOTICE_ROWS_MAX: usize = 3;
 pub(super) const USER_LINES_MAX: usize = 20;
 /// Rows of an error on a closed call.
 const ERROR_ROWS_MAX: usize = 3;
+/// Saved files that a closed call names.
+const SAVED_FILES_MAX: usize = 4;
 /// Lines of a result, of arguments or of reasoning that an open item shows; the rest is told and can be copied.
 const OPEN_LINES_MAX: usize = 400;
 /// Bytes of a result that are looked at for drawing.
@@ -396,6 +398,22 @@ impl Painter<'_> {
                 self.labelled("change", &guess(preview), preview);
             }
             self.result(call.result.as_ref());
+        } else {
+            self.saved_files(call.result.as_ref());
+        }
+    }
+
+    /// Pictures and sounds are no text: a closed call tells where they were saved.
+    fn saved_files(&mut self, result: Option<&Value>) {
+        let Some(text) = result.map(super::item::result_text) else { return };
+        let files: Vec<String> = saved_files(&text).map(clean_line).collect();
+        let more = files.len().saturating_sub(SAVED_FILES_MAX);
+        for file in files.iter().take(SAVED_FILES_MAX) {
+            let mark = Span::styled(format!("{} ", self.icon(Icon::Arrow)), self.style(Key::ChatDim));
+            self.marked(self.indent() + 2, &mark, file, Key::MdUrl, usize::MAX);
+        }
+        if more > 0 {
+            self.marked(self.indent() + 4, &Span::raw(""), &format!("and {more} more"), Key::ChatDim, 1);
         }
     }
 
@@ -506,6 +524,12 @@ impl Painter<'_> {
             self.text_block(detail, Key::ChatDim);
         }
     }
+}
+
+/// What is named in lines like `[image image/png 12 kB: /path]`.
+fn saved_files(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
+    lines.filter(|line| (line.starts_with("image ") || line.starts_with("audio ")) && line.contains(": /"))
 }
 
 /// How a consent that reaches further than this call is told.

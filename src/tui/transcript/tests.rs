@@ -347,7 +347,19 @@ fn progress_stands_on_the_line_of_its_call() {
     feed.emit(McpEvent { event_type: McpEventType::Progress, service_name: ServerName::new("files"), details });
     feed.check(&["  ◌ files · read_file  ▓▓▓░░░░░░░ 3/10 reading"]);
     let spinning = screen(&feed.transcript, &ViewState { tick: 1, ..ViewState::default() }, 60, 1);
-    assert_eq!(spinning, ["  ⠙ files · read_file  3/10 reading"]);
+    assert_eq!(spinning, ["  ⠙ files · read_file  ▓▓▓░░░░░░░ 3/10 reading"]);
+}
+
+#[test]
+fn a_closed_call_tells_where_pictures_were_saved() {
+    let mut feed = Feed::new();
+    let text = "two pictures\n[image image/png 12 kB: /tmp/a.png]\n[audio audio/wav 2 B: /tmp/b.wav]\n[image] none";
+    feed.store(ToolExecution { result: Some(json!(text)), ..tool("a", Status::Success) });
+    feed.check(&[
+        "  ✔ files · read_file  notes.txt                       41 ms",
+        "    → image image/png 12 kB: /tmp/a.png",
+        "    → audio audio/wav 2 B: /tmp/b.wav",
+    ]);
 }
 
 #[test]

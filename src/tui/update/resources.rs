@@ -234,7 +234,7 @@ pub(super) fn typed(state: &State) -> Option<Typed> {
 }
 
 /// Values came: they are shown where they are still wanted.
-pub(super) fn completed(state: &mut State, typed: &Typed, values: Vec<String>) {
+pub(super) fn completed(state: &mut State, typed: &Typed, values: &[String]) {
     /// Values that are kept.
     const VALUES_MAX: usize = 100;
     if !state.completing.wants(typed) {

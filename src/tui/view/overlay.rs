@@ -87,7 +87,8 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
 /// The lines of a document.
 fn document(state: &State, blocks: &[Block], width: u16) -> Vec<Line<'static>> {
     let look = Look::new(&state.theme, &state.highlighter);
-    let spans = |row: &Row| Line::from_iter(row.iter().map(|(key, text)| Span::styled(text.clone(), state.theme.style(*key))));
+    let spans =
+        |row: &Row| -> Line<'static> { row.iter().map(|(key, text)| Span::styled(text.clone(), state.theme.style(*key))).collect() };
     let mut out = Vec::new();
     for block in blocks {
         match block {

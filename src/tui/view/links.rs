@@ -1,0 +1,104 @@
+//! Addresses of saved files on the screen, for terminals that open them with a click (OSC 8).
+//!
+//! A plain function of what was drawn: lines like `image image/png 12 kB: /path`, whole on one row. What is cut or
+//! goes on in the next row is no link: a wrong address is worse than none.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells that lead somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The row.
+    pub(crate) y: u16,
+    /// The first column.
+    pub(crate) from: u16,
+    /// The column behind the last one.
+    pub(crate) upto: u16,
+    /// `file://…`, made of characters that cannot end the sequence.
+    pub(crate) target: String,
+}
+
+impl Link {
+    /// Whether a cell belongs to it.
+    pub(crate) fn holds(&self, x: u16, y: u16) -> bool {
+        self.y == y && (self.from..self.upto).contains(&x)
+    }
+}
+
+/// All links of a screen.
+pub(crate) fn links(buf: &Buffer) -> Vec<Link> {
+    let mut out = Vec::new();
+    for y in buf.area.top()..buf.area.bottom() {
+        let mut text = String::new();
+        let mut columns = Vec::new();
+        let mut x = buf.area.left();
+        while x < buf.area.right() {
+            let Some(cell) = buf.cell((x, y)) else { break };
+            columns.push((text.len(), x));
+            text.push_str(cell.symbol());
+            x += u16::try_from(cell.symbol().width().max(1)).unwrap_or(1);
+        }
+        out.extend(row_links(&text, &columns, y));
+    }
+    out
+}
+
+fn row_links(text: &str, columns: &[(usize, u16)], y: u16) -> Vec<Link> {
+    let mut out = Vec::new();
+    for (at, _) in text.match_indices(": /") {
+        let before = text.get(..at).unwrap_or_default();
+        if !["image ", "audio "].iter().any(|kind| before.contains(kind)) {
+            continue;
+        }
+        let start = at + 2;
+        let rest = text.get(start..).unwrap_or_default();
+        // A path that ends at the edge of its pane may go on below.
+        let Some(length) = rest.find(']').into_iter().chain(rest.find("  ")).min() else { continue };
+        let path = rest.get(..length).unwrap_or_default();
+        let is_whole = path.rsplit('/').next().is_some_and(|name| name.contains('.')) && !path.contains(['…', '│', '|']);
+        let column = |byte: usize| columns.iter().find(|(at, _)| *at == byte).map(|(_, x)| *x);
+        if let (true, Some(from), Some(upto)) = (is_whole, column(start), column(start + length)) {
+            out.push(Link { y, from, upto, target: address(path) });
+        }
+    }
+    out
+}
+
+fn address(path: &str) -> String {
+    let mut out = String::from("file://");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::layout::Rect;
+    use ratatui::style::Style;
+
+    use super::*;
+
+    fn found(text: &str) -> Vec<(u16, u16, String)> {
+        let mut buf = Buffer::empty(Rect::new(0, 0, 60, 1));
+        buf.set_string(0, 0, text, Style::new());
+        links(&buf).into_iter().map(|link| (link.from, link.upto, link.target)).collect()
+    }
+
+    #[test]
+    fn saved_files_are_links_where_they_are_whole() {
+        assert_eq!(found("│ 図 → image image/png 12 kB: /tmp/a b.png     │"), [(30, 42, "file:///tmp/a%20b.png".to_owned())]);
+        assert_eq!(found("[audio audio/wav 2 B: /tmp/ü.wav]"), [(22, 32, "file:///tmp/%C3%BC.wav".to_owned())]);
+        for none in ["[image image/png 12 kB: /tmp/a", "see: /tmp/a.png  ", "image x: /tmp/a.pn…  ", "image x: /tmp/folder  "] {
+            assert_eq!(found(none), [], "{none}");
+        }
+        assert_eq!(found(&format!("image image/png: /{}.png", "x".repeat(60))), []);
+    }
+}
