@@ -348,3 +348,21 @@ async fn edit_file(words: &[String], path: &Path, text: &str) -> std::io::Result
     }
     std::fs::read_to_string(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_browser_is_taken_before_the_systems() {
+        let check = |browser: Option<&str>, expected: &[&str]| {
+            assert_eq!(browser_command(browser, "https://x/?a=b&c").unwrap(), expected, "{browser:?}");
+        };
+        let system = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        check(None, &[system, "https://x/?a=b&c"]);
+        check(Some(""), &[system, "https://x/?a=b&c"]);
+        check(Some("firefox -P 'my own':lynx"), &["firefox", "-P", "my own", "https://x/?a=b&c"]);
+        check(Some(":w3m -T %s --"), &["w3m", "-T", "https://x/?a=b&c", "--"]);
+        assert_eq!(browser_command(Some("'open"), "https://x/"), None);
+    }
+}
