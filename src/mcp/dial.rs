@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rmcp::transport::async_rw::AsyncRwTransport;
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::domain::ids::ServerName;
 use crate::mcp::auth::Authorizer;
@@ -34,6 +35,12 @@ const DRAIN_GRACE: Duration = Duration::from_millis(200);
 /// Logins in the course of one attempt to connect: one, and one for more rights.
 const LOGINS_MAX: usize = 2;
 
+/// Programs that start side by side: many at once would starve one another, and us, on a machine with few cores.
+pub(super) const STARTS_MAX: usize = 8;
+
+/// How long a program that says nothing keeps others from starting.
+const START_TURN: Duration = Duration::from_secs(1);
+
 /// Bytes between us and one of our own servers.
 const DUPLEX_BYTES: usize = 64 * 1_024;
 
@@ -47,6 +54,8 @@ pub(super) struct Dialer {
     pub(super) tasks: TaskTracker,
     /// Where a login is asked for.
     pub(super) desk: Option<Desk>,
+    /// Programs that may be starting.
+    pub(super) starts: Arc<Semaphore>,
 }
 
 /// Where a connection leads.
@@ -98,6 +107,7 @@ impl Dialer {
     }
 
     async fn program(&self, program: &Program, limit: Duration, reports: &Reports<'_>, known: Known) -> Result<Link, Error> {
+        let _turn = self.turn().await;
         let end = Instant::now() + limit;
         let mut failure = slow(limit);
         let mut last_words = 0;
@@ -147,6 +157,15 @@ impl Dialer {
         }
     }
 
+    /// Waits for the turn to start a program, in the order of asking. Dropped, or late, it is the next one's.
+    async fn turn(&self) -> AbortOnDropHandle<()> {
+        let permit = Arc::clone(&self.starts).acquire_owned().await.ok();
+        AbortOnDropHandle::new(self.tasks.spawn(async move {
+            sleep(START_TURN).await;
+            drop(permit);
+        }))
+    }
+
     async fn process(&self, program: &Program, reports: &Reports<'_>, greeting: Greeting) -> Result<Link, Error> {
         let (process, pipes) = process::spawn(reports.server, program, &self.environment, reports.log, &self.children, &self.tasks)?;
         let process = Arc::new(process);
@@ -158,7 +177,12 @@ impl Dialer {
             biased;
             shaken = shaken => match shaken {
                 Ok(running) => running,
-                Err(error) => return Err(timeout(EXIT_GRACE, process.ended()).await.map_or_else(|_| unshaken(&error), how)),
+                Err(error) => {
+                    let error = unshaken(&error);
+                    // A refusal in words tells more than the end of the program that follows it.
+                    let is_refusal = matches!(error, Error::Handshake(_));
+                    return Err(if is_refusal { error } else { timeout(EXIT_GRACE, process.ended()).await.map_or(error, how) });
+                }
             },
             status = process.ended() => return Err(how(status)),
         };

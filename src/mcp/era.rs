@@ -78,6 +78,8 @@ pub(super) fn greetings(wanted: Option<Era>, last: Option<Era>) -> &'static [Gre
 pub(super) enum Unshaken {
     /// No answer to the first message in [`PROBE_LIMIT`].
     Late,
+    /// It speaks a revision that is not known here.
+    Unknown(ProtocolVersion),
     Failed(Box<ClientInitializeError>),
 }
 
@@ -107,8 +109,17 @@ where
     };
     tokio::select! {
         biased;
-        shaken = serve_client_with_lifecycle(handler, transport, mode) => shaken.map_err(|error| Unshaken::Failed(Box::new(error))),
+        shaken = serve_client_with_lifecycle(handler, transport, mode) => shaken.map_err(|error| Unshaken::Failed(Box::new(error))).and_then(understood),
         () = late => Err(Unshaken::Late),
+    }
+}
+
+/// Whether the server speaks a revision that we can know. Older ones that were never published are taken for the oldest.
+fn understood(running: RunningService<RoleClient, Handler>) -> Result<RunningService<RoleClient, Handler>, Unshaken> {
+    let version = running.peer().peer_info().map(|info| info.protocol_version.clone());
+    match version.filter(|version| version.as_str().is_empty() || version.as_str() > MODERN.as_str()) {
+        Some(unknown) => Err(Unshaken::Unknown(unknown)),
+        None => Ok(running),
     }
 }
 

@@ -190,6 +190,9 @@ async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Req
 pub(super) fn unshaken(error: &Unshaken) -> Error {
     match error {
         Unshaken::Late => Error::Slow { step: "question for its revision of MCP", limit: PROBE_LIMIT },
+        Unshaken::Unknown(version) => {
+            Error::Handshake(format!("it speaks the revision `{}` of MCP, which is not known here", shortened(version.as_str())))
+        }
         Unshaken::Failed(error) => handshake(error),
     }
 }

@@ -10,6 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 /// The longest message, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
+/// How many times the limit a line may have before its end is no longer waited for: to pass it over costs as well.
+const ENDLESS: usize = 4;
+
 /// Bytes of the beginning and of the end of a message that is too long, in which its id is looked for.
 const EDGE_BYTES: usize = 256;
 
@@ -22,6 +25,8 @@ pub(super) enum Line {
     TooLong(Vec<u8>, Vec<u8>),
     /// There is no more.
     End,
+    /// A line so long that its end is not waited for.
+    Endless,
 }
 
 /// Reads lines. A read can be cancelled and taken up again.
@@ -32,11 +37,20 @@ pub(super) struct Lines<R> {
     tail: Vec<u8>,
     too_long: bool,
     limit: usize,
+    /// Bytes of the line that were passed over.
+    skipped: usize,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(reader: R, limit: usize) -> Self {
-        Self { reader: BufReader::with_capacity(64 * 1_024, reader), line: Vec::new(), tail: Vec::new(), too_long: false, limit }
+        Self {
+            reader: BufReader::with_capacity(64 * 1_024, reader),
+            line: Vec::new(),
+            tail: Vec::new(),
+            too_long: false,
+            limit,
+            skipped: 0,
+        }
     }
 
     /// The next line.
@@ -57,6 +71,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                         self.tail.extend_from_slice(&part[part.len().saturating_sub(EDGE_BYTES)..]);
                         let over = self.tail.len().saturating_sub(EDGE_BYTES);
                         self.tail.drain(..over);
+                        self.skipped += part.len();
                     } else {
                         self.line.extend_from_slice(part);
                     }
@@ -65,8 +80,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             };
             self.reader.consume(used);
             if !ended {
+                if self.skipped > self.limit * ENDLESS {
+                    return Line::Endless;
+                }
                 continue;
             }
+            self.skipped = 0;
             let line = std::mem::take(&mut self.line);
             if std::mem::take(&mut self.too_long) {
                 return Line::TooLong(line, std::mem::take(&mut self.tail));
@@ -253,12 +272,14 @@ mod tests {
         input.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":\"");
         input.extend(vec![b'x'; 300_000]);
         input.extend_from_slice(b"\"}\nafter\nunended");
-        let mut lines = Lines::new(&input[..], 1_000);
+        let mut lines = Lines::new(&input[..], 100_000);
         assert!(matches!(lines.next().await, Line::Whole(line) if line == b"{\"id\":1}"));
         let Line::TooLong(head, tail) = lines.next().await else { panic!("not too long") };
         assert!(head.len() <= EDGE_BYTES && tail.len() <= EDGE_BYTES && tail.ends_with(b"\"}"));
         assert_eq!(id_in(&head, &tail), Some(5));
         assert!(matches!(lines.next().await, Line::Whole(line) if line == b"after"));
         assert!(matches!(lines.next().await, Line::End));
+        let endless = vec![b'x'; 1_000_000];
+        assert!(matches!(Lines::new(&endless[..], 1_000).next().await, Line::Endless));
     }
 }

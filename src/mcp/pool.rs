@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +20,7 @@ use crate::domain::ids::ServerName;
 use crate::domain::query::ServerStatus;
 use crate::mcp::auth::{AuthError, Authorizer};
 use crate::mcp::desk::{Answering, Desk};
-use crate::mcp::dial::{Dialer, Place};
+use crate::mcp::dial::{Dialer, Place, STARTS_MAX};
 use crate::mcp::error::{CommandError, OptionsError};
 use crate::mcp::events::Lane;
 use crate::mcp::host::{Host, Sampler};
@@ -103,6 +104,7 @@ impl ServerPool {
             environment: Arc::new(surroundings.environment),
             children: Arc::new(Children::default()),
             tasks: TaskTracker::new(),
+            starts: Arc::new(Semaphore::new(STARTS_MAX)),
         };
         let pool = Self(Arc::new(Pool {
             services: RwLock::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -97,7 +98,14 @@ impl Once {
     pub(super) fn new(options: &ServerOptions, http: Http, environment: BTreeMap<String, String>) -> Result<Self, Error> {
         let endpoint = options.endpoints()?.into_iter().next();
         let endpoint = endpoint.ok_or_else(|| Error::Handshake("it has no address".to_owned()))?;
-        let dialer = Dialer { http, environment: Arc::new(environment), children: Arc::default(), tasks: TaskTracker::new(), desk: None };
+        let dialer = Dialer {
+            http,
+            environment: Arc::new(environment),
+            children: Arc::default(),
+            tasks: TaskTracker::new(),
+            desk: None,
+            starts: Arc::new(Semaphore::new(1)),
+        };
         let log = Arc::new(LogRing::new(PoolOptions::default().log_lines));
         Ok(Self {
             dialer,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::ServerName;
@@ -128,11 +128,18 @@ impl Children {
 /// A running program. Dropped, it is asked to stop.
 #[derive(Debug)]
 pub(super) struct Process {
+    pid: u32,
+    below: Arc<Mutex<Vec<u32>>>,
     exit: watch::Receiver<Option<ExitStatus>>,
     gone: watch::Receiver<bool>,
     log: Arc<LogRing>,
     stop: CancellationToken,
-    _stop_on_drop: DropGuard,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// The streams that messages go over.
@@ -162,7 +169,8 @@ pub(super) fn spawn(
     let mut child = command.spawn().map_err(failed)?;
     let pid = child.id().unwrap_or_default();
     children.add(pid);
-    let mut group = Group { pid, below: Vec::new(), children: Arc::clone(children), ended: false };
+    let below = Arc::new(Mutex::default());
+    let group = Group { pid, below: Arc::clone(&below), children: Arc::clone(children), ended: false };
     let missing = || std::io::Error::other("a stream is missing");
     let stdin = child.stdin.take().ok_or_else(missing).map_err(failed)?;
     let stdout = child.stdout.take().ok_or_else(missing).map_err(failed)?;
@@ -173,24 +181,22 @@ pub(super) fn spawn(
     let stop = CancellationToken::new();
     let asked = stop.clone();
     tasks.spawn(async move {
-        let status = end_of(&mut child, &mut group, &asked).await;
+        let status = end_of(&mut child, &group, &asked).await;
         let _ = timeout(LAST_WORDS, drained).await;
         exit_sender.send_replace(status);
         group.sweep().await;
         gone_sender.send_replace(true);
     });
-    let process = Process { exit, gone, log: Arc::clone(log), _stop_on_drop: stop.clone().drop_guard(), stop };
+    let process = Process { pid, below, exit, gone, log: Arc::clone(log), stop };
     Ok((process, Pipes { stdin, stdout }))
 }
 
 /// Waits for the program's end; when asked to stop, brings it about.
-async fn end_of(child: &mut Child, group: &mut Group, asked: &CancellationToken) -> Option<ExitStatus> {
+async fn end_of(child: &mut Child, group: &Group, asked: &CancellationToken) -> Option<ExitStatus> {
     tokio::select! {
         status = child.wait() => return status.ok(),
         () = asked.cancelled() => {}
     }
-    // Later it may be gone, and nobody knows whose children they were.
-    group.below = groups_below(group.pid);
     if let Ok(status) = timeout(CLOSE_GRACE, child.wait()).await {
         return status.ok();
     }
@@ -205,6 +211,10 @@ async fn end_of(child: &mut Child, group: &mut Group, asked: &CancellationToken)
 impl Process {
     /// Asks it to stop; its input should be closed as well.
     pub(super) fn stop(&self) {
+        // Once it is gone, nobody knows whose children they were.
+        if !self.stop.is_cancelled() && self.exit.borrow().is_none() {
+            *self.below.lock().unwrap_or_else(PoisonError::into_inner) = groups_below(self.pid);
+        }
         self.stop.cancel();
     }
 
@@ -229,7 +239,7 @@ impl Process {
 struct Group {
     pid: u32,
     /// Groups that its descendants made of their own.
-    below: Vec<u32>,
+    below: Arc<Mutex<Vec<u32>>>,
     children: Arc<Children>,
     ended: bool,
 }
@@ -239,7 +249,7 @@ impl Group {
     async fn sweep(mut self) {
         self.signal(Signal::Term);
         let all_gone = async {
-            while is_alive(self.pid) || self.below.iter().any(|group| is_alive(*group)) {
+            while is_alive(self.pid) || self.below().into_iter().any(is_alive) {
                 sleep(LOOK).await;
             }
         };
@@ -250,7 +260,11 @@ impl Group {
     }
 
     fn signal(&self, signal: Signal) {
-        std::iter::once(&self.pid).chain(&self.below).for_each(|group| signal_group(*group, signal));
+        std::iter::once(self.pid).chain(self.below()).for_each(|group| signal_group(group, signal));
+    }
+
+    fn below(&self) -> Vec<u32> {
+        self.below.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

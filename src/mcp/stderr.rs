@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::ids::ServerName;
 use crate::domain::text::{clean_line, ellipsis};
@@ -14,6 +15,11 @@ const LINE_CHARS_MAX: usize = 1_000;
 
 /// The longest line that is read whole, in bytes; the rest of a longer one is passed over.
 const LINE_BYTES_MAX: usize = 16 * 1_024;
+
+/// Bytes a second that are read, in bursts; a chatty server writes a hundredth of it.
+const BYTES_A_SECOND_MAX: usize = 2 * 1_024 * 1_024;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Lines a second that go to the log as well.
 const LOGGED_LINES_MAX: u32 = 50;
@@ -79,12 +85,13 @@ fn telling(lines: &[String]) -> Option<&str> {
     newest().find(names_cause).or_else(|| newest().next()).map(String::as_str)
 }
 
-/// Reads a server's error output to its end.
+/// Reads a server's error output to its end. Who writes too much of it is read no faster than it should write, so that a
+/// flood costs us little; the server then waits in its own writing.
 pub(super) async fn drain(server: ServerName, output: impl AsyncRead + Unpin, ring: Arc<LogRing>) {
     let mut reader = BufReader::new(output);
     let mut line = Vec::new();
     let mut second = Instant::now();
-    let mut logged = 0;
+    let (mut logged, mut bytes_read) = (0, 0);
     loop {
         let (used, ended) = match reader.fill_buf().await {
             Ok([]) | Err(_) => break,
@@ -96,14 +103,18 @@ pub(super) async fn drain(server: ServerName, output: impl AsyncRead + Unpin, ri
             }
         };
         reader.consume(used);
+        bytes_read += used;
+        if bytes_read > BYTES_A_SECOND_MAX {
+            sleep_until(second + SECOND).await;
+        }
+        if second.elapsed() >= SECOND {
+            (second, logged, bytes_read) = (Instant::now(), 0, 0);
+        }
         if !ended {
             continue;
         }
         let text = String::from_utf8_lossy(&line);
         ring.push(&text);
-        if second.elapsed().as_secs() >= 1 {
-            (second, logged) = (Instant::now(), 0);
-        }
         if logged < LOGGED_LINES_MAX {
             logged += 1;
             tracing::info!(target: "mcp", %server, "{}", clean_line(&text));
@@ -131,6 +142,15 @@ mod tests {
         assert_eq!(telling_of(&["Error: Cannot find module 'x'", "at y", "{", "}", "Node.js v20.20.2"]), "Error: Cannot find module 'x'");
         assert_eq!(telling_of(&["starting", "bye"]), "bye");
         assert_eq!(telling_of(&[]), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_read_slowly() {
+        let started = Instant::now();
+        let flood = b"flood\n".repeat(BYTES_A_SECOND_MAX);
+        drain("s".into(), &flood[..], Arc::new(LogRing::new(3))).await;
+        let took = started.elapsed().as_secs();
+        assert!((4..=6).contains(&took), "{took} s for 12 MiB");
     }
 
     #[tokio::test]

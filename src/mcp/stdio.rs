@@ -64,6 +64,10 @@ impl Transport<RoleClient> for StdioTransport {
                     self.ready.extend(too_long(&head, &tail));
                 }
                 Line::End => return None,
+                Line::Endless => {
+                    self.log.push("[stdout] error: a line does not end");
+                    return None;
+                }
             }
         }
     }

@@ -71,7 +71,7 @@ fn killed_at_any_instant_nothing_shown_is_lost_and_no_tool_runs_twice() {
     let script = home.root().join("marker.py");
     std::fs::write(&script, MARKER).unwrap();
     let config = format!(
-        "model = \"bench/model\"\n{}[[mcp_servers]]\nname = \"marker\"\ncommand = \"python3\"\nargs = [{script:?}, {marks:?}]\n",
+        "model = \"bench/model\"\n{}[mcp]\nconfirm_commands = false\n[[mcp_servers]]\nname = \"marker\"\ncommand = \"python3\"\nargs = [{script:?}, {marks:?}]\n",
         model.provider()
     );
     std::fs::write(home.root().join("config/config.toml"), config).unwrap();
