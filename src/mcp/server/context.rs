@@ -2,9 +2,9 @@
 
 #![expect(deprecated, reason = "2026-07-28 deprecates logging and what else only the legacy era has; both eras are served")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{ClientResult, LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProtocolVersion, ServerRequest};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::text::{clean_line, with_causes};
 use crate::mcp::server::ask::{Answer, Ask};
+use crate::mcp::server::changes::Listener;
 use crate::mcp::server::error::Error;
 use crate::mcp::server::rounds::{Answers, Waiting};
 
@@ -96,17 +97,40 @@ pub(super) struct Session {
     level: AtomicU8,
     /// Its client said that it is ready.
     begun: AtomicBool,
+    /// Listeners of subscriptions that are being acknowledged, the oldest first. Any of them hears all that any other does.
+    listeners: Mutex<VecDeque<Listener>>,
     /// Resources whose updates it wants.
     pub(super) subscribed: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { level: AtomicU8::new(Level::Info as u8), begun: AtomicBool::new(false), subscribed: Mutex::default() }
+        Self {
+            level: AtomicU8::new(Level::Info as u8),
+            begun: AtomicBool::new(false),
+            listeners: Mutex::default(),
+            subscribed: Mutex::default(),
+        }
     }
 }
 
+/// Listeners that are kept at most: one of a subscription that could not be acknowledged stays until another takes it.
+const LISTENERS_MAX: usize = 64;
+
 impl Session {
+    /// Keeps a listener for the subscription that is being acknowledged.
+    pub(super) fn keep(&self, listener: Listener) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if listeners.len() < LISTENERS_MAX {
+            listeners.push_back(listener);
+        }
+    }
+
+    /// The listener that was kept first.
+    pub(super) fn kept(&self) -> Option<Listener> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
     /// Whether it begins with this.
     pub(super) fn begins(&self) -> bool {
         !self.begun.swap(true, Ordering::Relaxed)

@@ -319,13 +319,19 @@ impl<S: Service> ServerHandler for Handler<S> {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // From here on nothing is missed: rmcp acknowledges before it lets us listen, and a client may act on that at once.
+        let changes = self.service.changes()?;
+        self.session.keep(changes.listen());
         // rmcp takes away what was not declared.
-        self.service.changes().map(|_| requested.clone())
+        Some(requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         match self.service.changes() {
-            Some(changes) => listen::tell_listener(context, changes.listen(), self.stop.clone()).await,
+            Some(changes) => {
+                let listener = self.session.kept().unwrap_or_else(|| changes.listen());
+                listen::tell_listener(context, listener, self.stop.clone()).await
+            }
             None => Ok(()),
         }
     }
