@@ -21,6 +21,7 @@ mod mcp;
 mod mcp_http;
 mod mcp_serve;
 mod mcp_support;
+mod misbehaving;
 mod openai;
 mod openai_fake;
 mod peers;

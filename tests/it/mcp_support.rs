@@ -143,11 +143,16 @@ impl Pool {
     }
 
     pub fn with(servers: Vec<ServerOptions>, local: Vec<LocalServer>, options: PoolOptions) -> Self {
+        Self::over(http(), servers, local, options)
+    }
+
+    /// A pool with this HTTP client.
+    pub fn over(http: Http, servers: Vec<ServerOptions>, local: Vec<LocalServer>, options: PoolOptions) -> Self {
         let kept = Kept::default();
         let surroundings = Surroundings {
             recorder: Arc::new(kept.clone()),
             clock: Arc::new(SystemClock),
-            http: http(),
+            http,
             answering: Answering::default(),
             sampler: None,
             roots: Vec::new(),
