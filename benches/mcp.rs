@@ -1,13 +1,16 @@
-//! What a call through the pool costs beside a call by bare rmcp, against the same minimal server: in this process, and
-//! as a program behind pipes.
+//! What a call through the pool costs beside a call by bare rmcp and by the Python SDK's client, against the same minimal
+//! server: in this process, as a program behind pipes, and behind HTTP; and what memory idle servers cost.
 //!
-//! `cargo bench --bench mcp` prints medians and 99th percentiles in microseconds, and the difference. Rounds of both
-//! kinds take turns, so that a busy machine slows both.
+//! `cargo bench --bench mcp` prints medians and 99th percentiles in microseconds, the differences, and whether the budgets
+//! hold. Rounds of all kinds take turns, so that a busy machine slows all. The server is made with rmcp and is this program
+//! itself. The Python SDK is used where `.ci/peers` has installed it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::panic, reason = "a benchmark")]
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,9 +18,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig, ContentBlock, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool as ServerTool,
 };
-use rmcp::service::{RequestContext, RoleClient, RoleServer, RunningService};
+use rmcp::service::{ClientLifecycleMode, RequestContext, RoleClient, RoleServer, RunningService, serve_client_with_lifecycle};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager};
+use rmcp::transport::{IntoTransport, StreamableHttpClientTransport};
 use rmcp::{ServerHandler, ServiceExt};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +31,8 @@ use wakeful::domain::clock::SystemClock;
 use wakeful::domain::event::{Event, NewEvent};
 use wakeful::domain::ids::CallId;
 use wakeful::domain::tool::{ToolHints, ToolInfo};
-use wakeful::mcp::{Answering, Http, PoolOptions, ServerOptions, ServerPool, Surroundings};
+use wakeful::mcp::{Answering, Http, LocalServer, PoolOptions, ServerOptions, ServerPool, Surroundings};
+use wakeful::net;
 use wakeful::tools::{CallContext, Tool, ToolError, ToolOutcome, ToolSource};
 
 /// Calls in a round.
@@ -38,6 +44,18 @@ const ROUNDS: usize = 25;
 /// Calls before the first round.
 const WARM_UP: usize = 300;
 
+/// What a call may take longer than by bare rmcp, in microseconds: median and 99th percentile.
+const BUDGET: [(usize, f64); 2] = [(50, 50.0), (99, 200.0)];
+
+/// How many times faster than the Python SDK's client a call must be, by the median.
+const FASTER: f64 = 5.0;
+
+/// Idle servers whose memory is measured, and what they may cost together in bytes.
+const IDLE: (usize, i64) = (16, 5_000_000);
+
+/// With this argument the program is the minimal server, over standard input and output.
+const SERVE: &str = "serve-echo";
+
 struct Nowhere;
 
 impl Recorder for Nowhere {
@@ -48,7 +66,7 @@ impl Recorder for Nowhere {
     fn emit(&self, _event: NewEvent) {}
 }
 
-/// The minimal server for bare rmcp.
+/// The minimal server.
 #[derive(Clone)]
 struct Echo;
 
@@ -58,7 +76,8 @@ impl ServerHandler for Echo {
     }
 
     async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::default())
+        let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]});
+        Ok(ListToolsResult::with_all_items(vec![ServerTool::new("echo", "Gives its text back", schema.as_object().unwrap().clone())]))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
@@ -91,24 +110,78 @@ fn client() -> ClientConfig {
 
 type Bare = RunningService<RoleClient, ClientConfig>;
 
+/// Bare rmcp, which comes to terms with the server as the pool does.
+async fn bare<T, E, A>(transport: T) -> Bare
+where
+    T: IntoTransport<RoleClient, E, A>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mode = ClientLifecycleMode::Auto {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
+    };
+    serve_client_with_lifecycle(client(), transport, mode).await.unwrap()
+}
+
 async fn bare_duplex() -> Bare {
     let (ours, theirs) = tokio::io::duplex(64 * 1_024);
     tokio::spawn(async move { Echo.serve(theirs).await.unwrap().waiting().await });
-    client().serve(ours).await.unwrap()
+    bare(ours).await
 }
 
-fn script() -> String {
-    format!("{}/tests/peers/scripted.py", env!("CARGO_MANIFEST_DIR"))
+fn this_program() -> String {
+    std::env::current_exe().unwrap().to_str().unwrap().to_owned()
 }
 
 async fn bare_stdio() -> Bare {
-    let mut command = tokio::process::Command::new("python3");
-    command.args(["-u", &script()]);
+    let mut command = tokio::process::Command::new(this_program());
+    command.arg(SERVE);
     let (process, _) = rmcp::transport::TokioChildProcess::builder(command).stderr(Stdio::null()).spawn().unwrap();
-    client().serve(process).await.unwrap()
+    bare(process).await
 }
 
-async fn pool() -> ServerPool {
+/// The minimal server behind HTTP; gives its address.
+async fn listen() -> String {
+    let service = StreamableHttpService::new(|| Ok(Echo), Arc::<LocalSessionManager>::default(), StreamableHttpServerConfig::default());
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| stream.set_nodelay(true).unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().nest_service("/mcp", service)).await });
+    url
+}
+
+/// The HTTP client as the program has it.
+fn http() -> Http {
+    net::install_crypto();
+    let client = net::Client::new(net::Options::default());
+    Http::new(move |url: &str| {
+        let (client, url) = (client.clone(), url.to_owned());
+        async move { client.inner(&url).await.map_err(|error| error.to_string()) }.boxed()
+    })
+}
+
+fn program(name: &str) -> ServerOptions {
+    ServerOptions { name: name.to_owned(), command: Some(this_program()), args: vec![SERVE.to_owned()], ..ServerOptions::default() }
+}
+
+async fn pool(servers: Vec<ServerOptions>, local: Vec<LocalServer>) -> ServerPool {
+    let surroundings = Surroundings {
+        recorder: Arc::new(Nowhere),
+        clock: Arc::new(SystemClock),
+        http: http(),
+        answering: Answering::default(),
+        sampler: None,
+        roots: Vec::new(),
+        memory: None,
+        results: None,
+        environment: std::env::vars().collect::<BTreeMap<_, _>>(),
+    };
+    let pool = ServerPool::start(servers, local, surroundings, PoolOptions::default());
+    assert!(pool.settled(Duration::from_secs(20)).await);
+    pool
+}
+
+fn echo_tool() -> LocalServer {
     let info = ToolInfo {
         name: "local__echo".into(),
         server: "local".into(),
@@ -120,28 +193,7 @@ async fn pool() -> ServerPool {
         hints: ToolHints::READ_ONLY,
         trusted: true,
     };
-    let local: Vec<Arc<dyn Tool>> = vec![Arc::new(EchoTool(info))];
-    let stdio = ServerOptions {
-        name: "stdio".to_owned(),
-        command: Some("python3".to_owned()),
-        args: vec!["-u".to_owned(), script()],
-        ..ServerOptions::default()
-    };
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let surroundings = Surroundings {
-        recorder: Arc::new(Nowhere),
-        clock: Arc::new(SystemClock),
-        http: Http::none(),
-        answering: Answering::default(),
-        sampler: None,
-        roots: Vec::new(),
-        memory: None,
-        results: None,
-        environment,
-    };
-    let pool = ServerPool::start(vec![stdio], vec![("local".into(), local)], surroundings, PoolOptions::default());
-    assert!(pool.settled(Duration::from_secs(20)).await);
-    pool
+    ("local".into(), vec![Arc::new(EchoTool(info))])
 }
 
 async fn by_rmcp(bare: &Bare) {
@@ -154,6 +206,46 @@ async fn by_pool(pool: &ServerPool, name: &str) {
     let tool = pool.tools().into_iter().find(|tool| tool.info().name.as_str() == name).unwrap();
     let context = CallContext { call_id: CallId::generate(), session: None, cancel: CancellationToken::new() };
     assert!(!tool.call(arguments(), context).await.unwrap().text.is_empty());
+}
+
+/// The Python SDK's client, which makes a round when told.
+struct Sdk {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Sdk {
+    /// Where it is installed.
+    fn start(arguments: &[&str]) -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let python = target.join("peers/py/bin/python");
+        if !python.exists() {
+            println!("the Python SDK is not installed: `.ci/peers` does");
+            return None;
+        }
+        let mut command = Command::new(python);
+        command.arg(root.join("tests/peers/bench_client.py")).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Some(Self { child, stdin, stdout })
+    }
+
+    /// The times of so many calls, in microseconds.
+    fn round(&mut self, calls: usize) -> Vec<f64> {
+        writeln!(self.stdin, "{calls}").unwrap();
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 async fn measure(times: &mut Vec<f64>, mut call: impl AsyncFnMut()) {
@@ -169,35 +261,83 @@ fn percentile(times: &mut [f64], percent: usize) -> f64 {
     times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
-async fn compare(what: &str, bare: Bare, pool: &ServerPool, name: &str) {
+fn verdict(holds: bool) -> &'static str {
+    if holds { "ok" } else { "OVER BUDGET" }
+}
+
+async fn compare(what: &str, bare: Bare, pool: &ServerPool, name: &str, mut sdk: Option<Sdk>) {
     for _ in 0..WARM_UP {
         by_rmcp(&bare).await;
         by_pool(pool, name).await;
     }
-    let (mut bare_times, mut pool_times) = (Vec::new(), Vec::new());
+    let (mut bare_times, mut pool_times, mut sdk_times) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(sdk) = &mut sdk {
+        sdk.round(WARM_UP);
+    }
     for _ in 0..ROUNDS {
         measure(&mut bare_times, async || by_rmcp(&bare).await).await;
         measure(&mut pool_times, async || by_pool(pool, name).await).await;
+        if let Some(sdk) = &mut sdk {
+            // The server behind HTTP runs on other threads of this runtime.
+            sdk_times.extend(tokio::task::block_in_place(|| sdk.round(ROUND)));
+        }
     }
-    let mut row = |percent| {
+    for (percent, budget) in BUDGET {
         let (bare, pool) = (percentile(&mut bare_times, percent), percentile(&mut pool_times, percent));
-        println!("{what:<24} p{percent:<3} rmcp {bare:>8.1} µs   pool {pool:>8.1} µs   difference {:>+7.1} µs", pool - bare);
-    };
-    row(50);
-    row(99);
+        let (more, ratio, holds) = (pool - bare, pool / bare, verdict(pool - bare <= budget));
+        println!(
+            "{what:<22} p{percent} rmcp {bare:>7.1} µs   pool {pool:>7.1} µs   {more:>+6.1} µs ({ratio:.2} ×)   budget +{budget} µs: {holds}"
+        );
+    }
+    if !sdk_times.is_empty() {
+        let (sdk, pool) = (percentile(&mut sdk_times, 50), percentile(&mut pool_times, 50));
+        let holds = verdict(sdk / pool >= FASTER);
+        println!("{what:<22} p50 Python SDK {sdk:>7.1} µs   pool {pool:>7.1} µs   {:.1} × faster   budget {FASTER} ×: {holds}", sdk / pool);
+    }
     bare.cancel().await.unwrap();
 }
 
+/// The memory of this process alone, in bytes: what it has written and nobody shares.
+fn memory() -> i64 {
+    let smaps = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = smaps.lines().find(|line| line.starts_with("Private_Dirty:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<i64>().ok()).unwrap_or_default() * 1_024
+}
+
+/// What idle servers cost, beside a pool that had one before.
+async fn idle() {
+    let (servers, budget) = IDLE;
+    pool(vec![program("first")], Vec::new()).await.shutdown().await;
+    let before = memory();
+    let pool = pool((0..servers).map(|n| program(&format!("idle{n}"))).collect(), Vec::new()).await;
+    assert_eq!(pool.tools().len(), servers);
+    let cost = memory() - before;
+    let holds = verdict(cost <= budget);
+    println!("{servers} idle servers over stdio: {:.1} MB   budget {} MB: {holds}", cost as f64 / 1e6, budget / 1_000_000);
+    pool.shutdown().await;
+}
+
+async fn run() {
+    idle().await;
+    let url = listen().await;
+    let behind = ServerOptions { name: "http".to_owned(), url: Some(url.clone()), ..ServerOptions::default() };
+    let pool = pool(vec![program("stdio"), behind], vec![echo_tool()]).await;
+    compare("echo in this process", bare_duplex().await, &pool, "local__echo", None).await;
+    compare("echo over stdio", bare_stdio().await, &pool, "stdio__echo", Sdk::start(&["stdio", &this_program(), SERVE])).await;
+    let transport = StreamableHttpClientTransport::from_uri(url.as_str());
+    compare("echo over HTTP", bare(transport).await, &pool, "http__echo", Sdk::start(&["http", &url])).await;
+    pool.shutdown().await;
+}
+
 fn main() {
-    // `cargo test --all-targets` runs benchmarks too; there is nothing to test here.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    let is = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if is(SERVE) {
+        runtime.block_on(async { Echo.serve(rmcp::transport::stdio()).await.unwrap().waiting().await.unwrap() });
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let pool = pool().await;
-        compare("echo in this process", bare_duplex().await, &pool, "local__echo").await;
-        compare("echo over stdio (python)", bare_stdio().await, &pool, "stdio__echo").await;
-        pool.shutdown().await;
-    });
+    // `cargo test --all-targets` runs benchmarks too; there is nothing to test here.
+    if is("--bench") {
+        runtime.block_on(run());
+    }
 }

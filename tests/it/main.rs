@@ -23,6 +23,7 @@ mod mcp_both;
 mod mcp_http;
 mod mcp_serve;
 mod mcp_support;
+mod misbehaving;
 mod oauth;
 mod oauth_fake;
 mod openai;

@@ -146,7 +146,12 @@ impl Pool {
         Self::among(servers, local, options, |_| {})
     }
 
-    /// The same in surroundings that `change` changes.
+    /// A pool with this HTTP client.
+    pub fn over(http: Http, servers: Vec<ServerOptions>, local: Vec<LocalServer>, options: PoolOptions) -> Self {
+        Self::among(servers, local, options, |surroundings| surroundings.http = http)
+    }
+
+    /// A pool in surroundings that `change` changes.
     pub fn among(
         servers: Vec<ServerOptions>,
         local: Vec<LocalServer>,

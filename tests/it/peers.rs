@@ -14,6 +14,7 @@ use wakeful::domain::event::McpEventType::{
 use wakeful::mcp::{ServerOptions, TransportKind, test_server};
 
 use crate::mcp_support::{LIMIT, Pool, address, environment, http, kill_9, program, root, scripted};
+use crate::support::Home;
 
 /// The folder of the installed servers.
 pub(super) fn installed() -> PathBuf {
@@ -77,6 +78,10 @@ impl Behind {
     async fn start(transport: &str, port: u16) -> Self {
         let mut command = Command::new(node_new());
         command.arg(node_script("server-everything")).arg(transport).env("PORT", port.to_string());
+        Self::listening(command, port).await
+    }
+
+    async fn listening(mut command: Command, port: u16) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let started = Instant::now();
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
@@ -140,7 +145,10 @@ async fn all_at_once_and_one_of_ten_is_killed_during_a_call() {
         assert_eq!((name.as_str(), transport.as_str()), expected, "{:#?}", pool.pool.servers());
         assert!(*tools >= 2, "{name} has {tools} tools");
     }
-    assert!(pool.pool.servers().iter().all(|status| status.protocol.as_deref() == Some("2025-11-25")), "{:#?}", pool.pool.servers());
+    // What is made with the Python SDK speaks the newest revision.
+    let revision = |name: &str| Some(if name == "time" { "2026-07-28" } else { "2025-11-25" });
+    let servers = pool.pool.servers();
+    assert!(servers.iter().all(|status| status.protocol.as_deref() == revision(status.name.as_str())), "{servers:#?}");
     assert_eq!((seen[0].2, seen[1].2, seen[2].2), (EVERYTHING_TOOLS, EVERYTHING_TOOLS, EVERYTHING_TOOLS), "{:?}", pool.names());
     assert_eq!((seen[3].2, seen[4].2, seen[5].2), (14, 9, 2));
 
@@ -218,6 +226,84 @@ fn everything_pid() -> String {
     };
     let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
     pids.filter(|name| name.chars().all(|ch| ch.is_ascii_digit())).find(is_it).expect("the server runs")
+}
+
+/// One row of `mcp list --json`: name, transport, era, revision, tools.
+type Row = (&'static str, &'static str, &'static str, &'static str, usize);
+
+const LISTED: &[Row] = &[
+    ("everything", "stdio", "legacy", "2025-11-25", EVERYTHING_TOOLS_ALL),
+    ("streamable", "streamable_http", "legacy", "2025-11-25", EVERYTHING_TOOLS_ALL),
+    ("sse", "sse", "legacy", "2025-11-25", EVERYTHING_TOOLS_ALL),
+    ("files", "stdio", "legacy", "2025-11-25", 14),
+    ("memory", "stdio", "legacy", "2025-11-25", 9),
+    ("thinking", "stdio", "legacy", "2025-11-25", 1),
+    ("time", "stdio", "modern", "2026-07-28", 2),
+    ("git", "stdio", "modern", "2026-07-28", 12),
+    ("fetch", "stdio", "modern", "2026-07-28", 1),
+    ("fast", "stdio", "modern", "2026-07-28", 3),
+    ("fast-http", "streamable_http", "modern", "2026-07-28", 3),
+];
+
+/// Tools of server-everything 2026.8.31 for the program, which answers its questions. The other two of its 19,
+/// `trigger-sampling-request-async` and `trigger-elicitation-request-async`, are for clients that keep tasks of their own.
+const EVERYTHING_TOOLS_ALL: usize = 17;
+
+/// One `[[mcp_servers]]` of a config. Python servers take seconds to start on a machine under load.
+fn configured(options: &ServerOptions) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let target = match (&options.url, &options.command) {
+        (Some(url), _) => format!("url = {}", quoted(url)),
+        (None, command) => {
+            format!("command = {}\nargs = {}", quoted(command.as_deref().unwrap()), serde_json::to_string(&options.args).unwrap())
+        }
+    };
+    format!("[[mcp_servers]]\nname = {}\nstartup_timeout_seconds = 60\n{target}\n", quoted(&options.name))
+}
+
+/// FastMCP behind HTTP.
+async fn fast_behind(port: u16) -> Behind {
+    let mut command = Command::new(python("python"));
+    command.arg(root().join("tests/peers/fast.py")).arg(port.to_string());
+    Behind::listening(command, port).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_all_shows_eras_and_tools_and_why_one_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert!(Command::new("git").args(["init", "--quiet", path]).status().unwrap().success());
+    let (streamable, sse, fast) =
+        tokio::join!(Behind::start("streamableHttp", free_port()), Behind::start("sse", free_port()), fast_behind(free_port()));
+    let database = folder.path().join("a.db");
+    let servers = [
+        node("everything", "server-everything", &["stdio"]),
+        address("streamable", &streamable.url("mcp")),
+        address("sse", &sse.url("sse")),
+        node("files", "server-filesystem", &[path]),
+        node("memory", "server-memory", &[]),
+        node("thinking", "server-sequential-thinking", &[]),
+        program("time", python("mcp-server-time"), &["--local-timezone", "UTC"]),
+        program("git", python("mcp-server-git"), &["--repository", path]),
+        program("fetch", python("mcp-server-fetch"), &[]),
+        program("fast", python("python"), &[root().join("tests/peers/fast.py").to_str().unwrap()]),
+        address("fast-http", &fast.url("mcp")),
+        program("sqlite", python("mcp-server-sqlite"), &["--db-path", database.to_str().unwrap()]),
+    ];
+    // Nobody is there to agree to commands.
+    let home = Home::with(&format!("[mcp]\nconfirm_commands = false\n{}", servers.iter().map(configured).collect::<String>()));
+    let ran = tokio::task::spawn_blocking(move || home.run(&["mcp", "list", "--json"])).await.unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}: {rows:#?}"));
+    for (name, transport, era, protocol, tools) in LISTED {
+        let wanted = json!({"state": "ready", "transport": transport, "era": era, "protocol": protocol, "tools": tools});
+        let seen: Value = wanted.as_object().unwrap().keys().map(|key| (key.clone(), row(name)[key].clone())).collect();
+        assert_eq!(seen, wanted, "{name}");
+    }
+    let sqlite = row("sqlite");
+    assert!(["failing", "failed"].contains(&sqlite["state"].as_str().unwrap()), "{sqlite:#}");
+    let reason = sqlite["reason"].as_str().unwrap();
+    assert!(reason.contains("exit status: 1") && reason.contains("AttributeError: 'Server' object has no attribute"), "{reason}");
 }
 
 async fn killed_and_restarted(transport: &'static str, path: &str) {
