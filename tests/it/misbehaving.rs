@@ -126,14 +126,17 @@ fn good(web: &Web) -> Vec<ServerOptions> {
 }
 
 /// How soon the good servers must be of use beside all the bad ones: later where the machine is busy with other things, by
-/// as much as the two alone take longer.
+/// as much as the two alone take longer, or as more processes want to run than there are cores.
 async fn usable(web: &Web) -> Duration {
     let started = Instant::now();
     let pool = Pool::start(good(web));
     good_ones_are_of_use(&pool, USABLE).await.unwrap();
     let slowness = started.elapsed().as_secs_f64() / ALONE.as_secs_f64();
     pool.pool.shutdown().await;
-    USABLE.mul_f64(slowness.max(1.0))
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    USABLE.mul_f64(slowness.max(load / cores as f64).max(1.0))
 }
 
 fn pool(web: &Web) -> Pool {
