@@ -221,7 +221,7 @@ pub const WEB: &[Case] = &[
     works("result-10mb"),
     works("storm-logs"),
     works("sampling-flood"),
-    says("asks-unasked", "acted after"),
+    says("asks-unasked", "acted after 4 replies"),
     with("sse-good", Works { ..WELL }),
     works("sse-flood"),
     fails("sse-ends-in-call", "event stream"),
