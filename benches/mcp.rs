@@ -5,7 +5,14 @@
 //! hold. Rounds of all kinds take turns, so that a busy machine slows all. The server is made with rmcp and is this program
 //! itself. The Python SDK is used where `.ci/peers` has installed it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::panic, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a benchmark"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

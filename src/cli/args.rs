@@ -255,7 +255,7 @@ pub enum McpCommand {
     /// Try a server out without a person: list everything, call each tool, answer what it asks, log in
     ///
     /// This is the client for the MCP conformance suite: `conformance client --command "wakeful mcp conform"`. It reads
-    /// MCP_CONFORMANCE_SCENARIO and MCP_CONFORMANCE_CONTEXT where they are set. Nothing is kept.
+    /// `MCP_CONFORMANCE_SCENARIO` and `MCP_CONFORMANCE_CONTEXT` where they are set. Nothing is kept.
     Conform {
         /// The server's address
         url: String,

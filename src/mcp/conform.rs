@@ -112,7 +112,7 @@ async fn examine(
 async fn rounds(options: &ConformOptions, once: &Once, kept: &mut Option<Link>, report: &mut ConformReport) -> Result<(), Error> {
     let link = kept.insert(once.connect().await?);
     (report.protocol, report.server) = (link.protocol(), link.server_info());
-    report.era = link.era().map(|era| era.as_str());
+    report.era = link.era().map(super::era::Era::as_str);
     let tools = tools(options, link, report).await?;
     lists(link, report).await;
     let mut reconnects = 0;

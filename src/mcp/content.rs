@@ -105,9 +105,9 @@ fn from_raw(result: Value) -> Result<Step, String> {
     }
     let has_content = object.contains_key("content");
     let parts: Vec<Part> = match object.remove("content") {
-        Some(Value::Array(blocks)) => blocks.into_iter().map(raw_part).collect(),
+        Some(Value::Array(blocks)) => blocks.iter().map(raw_part).collect(),
         Some(Value::Null) | None => Vec::new(),
-        Some(other) => vec![raw_part(other)],
+        Some(other) => vec![raw_part(&other)],
     };
     let structured = object.remove("structuredContent");
     if structured.is_none() && !has_content {
@@ -205,7 +205,7 @@ fn part(block: ContentBlock) -> Part {
 }
 
 /// A block as it came: read as what it is, else as far as it makes sense.
-pub(super) fn raw_part(value: Value) -> Part {
+pub(super) fn raw_part(value: &Value) -> Part {
     if let Some(text) = value.as_str() {
         return Part::Text(text.to_owned());
     }
@@ -214,11 +214,11 @@ pub(super) fn raw_part(value: Value) -> Part {
     }
     if let Some(data) = value.get("data").or_else(|| value.get("blob")).and_then(Value::as_str) {
         let mime_type = value.get("mimeType").and_then(Value::as_str).unwrap_or("of unknown type");
-        return Part::Media { what: kind(&value), mime_type: mime_type.to_owned(), base64: data.to_owned() };
+        return Part::Media { what: kind(value), mime_type: mime_type.to_owned(), base64: data.to_owned() };
     }
     match serde_json::from_value::<ContentBlock>(value.clone()) {
         Ok(typed) => part(typed),
-        Err(_) => Part::Text(described(&value)),
+        Err(_) => Part::Text(described(value)),
     }
 }
 

@@ -153,8 +153,8 @@ impl Desk {
             Answering::Rules(rules) => Some((rules.answer(&question.ask), "by rule")),
         };
         if let Some((reply, by)) = by_rule {
-            let asked = self.event(about.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
-            let answered = self.event(about.session.as_ref(), answered(&question, &reply, Some(by)));
+            let asked = Self::event(about.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
+            let answered = Self::event(about.session.as_ref(), answered(&question, &reply, Some(by)));
             self.record(vec![asked, answered]).await;
             return reply;
         }
@@ -168,7 +168,7 @@ impl Desk {
             waiting.push(Waiting { question: question.clone(), answer });
         }
         let mut open = Open { desk: self, session: about.session, question: Some(question.clone()) };
-        let asked = self.event(open.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
+        let asked = Self::event(open.session.as_ref(), QuestionEvent::Asked { question: question.clone() });
         if !self.record(vec![asked]).await {
             return Reply::Cancel;
         }
@@ -179,7 +179,7 @@ impl Desk {
         };
         open.question = None;
         self.forget(&question.id);
-        self.record(vec![self.event(open.session.as_ref(), answered(&question, &reply, by))]).await;
+        self.record(vec![Self::event(open.session.as_ref(), answered(&question, &reply, by))]).await;
         reply
     }
 
@@ -194,7 +194,7 @@ impl Desk {
         self.lock().retain(|waiting| waiting.question.id != *id);
     }
 
-    fn event(&self, session: Option<&SessionId>, event: QuestionEvent) -> NewEvent {
+    fn event(session: Option<&SessionId>, event: QuestionEvent) -> NewEvent {
         NewEvent { session: session.cloned(), body: event.into() }
     }
 
@@ -214,7 +214,7 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let Some(question) = self.question.take() else { return };
         self.desk.forget(&question.id);
-        let event = self.desk.event(self.session.as_ref(), answered(&question, &Reply::Cancel, Some("no longer wanted")));
+        let event = Desk::event(self.session.as_ref(), answered(&question, &Reply::Cancel, Some("no longer wanted")));
         let desk = self.desk.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { desk.record(vec![event]).await });

@@ -139,11 +139,11 @@ impl Dialer {
     /// Asks for the revision. Where no answer comes in time, another process is greeted by `initialize` beside the first,
     /// which may only be slow to start: who comes to terms first stays.
     async fn probe(&self, program: &Program, reports: &Reports<'_>) -> Result<Link, Error> {
-        let mut asked = std::pin::pin!(self.process(program, reports, Greeting::Probe));
+        let mut asked = Box::pin(self.process(program, reports, Greeting::Probe));
         if let Ok(answered) = timeout(PROBE_LIMIT, &mut asked).await {
             return answered;
         }
-        let mut greeted = std::pin::pin!(self.process(program, reports, Greeting::Initialize));
+        let mut greeted = Box::pin(self.process(program, reports, Greeting::Initialize));
         tokio::select! {
             biased;
             answered = &mut asked => match answered {

@@ -109,7 +109,8 @@ where
     };
     tokio::select! {
         biased;
-        shaken = serve_client_with_lifecycle(handler, transport, mode) => shaken.map_err(|error| Unshaken::Failed(Box::new(error))).and_then(understood),
+        // Large, and once a connection.
+        shaken = Box::pin(serve_client_with_lifecycle(handler, transport, mode)) => shaken.map_err(|error| Unshaken::Failed(Box::new(error))).and_then(understood),
         () = late => Err(Unshaken::Late),
     }
 }

@@ -67,7 +67,7 @@ impl Lane {
     }
 
     /// Shows a raw message; it is not stored.
-    pub(super) fn trace(&self, direction: &'static str, message: String) {
+    pub(super) fn trace(&self, direction: &'static str, message: &str) {
         if let Some(recorder) = &self.recorder {
             recorder.emit(self.event(McpEventType::Trace, json!({"direction": direction, "message": message})));
         }

@@ -187,7 +187,7 @@ mod tests {
         let task = read(json!({"taskId": "a", "pollIntervalMs": 250})).unwrap();
         assert_eq!((task.id.as_str(), task.poll), ("a", Duration::from_millis(250)));
         assert_eq!(read(json!({"taskId": "a", "pollIntervalMs": 0})).unwrap().poll, POLL_MIN);
-        assert_eq!(read(json!({"taskId": "a", "pollIntervalMs": 1e12 as u64})).unwrap().poll, POLL_MAX);
+        assert_eq!(read(json!({"taskId": "a", "pollIntervalMs": 1_000_000_000_000_u64})).unwrap().poll, POLL_MAX);
         assert!(read(json!({"taskId": ""})).is_err() && read(json!({})).is_err());
     }
 }

@@ -117,7 +117,7 @@ impl Shared {
     pub(super) fn show<M: Serialize>(&self, direction: &'static str, message: &M) {
         if self.trace.load(Ordering::Relaxed) {
             let text = serde_json::to_string(message).unwrap_or_default();
-            self.lane.trace(direction, cut_middle(&clean(&text), TRACE_BYTES_MAX).into_owned());
+            self.lane.trace(direction, &cut_middle(&clean(&text), TRACE_BYTES_MAX));
         }
     }
 

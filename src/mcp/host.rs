@@ -88,7 +88,9 @@ impl Host {
             return Err(ErrorData::new(REJECTED, "the user rejected the sampling request".to_owned(), None));
         }
         let answer = sampler.sample(request).await;
-        answer.map(sampling::result).map_err(|problem| ErrorData::new(ErrorCode::INTERNAL_ERROR, clean_line(&problem), None))
+        answer
+            .map(|answer| sampling::result(&answer))
+            .map_err(|problem| ErrorData::new(ErrorCode::INTERNAL_ERROR, clean_line(&problem), None))
     }
 }
 

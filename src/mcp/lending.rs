@@ -244,7 +244,7 @@ async fn prompt_text(messages: &[Value], link: &Link) -> Result<String, String> 
                 let part = resource_part(resource, "", link).await;
                 format!("[resource {}]\n{}", part.uri, part.text)
             }
-            None => content::raw_part(content).text(&keep).await,
+            None => content::raw_part(&content).text(&keep).await,
         };
         let text = clean(&text).into_owned();
         match message.get("role").and_then(Value::as_str) {

@@ -219,7 +219,7 @@ impl ServerPool {
                 let (service, authorizers) = (find(&server)?, self.0.authorizers(&server)?);
                 self.0.dialer.tasks.spawn(async move {
                     match forget(&authorizers, true).await {
-                        Ok(_) => service.reconnect(),
+                        Ok(()) => service.reconnect(),
                         Err(error) => service.lane.fail(error.to_string(), json!({"server": service.name})).await,
                     }
                 });

@@ -82,16 +82,17 @@ impl Supervisor {
         if !fresh.is_empty() {
             self.ledger.update(&self.key, move |entry| entry.tools.extend(fresh)).await;
         }
-        let (held, lent) = listing.tools.into_iter().partition(|tool| changed.iter().any(|change| change.tool == tool.tool));
+        let (held, lent): (Vec<ToolInfo>, Vec<ToolInfo>) =
+            listing.tools.into_iter().partition(|tool| changed.iter().any(|change| change.tool == tool.tool));
         listing.tools = lent;
         let names: Vec<String> = changed.iter().map(|change| format!("`{}`", clean_line(&change.tool))).collect();
         listing.notes.push(format!("changed and left out until you have looked at it: {}", names.join(", ")));
-        self.ask_about(link, held, changed);
+        self.ask_about(link, &held, changed);
         listing
     }
 
     /// Asks, once for each change, and has the list read again where a person agrees.
-    fn ask_about(&self, link: &Arc<Link>, held: Vec<ToolInfo>, changed: Vec<ToolChange>) {
+    fn ask_about(&self, link: &Arc<Link>, held: &[ToolInfo], changed: Vec<ToolChange>) {
         let texts: BTreeMap<String, String> = held.iter().map(|tool| (tool.tool.clone(), tool_text(tool))).collect();
         let Some(host) = self.host.clone().filter(|_| link.shared.is_news(&texts)) else { return };
         let (ledger, key, server) = (self.ledger.clone(), self.key.clone(), self.service.name.clone());

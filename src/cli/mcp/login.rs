@@ -40,9 +40,10 @@ pub(super) async fn log_out(base: &Base, server: &str) -> Outcome {
     let start = base.start(false)?;
     let options = named(&start, server)?;
     let logged_out = mcp::log_out(&options, &mcp_http(&start, &net_of(&start))).await;
-    match logged_out.map_err(|error| anyhow::Error::new(error).context(format!("could not log out of `{server}`")))? {
-        true => output::line(format_args!("logged out of `{server}`"))?,
-        false => output::line(format_args!("`{server}` was not logged in to"))?,
+    if logged_out.map_err(|error| anyhow::Error::new(error).context(format!("could not log out of `{server}`")))? {
+        output::line(format_args!("logged out of `{server}`"))?;
+    } else {
+        output::line(format_args!("`{server}` was not logged in to"))?;
     }
     Ok(Exit::Done)
 }

@@ -354,18 +354,16 @@ impl Authorizer {
 
     /// Uses and keeps a new login.
     fn adopt(&self, record: Record, wanted: &[String]) -> Result<SecretString, AuthError> {
-        let access = record.tokens.as_ref().map(|tokens| tokens.access.clone()).ok_or(AuthError::NotAccepted)?;
-        let given: &[String] = record.tokens.as_ref().map_or(&[], |tokens| &tokens.scopes);
-        {
-            let mut state = self.state();
-            state.withheld = wanted.iter().filter(|scope| !given.contains(scope)).cloned().collect();
-            state.record = Some(record.clone());
-            (state.unproven, state.forced, state.wanted) = (true, false, None);
-        }
+        let tokens = record.tokens.as_ref().ok_or(AuthError::NotAccepted)?;
+        let access = tokens.access.clone();
+        let withheld = wanted.iter().filter(|scope| !tokens.scopes.contains(scope)).cloned().collect();
         // A token that cannot be kept can still be used.
         if let Err(error) = self.0.authority.store.save(&self.0.key, &record) {
             tracing::warn!(target: "mcp", server = %self.0.name, %error, "a login is not kept");
         }
+        let mut state = self.state();
+        (state.withheld, state.record) = (withheld, Some(record));
+        (state.unproven, state.forced, state.wanted) = (true, false, None);
         Ok(access)
     }
 

@@ -70,17 +70,14 @@ fn params(header: &str) -> Vec<(Option<String>, String, String)> {
         let end = rest.find(|ch: char| ch == '=' || ch == ',' || ch.is_ascii_whitespace()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         let after = after.trim_start();
-        match after.strip_prefix('=') {
-            Some(value) => {
-                let (value, after) = value_of(value.trim_start());
-                found.push((scheme.take(), word.to_owned(), value));
-                rest = after;
-            }
+        if let Some(value) = after.strip_prefix('=') {
+            let (value, after) = value_of(value.trim_start());
+            found.push((scheme.take(), word.to_owned(), value));
+            rest = after;
+        } else {
             // A word without a value begins a challenge.
-            None => {
-                scheme = Some(word.to_owned()).filter(|word| !word.is_empty()).or(scheme);
-                rest = after;
-            }
+            scheme = Some(word.to_owned()).filter(|word| !word.is_empty()).or(scheme);
+            rest = after;
         }
         rest = rest.trim_start_matches(|ch: char| ch == ',' || ch.is_ascii_whitespace());
     }

@@ -1,5 +1,5 @@
 //! What servers publish about logging in, and whether it may be believed: protected resource metadata (RFC 9728) and
-//! authorization server metadata (RFC 8414, OpenID Connect Discovery). Pure.
+//! authorization server metadata (RFC 8414, `OpenID` Connect Discovery). Pure.
 
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -129,9 +129,10 @@ pub(super) fn is_same_issuer(one: &str, other: &str) -> bool {
 
 /// Checks that codes are protected (PKCE, RFC 7636): an authorization server that does not say so is refused.
 pub(super) fn check_pkce(metadata: &ServerMetadata) -> Result<(), AuthError> {
-    match metadata.code_challenge_methods_supported.iter().any(|method| method == "S256") {
-        true => Ok(()),
-        false => Err(AuthError::NoPkce(metadata.issuer.clone())),
+    if metadata.code_challenge_methods_supported.iter().any(|method| method == "S256") {
+        Ok(())
+    } else {
+        Err(AuthError::NoPkce(metadata.issuer.clone()))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Key(String);
 impl Key {
     pub(super) fn new(server: &str, client: Option<&str>) -> Self {
         let digest = Sha256::digest(format!("{server}\n{}", client.unwrap_or_default()));
-        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Self(digest.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
 }
 

@@ -178,7 +178,7 @@ pub(super) async fn revoke(reach: &Reach, endpoint: &str, client: &Client, token
     match (client.method, &client.secret) {
         (Method::ClientSecretBasic, Some(secret)) => basic = Some((client.id.as_str(), secret)),
         (Method::ClientSecretPost, Some(secret)) => {
-            form.extend([("client_id", client.id.as_str()), ("client_secret", secret.expose_secret())])
+            form.extend([("client_id", client.id.as_str()), ("client_secret", secret.expose_secret())]);
         }
         _ => form.push(("client_id", &client.id)),
     }

@@ -224,7 +224,7 @@ impl SampleRequest {
 }
 
 /// The answer as the result of `sampling/createMessage`.
-pub(super) fn result(answer: SampleAnswer) -> Value {
+pub(super) fn result(answer: &SampleAnswer) -> Value {
     let calls = answer.calls.iter().map(|call| json!({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}));
     let calls: Vec<Value> = calls.collect();
     let reason = match (calls.is_empty(), answer.is_cut) {
@@ -282,10 +282,10 @@ mod tests {
 
     #[test]
     fn answers_have_the_protocols_shape() {
-        let plain = result(SampleAnswer { model: "m".to_owned(), text: "yes".to_owned(), ..SampleAnswer::default() });
+        let plain = result(&SampleAnswer { model: "m".to_owned(), text: "yes".to_owned(), ..SampleAnswer::default() });
         assert_eq!(plain, json!({"role": "assistant", "content": {"type": "text", "text": "yes"}, "model": "m", "stopReason": "endTurn"}));
         let call = SampleCall { id: "1".to_owned(), name: "look".to_owned(), arguments: Map::new() };
-        let calling = result(SampleAnswer { calls: vec![call], ..SampleAnswer::default() });
+        let calling = result(&SampleAnswer { calls: vec![call], ..SampleAnswer::default() });
         assert_eq!((&calling["stopReason"], &calling["content"][0]["type"]), (&json!("toolUse"), &json!("tool_use")));
     }
 }
