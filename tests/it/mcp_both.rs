@@ -108,7 +108,7 @@ async fn a_person_fills_in_a_form_and_may_say_no() {
         let call = pool.text(&tool, json!({"message": "who are you"}));
         let answer = async {
             let asked = question(pool).await;
-            assert_eq!((asked.server.as_str(), asked.call_id.as_ref().map(|id| id.as_str())), (era, Some("call-1")));
+            assert_eq!((asked.server.as_str(), asked.call_id.as_ref().map(wakeful::domain::ids::CallId::as_str)), (era, Some("call-1")));
             let Ask::Form { message, fields } = &asked.ask else { panic!("{asked:?}") };
             assert_eq!((message.as_str(), fields.is_empty()), ("who are you", false));
             let values: serde_json::Map<String, Value> =

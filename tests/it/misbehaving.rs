@@ -32,10 +32,10 @@ const MARK: &str = "WAKEFUL_TEST_MARK";
 const USABLE: Duration = Duration::from_secs(5);
 
 /// How long the whole of it may take, on a machine under load.
-const WHOLE: Duration = Duration::from_secs(300);
+const WHOLE: Duration = Duration::from_mins(5);
 
 /// How long all bad servers may take to come to their end.
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLED: Duration = Duration::from_mins(2);
 
 /// How long a call may take, all its progress included.
 const CALLED: Duration = Duration::from_secs(90);
@@ -136,12 +136,12 @@ async fn usable(web: &Web) -> Duration {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
     let cores = std::thread::available_parallelism().unwrap().get();
-    USABLE.mul_f64(slowness.max(load / cores as f64).max(1.0))
+    USABLE.mul_f64(slowness.max(load / f64::from(u32::try_from(cores).unwrap_or(u32::MAX))).max(1.0))
 }
 
 fn pool(web: &Web) -> Pool {
     let mut servers = good(web);
-    servers.extend(wanted(STDIO).map(|case| stdio(case)));
+    servers.extend(wanted(STDIO).map(stdio));
     servers.extend(wanted(WEB).map(|case| web.options(case)));
     let options = PoolOptions { retry_first_ms: 20, retry_max_seconds: 1, retry_attempts_max: 2, ..PoolOptions::default() };
     Pool::over(client(), servers, Vec::new(), options)
@@ -164,11 +164,7 @@ async fn good_ones_are_of_use(pool: &Pool, limit: Duration) -> Result<(), String
 
 /// Whether nothing more will happen to a server by itself.
 fn is_settled(case: &Case, status: &ServerStatus) -> bool {
-    match (&case.end, &status.status) {
-        (_, ServerState::Failed { .. }) => true,
-        (End::Works(_), ServerState::Ready) => true,
-        _ => false,
-    }
+    matches!((&case.end, &status.status), (_, ServerState::Failed { .. }) | (End::Works(_), ServerState::Ready))
 }
 
 /// All cases, or those that a developer names in `WAKEFUL_TEST_MODES`.

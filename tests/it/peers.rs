@@ -261,7 +261,7 @@ fn configured(options: &ServerOptions) -> String {
     format!("[[mcp_servers]]\nname = {}\nstartup_timeout_seconds = 60\n{target}\n", quoted(&options.name))
 }
 
-/// FastMCP behind HTTP.
+/// `FastMCP` behind HTTP.
 async fn fast_behind(port: u16) -> Behind {
     let mut command = Command::new(python("python"));
     command.arg(root().join("tests/peers/fast.py")).arg(port.to_string());

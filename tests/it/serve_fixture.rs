@@ -58,6 +58,7 @@ fn tool(name: &str, description: &str, input: Value) -> ToolListing {
     ToolListing { name: name.to_owned(), description: description.to_owned(), input: object(input), ..ToolListing::default() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "written in place by every caller")]
 fn form(message: &str, properties: Value, required: &[&str]) -> Ask {
     let schema = json!({"type": "object", "properties": properties, "required": required});
     Ask::Form { message: message.to_owned(), schema: object(schema) }
