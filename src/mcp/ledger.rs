@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::ServerName;
@@ -80,9 +81,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A tool as a person reads it, for comparing.
+/// A tool as a person reads it, for comparing. The order of keys is no change: it differs from one era to the other.
 pub(super) fn tool_text(info: &ToolInfo) -> String {
-    let schema = serde_json::to_string_pretty(&info.parameters).unwrap_or_default();
+    let mut schema = Value::Object(info.parameters.clone());
+    schema.sort_all_objects();
+    let schema = serde_json::to_string_pretty(&schema).unwrap_or_default();
     let title = info.title.as_deref().unwrap_or_default();
     format!("{title}\n{}\n{schema}\n", info.description)
 }
@@ -186,6 +189,24 @@ mod tests {
         assert_ne!(of("a", &["x y"]), of("a", &["x", "y"]));
         assert_ne!(of("a", &["x"]), of("b", &["x"]));
         assert!(of("a/../b", &[]).chars().all(|ch| ch.is_ascii_alphanumeric() || "_-".contains(ch)));
+    }
+
+    #[test]
+    fn the_order_of_keys_is_no_change() {
+        let info = |schema: &str| ToolInfo {
+            name: "s__t".into(),
+            server: "s".into(),
+            tool: "t".to_owned(),
+            title: None,
+            description: "d".to_owned(),
+            parameters: serde_json::from_str(schema).unwrap(),
+            output: None,
+            hints: crate::domain::tool::ToolHints::default(),
+            trusted: false,
+        };
+        let text = |schema: &str| tool_text(&info(schema));
+        assert_eq!(text(r#"{"type":"object","a":{"x":1,"y":2}}"#), text(r#"{"a":{"y":2,"x":1},"type":"object"}"#));
+        assert_ne!(text(r#"{"a":[1,2]}"#), text(r#"{"a":[2,1]}"#));
     }
 
     #[tokio::test]
