@@ -26,6 +26,8 @@ use crate::tui::theme::Themes;
 pub enum Msg {
     /// A key was pressed.
     Key(KeyEvent),
+    /// Keys that were pressed one after the other, all there at once.
+    Keys(Vec<KeyEvent>),
     /// Text was pasted.
     Paste(String),
     /// The mouse moved, was pressed or turned.

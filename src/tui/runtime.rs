@@ -7,7 +7,6 @@ mod effects;
 mod hangup;
 
 use std::io;
-use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
@@ -37,6 +36,9 @@ const BATCH_MAX: usize = 1_024;
 
 /// Keys folded between two frames.
 const KEYS_MAX: usize = 256;
+
+/// How long to look for a key that has been read already: less than what the system can wait for, a millisecond.
+const READY: Duration = Duration::from_micros(100);
 
 /// Messages of background work that wait.
 const MESSAGES_MAX: usize = 256;
@@ -193,12 +195,12 @@ impl Driver {
         match wake {
             Wake::Key(Some(Ok(event))) => {
                 self.pressed = true;
-                self.key(event).await?;
-                for _ in 0..KEYS_MAX {
-                    let Some(Ok(event)) = ready_key(&mut self.keys).await else { break };
-                    self.key(event).await?;
+                let mut events = vec![event];
+                while events.len() < KEYS_MAX {
+                    let Some(event) = ready_key() else { break };
+                    events.push(event);
                 }
-                Ok(())
+                self.keys(events).await
             }
             // The terminal is gone: there is nobody left to draw for.
             Wake::Key(Some(Err(_)) | None) => {
@@ -247,7 +249,21 @@ impl Driver {
         batch
     }
 
-    async fn key(&mut self, event: TerminalEvent) -> io::Result<()> {
+    /// What came from the terminal at once; keys that follow one another stay together.
+    async fn keys(&mut self, events: Vec<TerminalEvent>) -> io::Result<()> {
+        let mut pressed = Vec::new();
+        for event in events {
+            if let TerminalEvent::Key(key) = event {
+                pressed.push(key);
+                continue;
+            }
+            self.update(Msg::Keys(std::mem::take(&mut pressed))).await?;
+            self.event(event).await?;
+        }
+        self.update(Msg::Keys(pressed)).await
+    }
+
+    async fn event(&mut self, event: TerminalEvent) -> io::Result<()> {
         let msg = match event {
             TerminalEvent::Key(key) => Msg::Key(key),
             TerminalEvent::Paste(text) => Msg::Paste(text),
@@ -358,15 +374,15 @@ async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalE
     }
 }
 
-/// The next key, if it is there already. The stream keeps the first waker that asks, so it must be asked with the
-/// loop's own: `now_or_never` would put it to sleep for ever.
-async fn ready_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
-    let keys = keys.as_mut()?;
-    std::future::poll_fn(|context| match keys.poll_next_unpin(context) {
-        Poll::Ready(event) => Poll::Ready(event),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// The next key, if it has been read already. The stream cannot be asked: what the terminal's crate has read it gives out
+/// one by one, with its thread woken for each, for a poll without any time does not look there
+/// (<https://github.com/crossterm-rs/crossterm/issues/839>), and each key would be a frame.
+fn ready_key() -> Option<TerminalEvent> {
+    // An error comes again, from the stream.
+    match crossterm::event::poll(READY) {
+        Ok(true) => crossterm::event::read().ok(),
+        Ok(false) | Err(_) => None,
+    }
 }
 
 async fn next_event(events: &mut Option<Subscription>) -> Option<Delivery> {

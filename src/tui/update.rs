@@ -35,6 +35,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     };
     let mut effects = match msg {
         Msg::Key(key) => keys::key(state, key),
+        Msg::Keys(keys) => return keys::burst(state, keys),
         Msg::Paste(text) => compose::paste(state, &text),
         Msg::Mouse(event) => mouse::mouse(state, event),
         Msg::Resize(columns, rows) => {

@@ -12,13 +12,56 @@ use crate::tui::composer::Edit;
 use crate::tui::events_pane::{Filter, whole_message};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Msg};
 use crate::tui::panels::picker::{Input, Pick, PickKind, PickRow, Picker};
 use crate::tui::panels::{Overlay, TextPanel, help};
 use crate::tui::state::{AGAIN, Asked, Column, Focus, Search, State, Tone};
 use crate::tui::transcript::{ItemKind, UserTurn};
 use crate::tui::update::{asking, commands, compose, overlay, tasks};
 use crate::tui::view;
+
+/// Takes keys that came at once. What is plain text for the message is written in one step: after each step the text
+/// area lays out the whole message again, so that a long text typed by a program would take time by its square.
+pub(super) fn burst(state: &mut State, keys: Vec<KeyEvent>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut text = String::new();
+    for key in keys {
+        if let Some(ch) = written(state, &key, !text.is_empty()) {
+            text.push(ch);
+            continue;
+        }
+        effects.extend(write(state, &mut text));
+        effects.extend(super::update(state, Msg::Key(key)));
+    }
+    effects.extend(write(state, &mut text));
+    effects
+}
+
+/// The character that `key` writes into the message, where it can mean nothing else; `more` is written before it.
+fn written(state: &State, key: &KeyEvent, more: bool) -> Option<char> {
+    let KeyCode::Char(ch) = key.code else { return None };
+    let is_plain =
+        key.kind != KeyEventKind::Release && matches!(key.modifiers, KeyModifiers::NONE | KeyModifiers::SHIFT) && !ch.is_control();
+    let is_listening = state.events_filter.is_some() || state.search.as_ref().is_some_and(|search| search.typing);
+    let is_elsewhere = is_listening || state.is_asking() || state.overlay.is_some() || state.focus != Focus::Composer;
+    // The first character of a message may be a number of a suggestion or ask for help.
+    let is_first = !more && state.composer.is_empty();
+    let is_bound = || state.keymap.action(Context::Composer, key).is_some();
+    (is_plain && !is_elsewhere && !is_first && !is_bound()).then_some(ch)
+}
+
+fn write(state: &mut State, text: &mut String) -> Vec<Effect> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    state.quit_until = None;
+    state.selection = None;
+    state.rewind_until = None;
+    state.history.rest();
+    state.composer.insert_str(&std::mem::take(text));
+    state.dirty = true;
+    super::settle(state)
+}
 
 /// Takes a key.
 pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {

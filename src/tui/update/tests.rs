@@ -10,6 +10,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crossterm::event::{KeyCode, KeyEvent};
 use serde_json::json;
 
 use crate::bus::Delivery;
@@ -284,6 +285,38 @@ fn a_theme_is_previewed_and_escape_takes_it_back() {
     script.type_text("/theme light");
     script.key("enter");
     assert_eq!(script.state.theme.name(), "light");
+}
+
+#[test]
+fn keys_at_once_do_what_they_do_one_by_one() {
+    let chars = |text: &str| text.chars().map(|ch| KeyEvent::from(KeyCode::Char(ch))).collect::<Vec<_>>();
+    let enter = || KeyEvent::from(KeyCode::Enter);
+    let bursts = [
+        chars("hello there"),
+        [chars("one"), vec![enter()], chars("two?")].concat(),
+        chars("?jjq"),
+        [chars("/the"), vec![KeyEvent::from(KeyCode::Tab)], chars("light"), vec![enter()], chars("x")].concat(),
+        [
+            chars("ab"),
+            vec![KeyEvent::from(KeyCode::Tab), KeyEvent::from(KeyCode::Left)],
+            chars("Äc"),
+            vec![KeyEvent::from(KeyCode::Backspace)],
+        ]
+        .concat(),
+        chars("1 2"),
+    ];
+    for burst in bursts {
+        let (mut at_once, mut one_by_one) = (ready(), ready());
+        at_once.send(Msg::Keys(burst.clone()));
+        for key in burst {
+            one_by_one.send(Msg::Key(key));
+        }
+        assert_eq!(at_once.state.composer.raw(), one_by_one.state.composer.raw());
+        assert_eq!(at_once.state.composer.caret(), one_by_one.state.composer.caret());
+        assert_eq!(at_once.state.overlay.is_some(), one_by_one.state.overlay.is_some());
+        assert_eq!(at_once.state.theme.name(), one_by_one.state.theme.name());
+        assert_eq!(submitted(&mut at_once), submitted(&mut one_by_one));
+    }
 }
 
 #[test]
