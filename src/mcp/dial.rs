@@ -27,7 +27,7 @@ use crate::mcp::stderr::LogRing;
 use crate::mcp::stdio::StdioTransport;
 
 /// How long a program that closed its output may take to end, so that its status can be told.
-const EXIT_GRACE: Duration = Duration::from_millis(300);
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// How long answers that a program wrote before its end are waited for.
 const DRAIN_GRACE: Duration = Duration::from_millis(200);

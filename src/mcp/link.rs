@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_millis(100);
 const GRACE_HTTP: Duration = Duration::from_secs(1);
 
 /// How long the reason of a loss is waited for: a program's status and last words come after the end of its output.
-const REASON_LIMIT: Duration = Duration::from_millis(700);
+const REASON_LIMIT: Duration = Duration::from_secs(3);
 
 /// The least age of a request that is given up: rmcp sends side by side, so that a younger one could be overtaken.
 const OVERTAKING: Duration = Duration::from_millis(20);
@@ -147,6 +147,17 @@ pub(super) struct Link {
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
     process: Option<Arc<Process>>,
     closed: Mutex<Option<DropGuard>>,
+}
+
+/// What comes of the question whether a server lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pulse {
+    /// It answers, whatever it says.
+    Answers,
+    /// There was no answer in time.
+    Silent,
+    /// The question did not reach it, or the answer did not reach us.
+    Fails,
 }
 
 /// The parts of a new connection.
@@ -272,10 +283,14 @@ impl Link {
         self.close().await;
     }
 
-    /// Whether the server answers anything at all.
-    pub(super) async fn is_alive(&self, limit: Duration) -> bool {
-        // A server that does not know `ping` says so, and lives.
-        matches!(self.ask(ClientRequest::PingRequest(PingRequest::default()), "ping", limit).await, Ok(_) | Err(Error::Answer(_)))
+    /// Asks whether the server lives.
+    pub(super) async fn ping(&self, limit: Duration) -> Pulse {
+        match self.ask(ClientRequest::PingRequest(PingRequest::default()), "ping", limit).await {
+            // A server that does not know `ping` says so, and lives.
+            Ok(_) | Err(Error::Answer(_)) => Pulse::Answers,
+            Err(Error::Slow { .. }) => Pulse::Silent,
+            Err(_) => Pulse::Fails,
+        }
     }
 
     /// Closes the connection and waits until it and its process are gone; bounded.

@@ -25,7 +25,7 @@ use crate::mcp::events::Lane;
 use crate::mcp::handler::Shared;
 use crate::mcp::host::{Host, Sampler};
 use crate::mcp::http::Http;
-use crate::mcp::link::Link;
+use crate::mcp::link::{Link, Pulse};
 use crate::mcp::lint::{self, Check, Level};
 use crate::mcp::options::{PoolOptions, ServerOptions};
 use crate::mcp::pages::{self, List};
@@ -195,7 +195,7 @@ async fn examine(link: &Link, options: &ServerOptions, report: &mut TestReport) 
     let mut times = Vec::new();
     for _ in 0..PINGS {
         let started = Instant::now();
-        if !link.is_alive(PING_LIMIT).await {
+        if link.ping(PING_LIMIT).await != Pulse::Answers {
             break;
         }
         times.push(milliseconds(started.elapsed()));

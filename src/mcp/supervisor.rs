@@ -19,7 +19,7 @@ use crate::mcp::follow::TaskHandle;
 use crate::mcp::handler::Shared;
 use crate::mcp::host::Host;
 use crate::mcp::ledger::{Ledger, OpenTask};
-use crate::mcp::link::Link;
+use crate::mcp::link::{Link, Pulse};
 use crate::mcp::options::PoolOptions;
 use crate::mcp::pages::List;
 use crate::mcp::replica::{Replica, Standing};
@@ -281,8 +281,8 @@ impl Supervisor {
                     relist_at = Some(now + pace.noticed(now));
                     None
                 }
-                () = link.shared.suspect.notified() => self.check(link, wanted).await,
-                () = sleep(ping_every), if pings => self.check(link, wanted).await,
+                () = link.shared.suspect.notified() => self.check(link, wanted, true).await,
+                () = sleep(ping_every), if pings => self.check(link, wanted, false).await,
             };
             if let Some(end) = ended {
                 return end;
@@ -323,12 +323,22 @@ impl Supervisor {
     }
 
     /// Raises the alarm where the server does not answer. Tells the end where it comes first.
-    async fn check(&self, link: &Link, wanted: &mut watch::Receiver<Wanted>) -> Option<End> {
+    ///
+    /// Many servers do one thing at a time and answer nothing during a call: unless something is wrong already, their
+    /// silence says nothing then, and the call has limits of its own.
+    async fn check(&self, link: &Link, wanted: &mut watch::Receiver<Wanted>, is_suspect: bool) -> Option<End> {
+        let was_busy = !link.shared.is_idle();
         tokio::select! {
             biased;
             end = self.asked(wanted) => Some(end),
-            is_alive = link.is_alive(PING_LIMIT) => {
-                if !is_alive {
+            pulse = link.ping(PING_LIMIT) => {
+                let may_be_busy = !is_suspect && (was_busy || !link.shared.is_idle());
+                let is_lost = match pulse {
+                    Pulse::Answers => false,
+                    Pulse::Silent => !may_be_busy,
+                    Pulse::Fails => true,
+                };
+                if is_lost {
                     link.down.raise("the server no longer answers");
                 }
                 None

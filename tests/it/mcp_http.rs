@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use wakeful::domain::event::ErrorKind;
 use wakeful::domain::query::ServerState;
-use wakeful::mcp::{ServerOptions, TransportKind, test_server};
+use wakeful::mcp::{PoolOptions, ServerOptions, TransportKind, test_server};
 
 use crate::mcp_support::{Pool, address, environment, http};
 
@@ -21,6 +22,8 @@ struct Fake {
     seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
     key: Option<&'static str>,
     forgetful: bool,
+    /// It answers nothing during a call, which lasts until a question whether it lives was given up.
+    busy: Option<Arc<Notify>>,
 }
 
 impl Fake {
@@ -51,6 +54,13 @@ async fn answer(State(fake): State<Fake>, headers: HeaderMap, body: String) -> R
         && headers.get("authorization").is_none_or(|value| value != &format!("Bearer {key}"))
     {
         return (StatusCode::UNAUTHORIZED, "who are you?").into_response();
+    }
+    if let Some(busy) = &fake.busy {
+        match method.as_str() {
+            "notifications/cancelled" => busy.notify_waiters(),
+            "tools/call" | "ping" => busy.notified().await,
+            _ => {}
+        }
     }
     let result = match method.as_str() {
         "initialize" => {
@@ -112,6 +122,18 @@ async fn refusals_that_name_no_request_fail_their_call_at_once() {
     assert!(error.message.contains("out of order"), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(pool.is_ready("fake"));
+    pool.pool.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_during_a_call_is_busy_and_not_lost() {
+    let (base, fake) = Fake { busy: Some(Arc::default()), ..Fake::default() }.listen().await;
+    let options = PoolOptions { ping_seconds: 1, ..PoolOptions::default() };
+    let pool = Pool::over(http(), vec![address("fake", &format!("{base}/mcp"))], Vec::new(), options);
+    pool.settled().await;
+    assert_eq!(pool.text("fake__t", json!({})).await, "fine");
+    let asked = fake.seen.lock().unwrap().iter().any(|(method, _)| method == "ping");
+    assert!(asked && pool.is_ready("fake"));
     pool.pool.shutdown().await;
 }
 

@@ -409,7 +409,7 @@ class AsksUnasked(Good):
         yield ask("q2", "shell/execute", command="rm -rf /")
         yield ask("q3", "completion/complete")
         yield ask(-4, "ping")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while self.replies < 4 and time.monotonic() < end:
             time.sleep(0.01)
         yield answer(ident, text(f"acted after {self.replies} replies"))
