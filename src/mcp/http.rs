@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -19,6 +20,7 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::text::{clean_line, ellipsis, with_causes};
@@ -39,6 +41,9 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 
 /// What it says in the first message to a server of unknown era.
 const MODERN_VERSION: &str = "2026-07-28";
+
+/// How long to wait for a server's word on the stream of its own messages: some say nothing until they have a message.
+const OWN_STREAM_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest text of a server's refusal that is shown, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
@@ -153,7 +158,7 @@ where
             let inner = making.await.map_err(Error::HttpClient)?;
             let (down, shown) = (Arc::clone(&attempt.down), request.shown.as_str().into());
             let gate = request.authorizer.clone().map(Gate::new);
-            let client = Guarded { inner, down, shown, streamed: Arc::default(), gate };
+            let client = Guarded { inner, down, shown, own: Arc::default(), gate };
             match form {
                 Form::Streamable => streamable(client, request, attempt).await,
                 Form::Sse => legacy(client, request, attempt).await,
@@ -164,7 +169,7 @@ where
 }
 
 async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Request, attempt: Attempt) -> Result<Running, Error> {
-    let gate = client.gate.clone();
+    let (gate, own) = (client.gate.clone(), Arc::clone(&client.own));
     let mut config = StreamableHttpClientTransportConfig::with_uri(request.url).max_concurrent_requests(REQUESTS_MAX);
     config.auth_header = request.api_key;
     config.custom_headers = request.headers;
@@ -174,6 +179,10 @@ async fn streamable<C: StreamableHttpClient + Sync>(client: Guarded<C>, request:
     let transport = Watched::new(StreamableHttpClientTransport::with_client(client, config), attempt.ended);
     let running = era::shake(attempt.greeting, attempt.handler, transport, Some(PROBE_LIMIT)).await.map_err(|error| unshaken(&error))?;
     gate.inspect(Gate::connected);
+    // What a server asks before there is a stream for it, most servers drop without a word, and the call hangs that asked.
+    if own.in_session.load(Ordering::Relaxed) {
+        let _ = timeout(OWN_STREAM_LIMIT, own.answered.cancelled()).await;
+    }
     Ok(running)
 }
 
@@ -320,14 +329,24 @@ pub(super) fn verdict(error: &(dyn std::error::Error + Send + Sync + 'static)) -
     }
 }
 
+/// What is known of the stream of messages that a server sends of its own accord, in a session of 2025-11-25 or before.
+#[derive(Debug, Default)]
+struct OwnStream {
+    /// Whether there is a session.
+    in_session: AtomicBool,
+    /// Whether it was ever open.
+    opened: AtomicBool,
+    /// Cancelled once the server has said whether it has such a stream.
+    answered: CancellationToken,
+}
+
 /// An HTTP client that notices when the server is gone, and lets no call wait for an answer that cannot come.
 #[derive(Clone)]
 pub(super) struct Guarded<C> {
     inner: C,
     down: Arc<Down>,
     shown: Arc<str>,
-    /// Whether a stream of the server's own messages was ever open.
-    streamed: Arc<AtomicBool>,
+    own: Arc<OwnStream>,
     pub(super) gate: Option<Gate>,
 }
 
@@ -389,6 +408,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
             _ => None,
         };
         let in_session = session_id.is_some();
+        self.own.in_session.fetch_or(in_session, Ordering::Relaxed);
         let mut custom_headers = custom_headers;
         if is_discovery(&message) {
             // rmcp names the revision only once it is agreed on; the first message of MCP 2026-07-28 must name it as well.
@@ -466,15 +486,16 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Guarded<C> {
                 break opened;
             }
         };
+        self.own.answered.cancel();
         match opened {
             Ok(stream) => {
-                self.streamed.store(true, Ordering::Relaxed);
+                self.own.opened.store(true, Ordering::Relaxed);
                 Ok(stream)
             }
             Err(error) => {
                 let error = self.translate(error);
                 let forgotten = in_session
-                    && self.streamed.load(Ordering::Relaxed)
+                    && self.own.opened.load(Ordering::Relaxed)
                     && matches!(&error, StreamableHttpError::Client(fault) if fault.is_client_error);
                 if forgotten {
                     self.down.raise("the server forgot the session (was it restarted?)");
