@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 pub use inbox::{CommandReceiver, CommandSender, InboxError, command_inbox};
-pub use ring::{Delivery, EventBus, Subscription};
+pub use ring::{Bus, Delivery, EventBus, Subscription};
 
 use crate::domain::event::{Event, NewEvent};
 

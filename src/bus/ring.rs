@@ -25,17 +25,26 @@ const TRIM_STEP: u64 = 64;
 const ROOM_AT_START: usize = 64;
 
 /// What a reader gets.
-#[derive(Debug, Clone)]
-pub enum Delivery {
+#[derive(Debug)]
+pub enum Delivery<T = Event> {
     /// The next event.
-    Event(Arc<Event>),
+    Event(Arc<T>),
     /// The reader was too slow: so many events are gone. Stored ones can be read from the log.
     Lost(u64),
 }
 
+impl<T> Clone for Delivery<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Event(event) => Self::Event(Arc::clone(event)),
+            Self::Lost(count) => Self::Lost(*count),
+        }
+    }
+}
+
 #[derive(Debug)]
-struct Ring {
-    events: VecDeque<Arc<Event>>,
+struct Ring<T> {
+    events: VecDeque<Arc<T>>,
     /// Position of the first event in `events`, counted from the start of the program.
     start: u64,
     closed: bool,
@@ -49,43 +58,52 @@ struct Ring {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    ring: Mutex<Ring>,
+pub(super) struct Shared<T> {
+    ring: Mutex<Ring<T>>,
     capacity: usize,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Ring> {
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, Ring<T>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `work` on the waiting readers.
-    fn with_waiters<T>(&self, work: impl FnOnce(&mut Waiters) -> T) -> T {
+    fn with_waiters<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R {
         work(&mut self.lock().waiters)
     }
 }
 
-impl Drop for Shared {
+impl<T> Drop for Shared<T> {
     /// Lets the dispatchers see that nobody is left.
     fn drop(&mut self) {
         self.ring.get_mut().unwrap_or_else(PoisonError::into_inner).waiters.dismiss();
     }
 }
 
-/// Spreads events to readers. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct EventBus(Arc<Shared>);
+/// Spreads events, or what is made of them, to readers. Cheap to clone.
+#[derive(Debug)]
+pub struct Bus<T>(Arc<Shared<T>>);
+
+/// Spreads what happens.
+pub type EventBus = Bus<Event>;
+
+impl<T> Clone for Bus<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 /// One reader's cursor.
 #[derive(Debug)]
-pub struct Subscription {
-    shared: Arc<Shared>,
+pub struct Subscription<T = Event> {
+    shared: Arc<Shared<T>>,
     /// Its place among the cursors.
     slot: usize,
     ticket: Option<Ticket>,
 }
 
-impl EventBus {
+impl<T> Bus<T> {
     /// A bus that keeps the last `capacity` events for readers that lag.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
@@ -96,7 +114,7 @@ impl EventBus {
     }
 
     /// Spreads `event`. Never waits.
-    pub fn publish(&self, event: Arc<Event>) {
+    pub fn publish(&self, event: Arc<T>) {
         let (signal, evicted) = {
             let mut ring = self.0.lock();
             let evicted = ring.push(event, self.0.capacity);
@@ -107,7 +125,7 @@ impl EventBus {
     }
 
     /// Spreads `events` in one go: nothing comes between them. Never waits.
-    pub fn publish_all(&self, events: &[Arc<Event>]) {
+    pub fn publish_all(&self, events: &[Arc<T>]) {
         let mut evicted = Vec::new();
         let signal = {
             let mut ring = self.0.lock();
@@ -118,7 +136,7 @@ impl EventBus {
     }
 
     /// A reader that sees all events from now on.
-    pub fn subscribe(&self) -> Subscription {
+    pub fn subscribe(&self) -> Subscription<T> {
         let slot = self.0.lock().join();
         Subscription { shared: Arc::clone(&self.0), slot, ticket: None }
     }
@@ -135,19 +153,19 @@ impl EventBus {
 }
 
 /// What a reader got.
-struct Read {
+struct Read<T> {
     count: usize,
     /// Nobody needs them any more: to be freed outside of the lock.
-    _unneeded: Vec<Arc<Event>>,
+    _unneeded: Vec<Arc<T>>,
 }
 
-impl Ring {
+impl<T> Ring<T> {
     fn end(&self) -> u64 {
         self.start + self.events.len() as u64
     }
 
     /// Adds `event`; gives back the one that had to go, so that it is freed outside of the lock.
-    fn push(&mut self, event: Arc<Event>, capacity: usize) -> Option<Arc<Event>> {
+    fn push(&mut self, event: Arc<T>, capacity: usize) -> Option<Arc<T>> {
         if self.readers == 0 {
             self.start += 1;
             return Some(event);
@@ -170,14 +188,14 @@ impl Ring {
         self.cursors.len() - 1
     }
 
-    fn leave(&mut self, slot: usize) -> Vec<Arc<Event>> {
+    fn leave(&mut self, slot: usize) -> Vec<Arc<T>> {
         self.readers -= 1;
         self.cursors[slot] = None;
         self.trim()
     }
 
     /// Hands `take` what comes next for the reader at `slot`, at most `limit` deliveries.
-    fn read(&mut self, slot: usize, limit: usize, mut take: impl FnMut(Delivery)) -> Read {
+    fn read(&mut self, slot: usize, limit: usize, mut take: impl FnMut(Delivery<T>)) -> Read<T> {
         let mut next = self.cursors[slot].unwrap_or(self.start);
         let mut count = 0;
         if next < self.start && limit > 0 {
@@ -197,7 +215,7 @@ impl Ring {
     }
 
     /// Takes out the events that all readers have read: what is big does not stay in memory for long.
-    fn trim(&mut self) -> Vec<Arc<Event>> {
+    fn trim(&mut self) -> Vec<Arc<T>> {
         self.trim_at = self.end() + TRIM_STEP;
         let needed = self.cursors.iter().flatten().min().copied().unwrap_or_else(|| self.end());
         let unneeded = usize::try_from(needed.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.events.len());
@@ -206,9 +224,9 @@ impl Ring {
     }
 }
 
-impl Subscription {
+impl<T: Send + Sync + 'static> Subscription<T> {
     /// What comes next, if it is there already.
-    pub fn try_recv(&mut self) -> Option<Delivery> {
+    pub fn try_recv(&mut self) -> Option<Delivery<T>> {
         let mut out = None;
         let read = self.shared.lock().read(self.slot, 1, |delivery| out = Some(delivery));
         drop(read);
@@ -216,7 +234,7 @@ impl Subscription {
     }
 
     /// Waits for what comes next; `None` when the bus is closed. Safe to cancel.
-    pub async fn recv(&mut self) -> Option<Delivery> {
+    pub async fn recv(&mut self) -> Option<Delivery<T>> {
         let mut out = None;
         let read = std::future::poll_fn(|cx| self.poll_read(cx, 1, |delivery| out = Some(delivery)));
         coop::cooperative(read).await;
@@ -225,7 +243,7 @@ impl Subscription {
 
     /// Waits until something is there, then appends all that is there to `out`, at most `limit` deliveries. Gives back
     /// how many: 0 when the bus is closed (or `limit` is 0). Safe to cancel.
-    pub async fn recv_many(&mut self, out: &mut Vec<Delivery>, limit: usize) -> usize {
+    pub async fn recv_many(&mut self, out: &mut Vec<Delivery<T>>, limit: usize) -> usize {
         if limit == 0 {
             return 0;
         }
@@ -233,7 +251,7 @@ impl Subscription {
         coop::cooperative(read).await
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, limit: usize, take: impl FnMut(Delivery)) -> Poll<usize> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, limit: usize, take: impl FnMut(Delivery<T>)) -> Poll<usize> {
         let mut ring = self.shared.lock();
         let read = ring.read(self.slot, limit, take);
         if read.count > 0 || ring.closed {
@@ -249,7 +267,7 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
         let mut ring = self.shared.lock();
         let unneeded = ring.leave(self.slot);

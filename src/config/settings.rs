@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::AgentName;
 use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, ambient, mcp, net, notify, store, tools, tui};
+use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -34,6 +34,8 @@ pub struct Settings {
     pub mcp_servers: Vec<mcp::ServerOptions>,
     /// What holds for all MCP servers.
     pub mcp: mcp::PoolOptions,
+    /// The surface for other programs.
+    pub server: server::Options,
     /// The built-in tools.
     pub tools: tools::local::Options,
     /// How this machine reaches others.
@@ -65,6 +67,7 @@ impl Default for Settings {
             providers: BTreeMap::new(),
             mcp_servers: Vec::new(),
             mcp: mcp::PoolOptions::default(),
+            server: server::Options::default(),
             tools: tools::local::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),

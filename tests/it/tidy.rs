@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "ambient",
     "agent",
     "server",
+    "remote",
     "tui",
     "config",
     "app",
@@ -36,7 +37,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("notify", &["domain", "net"]),
     ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
-    ("server", &["domain", "bus"]),
+    ("server", &["domain", "bus", "net", "tools"]),
+    ("remote", &["domain", "bus", "net"]),
     ("tui", &["domain", "bus"]),
 ];
 
@@ -50,6 +52,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("async_openai", &["llm"]),
     ("eventsource_stream", &["llm", "mcp"]),
     ("rmcp", &["mcp"]),
+    ("axum", &["server"]),
+    ("tower_http", &["server"]),
     ("keyring", &["mcp"]),
     ("lettre", &["notify"]),
     ("notify_rust", &["notify"]),

@@ -2,7 +2,8 @@
 
 bench_client.py http URL | stdio COMMAND ARGUMENT…
 
-For each line of the input it makes one round and prints the calls' times as a JSON array of microseconds.
+For each line of the input, a number of calls and how many may be under way at once, it makes one round and prints the
+calls' times as a JSON array of microseconds.
 """
 
 import asyncio
@@ -23,11 +24,16 @@ async def main() -> None:
         await client.list_tools()
         while line := await asyncio.to_thread(sys.stdin.readline):
             times = []
-            for _ in range(int(line)):
-                started = time.perf_counter()
-                result = await client.call_tool("echo", ARGUMENTS)
-                times.append((time.perf_counter() - started) * 1e6)
-                assert result.content[0].text == ARGUMENTS["text"]
+            calls, window = map(int, line.split())
+
+            async def some(count):
+                for _ in range(count):
+                    started = time.perf_counter()
+                    result = await client.call_tool("echo", ARGUMENTS)
+                    times.append((time.perf_counter() - started) * 1e6)
+                    assert result.content[0].text == ARGUMENTS["text"]
+
+            await asyncio.gather(*(some(calls // window) for _ in range(window)))
             print(json.dumps(times), flush=True)
 
 

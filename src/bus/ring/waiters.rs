@@ -203,20 +203,20 @@ impl Waiters {
 }
 
 /// Wakes the readers of one runtime; ends with the bus.
-struct Dispatcher {
-    shared: Weak<Shared>,
+struct Dispatcher<T> {
+    shared: Weak<Shared<T>>,
     runtime: Id,
     /// Kept between the rounds for its room.
     woken: Vec<Option<Waker>>,
 }
 
 /// Starts the dispatcher for the readers of `runtime`.
-pub(super) fn start_dispatcher(shared: &Arc<Shared>, runtime: &Handle) {
+pub(super) fn start_dispatcher<T: Send + Sync + 'static>(shared: &Arc<Shared<T>>, runtime: &Handle) {
     let dispatcher = Dispatcher { shared: Arc::downgrade(shared), runtime: runtime.id(), woken: Vec::new() };
     runtime.spawn(dispatcher);
 }
 
-impl Future for Dispatcher {
+impl<T> Future for Dispatcher<T> {
     type Output = ();
 
     fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -228,7 +228,7 @@ impl Future for Dispatcher {
     }
 }
 
-impl Drop for Dispatcher {
+impl<T> Drop for Dispatcher<T> {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.with_waiters(|waiters| waiters.disband(self.runtime)).wake();

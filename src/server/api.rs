@@ -1,0 +1,131 @@
+//! What the surface is given by the program, and what its handlers share.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{CommandSender, Recorder};
+use crate::domain::clock::Clock;
+use crate::domain::event::Event;
+use crate::domain::firing::Feedback;
+use crate::domain::query::Queries;
+use crate::server::hub::Hub;
+use crate::server::options::Options;
+use crate::tools::Tool;
+
+/// Takes event feedback of other programs (wire.md, section 3).
+pub trait FeedbackIntake: Send + Sync {
+    /// Queues it on disk; answers once it cannot be lost. The same `key` again is the same feedback.
+    fn take(&self, feedback: Feedback, key: Option<String>) -> BoxFuture<'_, Result<TakenFeedback, IntakeError>>;
+}
+
+/// Feedback that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenFeedback {
+    /// Its id; the same for a repeat.
+    pub event_id: String,
+    /// Whether it had been taken before.
+    pub repeated: bool,
+}
+
+/// Takes interaction reports of other programs (wire.md, section 5).
+pub trait RecordIntake: Send + Sync {
+    /// Stores the records once each by their `record_id`; answers once they are on disk, with how many were new.
+    fn take(&self, records: Vec<Value>) -> BoxFuture<'_, Result<usize, IntakeError>>;
+    /// How many are stored.
+    fn count(&self) -> BoxFuture<'_, Result<u64, IntakeError>>;
+}
+
+/// Why something that came in was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IntakeError {
+    /// It is wrong: which field (a JSON pointer), and how.
+    #[error("{message}")]
+    Wrong {
+        /// The field.
+        pointer: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Too much waits already.
+    #[error("too much is waiting: try again later")]
+    Full,
+    /// It could not be stored; one sentence with the causes.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A body that came in whole, and one that goes out.
+pub type McpEndpoint =
+    Arc<dyn Fn(http::Request<Full<Bytes>>) -> BoxFuture<'static, http::Response<BoxBody<Bytes, Infallible>>> + Send + Sync>;
+
+/// What the surface needs.
+pub struct Deps {
+    /// Everything that happens from now on: what is stored in the order of the log, what is not in between.
+    pub live: BoxStream<'static, Arc<Event>>,
+    /// The id of the log.
+    pub epoch: String,
+    /// Answers what is asked.
+    pub queries: Arc<dyn Queries>,
+    /// Takes what is wanted.
+    pub commands: CommandSender,
+    /// Takes what happens here.
+    pub recorder: Arc<dyn Recorder>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The tools that make and change background tasks.
+    pub tasks: Vec<Arc<dyn Tool>>,
+    /// Takes event feedback.
+    pub feedback: Arc<dyn FeedbackIntake>,
+    /// Takes interaction reports.
+    pub records: Arc<dyn RecordIntake>,
+    /// Our own tools as an MCP server; none where it is not offered.
+    pub mcp: Option<McpEndpoint>,
+    /// `provider/model` of conversations that name none.
+    pub default_model: String,
+}
+
+/// What all handlers share.
+pub struct Api {
+    /// The feed.
+    pub hub: Hub,
+    /// The section `[server]`.
+    pub options: Options,
+    /// Answers what is asked.
+    pub queries: Arc<dyn Queries>,
+    /// Takes what is wanted.
+    pub commands: CommandSender,
+    /// Takes what happens here.
+    pub recorder: Arc<dyn Recorder>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The tools that make and change background tasks.
+    pub tasks: Vec<Arc<dyn Tool>>,
+    /// Takes event feedback.
+    pub feedback: Arc<dyn FeedbackIntake>,
+    /// Takes interaction reports.
+    pub records: Arc<dyn RecordIntake>,
+    /// Our own tools as an MCP server.
+    pub mcp: Option<McpEndpoint>,
+    /// `provider/model` of conversations that name none.
+    pub default_model: String,
+    /// When the surface stops: streams end.
+    pub stop: CancellationToken,
+    /// When it started.
+    pub started: std::time::Instant,
+}
+
+impl Api {
+    /// How long it has been up.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
