@@ -331,7 +331,10 @@ async fn at_once(what: &str, bare: &Bare, pool: &ServerPool, name: &str, mut sdk
     if sdk.is_some() {
         let sdk = percentile(&mut by_sdk, 50);
         let holds = verdict(sdk / ours >= FASTER);
-        println!("{what:<22} {window} at once: Python SDK {sdk:.1} µs a call   {:.1} × as many calls   budget {FASTER} ×: {holds}", sdk / ours);
+        println!(
+            "{what:<22} {window} at once: Python SDK {sdk:.1} µs a call   {:.1} × as many calls   budget {FASTER} ×: {holds}",
+            sdk / ours
+        );
     }
 }
 

@@ -32,7 +32,6 @@ mod local;
 mod logging;
 mod login;
 mod mask;
-mod names;
 mod options;
 mod pages;
 mod pool;

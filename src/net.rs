@@ -6,6 +6,8 @@
 //! any proxy. Redirects are followed within one host only; pages that
 //! are watched have rules of their own ([`fetch`]). There is no limit on a whole request here: whoever reads a body knows how long it may take.
 
+pub mod accept;
+pub mod door;
 mod failure;
 pub mod fetch;
 pub mod guard;

@@ -4,6 +4,7 @@
 //! that a catalogue may change while the program runs.
 
 pub mod local;
+pub mod names;
 pub mod schema;
 
 use std::sync::Arc;

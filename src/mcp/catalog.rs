@@ -9,8 +9,8 @@ use crate::domain::text::{clean, clean_line, ellipsis};
 use crate::domain::tool::{ToolHints, ToolInfo};
 use crate::mcp::error::Error;
 use crate::mcp::link::Link;
-use crate::mcp::names::{fits_any, tool_name};
 use crate::mcp::pages::{self, List};
+use crate::tools::names::{fits_any, tool_name};
 
 /// The longest description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 4_000;

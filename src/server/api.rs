@@ -11,6 +11,7 @@ use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::bus::{CommandSender, Recorder};
 use crate::domain::clock::Clock;
@@ -19,6 +20,7 @@ use crate::domain::firing::Feedback;
 use crate::domain::query::Queries;
 use crate::server::hub::Hub;
 use crate::server::options::Options;
+use crate::server::peers::Peers;
 use crate::tools::Tool;
 
 /// Takes event feedback of other programs (wire.md, section 3).
@@ -87,6 +89,8 @@ pub struct Deps {
     pub feedback: Arc<dyn FeedbackIntake>,
     /// Takes interaction reports.
     pub records: Arc<dyn RecordIntake>,
+    /// Those who lend their tools over the feed.
+    pub peers: Peers,
     /// Our own tools as an MCP server; none where it is not offered.
     pub mcp: Option<McpEndpoint>,
     /// `provider/model` of conversations that name none.
@@ -113,12 +117,16 @@ pub struct Api {
     pub feedback: Arc<dyn FeedbackIntake>,
     /// Takes interaction reports.
     pub records: Arc<dyn RecordIntake>,
+    /// Those who lend their tools over the feed.
+    pub peers: Peers,
     /// Our own tools as an MCP server.
     pub mcp: Option<McpEndpoint>,
     /// `provider/model` of conversations that name none.
     pub default_model: String,
     /// When the surface stops: streams end.
     pub stop: CancellationToken,
+    /// Sockets that are open: they outlive the request that opened them.
+    pub tasks_of_clients: TaskTracker,
     /// When it started.
     pub started: std::time::Instant,
 }

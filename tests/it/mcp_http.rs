@@ -30,8 +30,11 @@ struct Fake {
 
 impl Fake {
     async fn listen(self) -> (String, Self) {
-        let app =
-            Router::new().route("/mcp", post(answer).get(own_messages)).route("/sse", get(elsewhere)).route("/teapot", post(teapot)).with_state(self.clone());
+        let app = Router::new()
+            .route("/mcp", post(answer).get(own_messages))
+            .route("/sse", get(elsewhere))
+            .route("/teapot", post(teapot))
+            .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });

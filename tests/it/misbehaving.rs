@@ -202,11 +202,13 @@ async fn settle(pool: &Pool) {
 /// What is wrong with how a server stands.
 fn standing(pool: &Pool, name: &str, case: &Case, status: &ServerStatus) -> Result<(), String> {
     match (&case.end, &status.status) {
-        (End::Failed(words), ServerState::Failed { reason }) => match words.iter().find(|word| !word.split('|').any(|word| reason.contains(word))) {
-            Some(word) => Err(format!("{name}: `{word}` is not in its reason: {reason}")),
-            None if reason.chars().any(char::is_control) => Err(format!("{name}: its reason is not clean: {reason:?}")),
-            None => Ok(()),
-        },
+        (End::Failed(words), ServerState::Failed { reason }) => {
+            match words.iter().find(|word| !word.split('|').any(|word| reason.contains(word))) {
+                Some(word) => Err(format!("{name}: `{word}` is not in its reason: {reason}")),
+                None if reason.chars().any(char::is_control) => Err(format!("{name}: its reason is not clean: {reason:?}")),
+                None => Ok(()),
+            }
+        }
         (End::Works(works), ServerState::Ready) => {
             let log = pool.pool.server_log(&name.into(), 500).join("\n");
             let protocol = status.protocol.as_deref().unwrap_or_default();

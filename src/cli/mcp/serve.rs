@@ -95,7 +95,7 @@ fn options(base: &Base, address: SocketAddr, args: &McpServeArgs) -> Result<http
             _ => return Err(Stop::Usage(format!("the variable `{name}`, which should hold the bearer token, is not set"))),
         },
         (None, true) => {
-            let token = http::new_token().context("no token can be made: the system gives no random numbers")?;
+            let token = crate::net::door::new_token().context("no token can be made: the system gives no random numbers")?;
             output::note(format_args!("bearer token of this run: {}", token.expose_secret()));
             Some(token)
         }

@@ -5,8 +5,6 @@
 //! request its body, within a time limit; connections, bodies and sessions are bounded, and idle sessions end. rmcp speaks
 //! the protocol behind the door.
 
-mod door;
-
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -19,30 +17,21 @@ use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use secrecy::SecretString;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::mcp::server::Service;
 use crate::mcp::server::handler::Handler;
-use crate::mcp::server::http::door::Door;
+use crate::net::accept::{self, Limits};
+use crate::net::door::{self, Door, Refusal};
 
 /// The path of the endpoint.
 pub const PATH: &str = "/mcp";
-
-/// How long a refused accept rests: the process is out of file handles, most likely.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// How long connections get to finish their answers once the server stops.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 type Reply = Response<BoxBody<Bytes, Infallible>>;
 
@@ -95,7 +84,7 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// The token is too easy.
-    #[error("the bearer token is shorter than {TOKEN_CHARS_MIN} characters")]
+    #[error("the bearer token is shorter than {} characters", door::TOKEN_CHARS_MIN)]
     WeakToken,
     /// The system refuses.
     #[error("could not listen on {address}")]
@@ -106,22 +95,6 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
-}
-
-/// The shortest token that is taken, in characters.
-const TOKEN_CHARS_MIN: usize = 16;
-
-/// A token that nobody can guess: 32 random bytes in hexadecimal. None where the system gives no random numbers.
-pub fn new_token() -> Option<SecretString> {
-    use std::fmt::Write;
-    let mut bytes = [0_u8; 32];
-    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
-    let text = bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    Some(SecretString::from(text))
 }
 
 /// A service that listens, and is about to be served.
@@ -144,13 +117,11 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// When the address needs a token that is not there, or cannot be had.
     pub async fn bind(service: S, options: Options) -> Result<Self, BindError> {
-        use secrecy::ExposeSecret;
         let address = options.address;
-        match &options.token {
-            None if !address.ip().is_loopback() => return Err(BindError::NoToken { address }),
-            Some(token) if token.expose_secret().chars().count() < TOKEN_CHARS_MIN => return Err(BindError::WeakToken),
-            _ => {}
-        }
+        door::safe(address, options.token.as_ref()).map_err(|reason| match reason {
+            door::Unsafe::NoToken => BindError::NoToken { address },
+            door::Unsafe::WeakToken => BindError::WeakToken,
+        })?;
         let refused = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -176,77 +147,13 @@ impl<S: Service> Server<S> {
     /// seconds left.
     pub async fn run(self, stop: CancellationToken) {
         let Self { listener, address, options, handler } = self;
-        let connections = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(options.connections_max));
-        let read_time_max = options.read_time_max;
+        let limits = Limits { connections_max: options.connections_max, read_time_max: options.read_time_max };
         let entry = Arc::new(Entry::new(address, options, handler, stop.clone()));
-        loop {
-            let Some((stream, place)) = next(&listener, &places, &stop).await else { break };
-            let (entry, stop) = (Arc::clone(&entry), stop.clone());
-            connections.spawn(async move {
-                serve_connection(stream, entry, read_time_max, stop).await;
-                drop(place);
-            });
-        }
-        drop(listener);
-        connections.close();
-        if timeout(DRAIN_MAX, connections.wait()).await.is_err() {
-            tracing::warn!(connections = connections.len(), "connections were cut at the end");
-        }
-    }
-}
-
-/// The next connection, as soon as there is a place for it.
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    loop {
-        let place = tokio::select! {
-            place = Arc::clone(places).acquire_owned() => place.ok()?,
-            () = stop.cancelled() => return None,
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return None,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // Small answers leave at once: a client that waits for one would wait 40 ms for the system to collect more.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "TCP_NODELAY is not to be had");
-                }
-                return Some((stream, place));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::select! {
-                    () = sleep(ACCEPT_REST) => {}
-                    () = stop.cancelled() => return None,
-                }
-            }
-        }
-    }
-}
-
-async fn serve_connection<S: Service>(stream: TcpStream, entry: Arc<Entry<S>>, read_time_max: Duration, stop: CancellationToken) {
-    let service = service_fn(move |request| {
-        let entry = Arc::clone(&entry);
-        async move { Ok::<_, Infallible>(entry.answer(request).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(read_time_max);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended badly");
+        accept::serve(listener, None, limits, TaskTracker::new(), stop, move |request, _| {
+            let entry = Arc::clone(&entry);
+            async move { entry.answer(request).await }
+        })
+        .await;
     }
 }
 
@@ -279,13 +186,16 @@ impl<S: Service> Entry<S> {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (parts, body) = request.into_parts();
         if let Err(refusal) = self.door.check(&parts) {
-            return refusal.reply();
+            return refused(refusal);
         }
         if parts.uri.path() != PATH {
             return plain(StatusCode::NOT_FOUND, &format!("there is nothing here: the endpoint is {PATH}"));
         }
         if parts.method == http::Method::OPTIONS {
-            return door::preflight(&parts);
+            let mut reply = Response::new(Full::new(Bytes::new()).boxed());
+            *reply.status_mut() = StatusCode::NO_CONTENT;
+            door::preflight(reply.headers_mut(), parts.headers.get(http::header::ORIGIN).cloned());
+            return reply;
         }
         let origin = parts.headers.get(http::header::ORIGIN).cloned();
         let body = match self.collect(body).await {
@@ -298,7 +208,7 @@ impl<S: Service> Entry<S> {
             return reply;
         }
         let mut reply = self.rmcp.handle(Request::from_parts(parts, Full::new(body))).await;
-        door::share(&mut reply, origin);
+        door::share(reply.headers_mut(), origin);
         reply
     }
 
@@ -325,6 +235,20 @@ fn opens_session(parts: &http::request::Parts, body: &[u8]) -> bool {
     parts.method == http::Method::POST
         && !parts.headers.contains_key("mcp-session-id")
         && serde_json::from_slice::<Head<'_>>(body).is_ok_and(|head| head.method.as_deref() == Some("initialize"))
+}
+
+/// The reply to somebody who may not come in.
+fn refused(refusal: Refusal) -> Reply {
+    let way_out = match refusal {
+        Refusal::Host => ": `--allow-host NAME` adds one",
+        Refusal::Origin => ": `--allow-origin URL` lets it",
+        Refusal::Token => "",
+    };
+    let mut reply = plain(refusal.status(), &format!("{}{way_out}", refusal.words()));
+    if refusal == Refusal::Token {
+        reply.headers_mut().insert(http::header::WWW_AUTHENTICATE, door::CHALLENGE);
+    }
+    reply
 }
 
 /// A reply in words.

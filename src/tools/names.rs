@@ -17,7 +17,7 @@ const HASH_CHARS: usize = 8;
 const SEPARATOR: &str = "__";
 
 /// The name of `tool` of `server` for the model.
-pub(super) fn tool_name(server: &ServerName, tool: &str) -> ToolName {
+pub fn tool_name(server: &ServerName, tool: &str) -> ToolName {
     let plain = format!("{server}{SEPARATOR}{tool}");
     // With such a server the first separator ends the server's name, so two plain names differ whenever the pairs do.
     let unambiguous = !server.as_str().contains(SEPARATOR) && !server.as_str().ends_with('_');
@@ -38,7 +38,7 @@ fn hash(server: &str, tool: &str) -> String {
 }
 
 /// Whether `name` fits one of `patterns`, in which `*` stands for any characters.
-pub(super) fn fits_any(name: &str, patterns: &[String]) -> bool {
+pub fn fits_any(name: &str, patterns: &[String]) -> bool {
     patterns.iter().any(|pattern| fits(name, pattern))
 }
 

@@ -6,45 +6,90 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Method, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http::{Method, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::mcp::server::http::{Reply, plain};
+/// The shortest token that is taken, in characters.
+pub const TOKEN_CHARS_MIN: usize = 16;
 
-/// Headers that a web page may send, and read.
-const SHARED: &str = "content-type, accept, authorization, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+/// What somebody without the token is asked for (`WWW-Authenticate`).
+pub const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"wakeful\"");
+
+/// Headers that a web page may send.
+const SHARED: &str = "content-type, accept, authorization, idempotency-key, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, x-request-id";
 
 /// Why somebody may not come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// It was called by a name that is not ours.
     Host,
+    /// The web page that calls is not one of ours.
     Origin,
+    /// The token is missing or wrong.
     Token,
 }
 
 impl Refusal {
-    pub(super) fn reply(self) -> Reply {
+    /// The status of the answer. Where it is 401, [`CHALLENGE`] goes with it.
+    pub fn status(self) -> StatusCode {
         match self {
-            Self::Host => plain(StatusCode::FORBIDDEN, "the `Host` is none of this server's: `--allow-host NAME` adds one"),
-            Self::Origin => plain(StatusCode::FORBIDDEN, "this `Origin` may not call: `--allow-origin URL` lets it"),
-            Self::Token => {
-                let mut reply = plain(StatusCode::UNAUTHORIZED, "the bearer token is missing or wrong");
-                reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wakeful\""));
-                reply
-            }
+            Self::Host | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Token => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Host => "the `Host` is none of this server's",
+            Self::Origin => "this `Origin` may not call",
+            Self::Token => "the bearer token is missing or wrong",
         }
     }
 }
 
+/// Why an address cannot be listened on as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsafe {
+    /// Everybody in reach could call it.
+    NoToken,
+    /// The token is too easy.
+    WeakToken,
+}
+
+/// Whether the address can be listened on with that token.
+///
+/// # Errors
+/// When others could call it without a token, or the token is too short.
+pub fn safe(address: SocketAddr, token: Option<&SecretString>) -> Result<(), Unsafe> {
+    match token {
+        None if !address.ip().is_loopback() => Err(Unsafe::NoToken),
+        Some(token) if token.expose_secret().chars().count() < TOKEN_CHARS_MIN => Err(Unsafe::WeakToken),
+        _ => Ok(()),
+    }
+}
+
+/// A token that nobody can guess: 32 random bytes in hexadecimal. None where the system gives no random numbers.
+pub fn new_token() -> Option<SecretString> {
+    use std::fmt::Write;
+    let mut bytes = [0_u8; 32];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    let text = bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    Some(SecretString::from(text))
+}
+
 /// The rules for one address.
-pub(super) struct Door {
+#[derive(Debug)]
+pub struct Door {
     port: u16,
     /// Lower case, without port and brackets; any where empty.
     hosts: Vec<String>,
@@ -54,7 +99,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(address: SocketAddr, token: Option<SecretString>, hosts: &[String], origins: &[String]) -> Self {
+    /// The rules for a server that listens on `address`. `hosts` and `origins` are let in beside its own.
+    pub fn new(address: SocketAddr, token: Option<SecretString>, hosts: &[String], origins: &[String]) -> Self {
         let mut known: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
         known.push(address.ip().to_string());
         known.extend(hosts.iter().map(|host| bare(host)));
@@ -66,17 +112,41 @@ impl Door {
         Self { port: address.port(), hosts: known, origins, token }
     }
 
-    pub(super) fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+    /// Whether who sent that may come in.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+        self.check_caller(parts)?;
+        // A browser asks without credentials whether it may ask with them.
+        if parts.method == Method::OPTIONS { Ok(()) } else { self.check_token(bearer(&parts.headers)) }
+    }
+
+    /// Whether it was called by our name, by nobody's page or one of ours.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn check_caller(&self, parts: &Parts) -> Result<(), Refusal> {
         if !self.knows_host(&parts.uri, &parts.headers) {
             return Err(Refusal::Host);
         }
-        for origin in parts.headers.get_all(header::ORIGIN) {
-            if !self.knows_origin(origin) {
-                return Err(Refusal::Origin);
-            }
-        }
-        // A browser asks without credentials whether it may ask with them.
-        if parts.method == Method::OPTIONS || self.shows_token(&parts.headers) { Ok(()) } else { Err(Refusal::Token) }
+        let all_known = parts.headers.get_all(header::ORIGIN).iter().all(|origin| self.knows_origin(origin));
+        if all_known { Ok(()) } else { Err(Refusal::Origin) }
+    }
+
+    /// Whether the token that is shown is the right one, in a time that does not tell where it differs.
+    ///
+    /// # Errors
+    /// When there is one and it was not shown.
+    pub fn check_token(&self, shown: Option<&str>) -> Result<(), Refusal> {
+        let Some(token) = &self.token else { return Ok(()) };
+        let is_right = shown.is_some_and(|shown| same(token.expose_secret().as_bytes(), shown.as_bytes()));
+        if is_right { Ok(()) } else { Err(Refusal::Token) }
+    }
+
+    /// Whether a token is asked for.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
     }
 
     fn knows_host(&self, uri: &Uri, headers: &HeaderMap) -> bool {
@@ -100,37 +170,37 @@ impl Door {
         }
         // Our own pages, of which there are none; but whoever names us exactly means us.
         let Ok(uri) = origin.parse::<Uri>() else { return false };
-        let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+        let Some(authority) = uri.authority() else { return false };
+        let port = match uri.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
+            _ => return false,
+        };
         let host = bare(authority.host());
-        authority.port_u16().unwrap_or(80) == self.port && (self.hosts.contains(&host) || is_loopback(&host))
-    }
-
-    fn shows_token(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some((scheme, shown)) = shown.and_then(|shown| shown.split_once(' ')) else { return false };
-        scheme.eq_ignore_ascii_case("bearer") && same(token.expose_secret().as_bytes(), shown.trim().as_bytes())
+        authority.port_u16().unwrap_or(port) == self.port && (self.hosts.contains(&host) || is_loopback(&host))
     }
 }
 
-/// What a browser is told before it sends a page's request.
-pub(super) fn preflight(parts: &Parts) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::new()).boxed());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    let headers = reply.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+/// The token that a request shows.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, shown) = shown.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
+}
+
+/// What a browser is told before it sends a page's request (204).
+pub fn preflight(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PATCH, DELETE"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(SHARED));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    share(&mut reply, parts.headers.get(header::ORIGIN).cloned());
-    reply
+    share(headers, origin);
 }
 
 /// Lets the page read the reply that was let in.
-pub(super) fn share(reply: &mut Reply, origin: Option<HeaderValue>) {
+pub fn share(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     let Some(origin) = origin else { return };
-    let headers = reply.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id, www-authenticate"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id"));
     headers.append(header::VARY, HeaderValue::from_name(HeaderName::from_static("origin")));
 }
 
@@ -187,7 +257,7 @@ mod tests {
         for origin in [
             "http://evil.example",
             "http://localhost:3000",
-            "https://localhost:8000",
+            "https://localhost",
             "null",
             "",
             "http://app.example",
