@@ -6,6 +6,7 @@
 pub mod ambient;
 pub mod attach;
 pub mod doctor;
+pub mod feed;
 pub mod locks;
 pub mod logging;
 pub mod models;
@@ -40,6 +41,7 @@ use crate::domain::query::{EventReader, Queries};
 use crate::mcp::{self, Answering, ServerPool};
 use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
+use crate::server::peers::Peers;
 use crate::store::EventLog;
 use crate::tools::{ToolBox, ToolSource, local};
 
@@ -68,6 +70,17 @@ pub struct Start {
     pub awake: bool,
 }
 
+/// What the surface for other programs is handed beside the rest.
+struct Offers {
+    peers: Peers,
+    previewer: Arc<dyn crate::ambient::ports::Previewer>,
+    /// What the built-in tools may do.
+    local: local::Options,
+    /// The folder of the state.
+    state: std::path::PathBuf,
+    clock: Arc<dyn Clock>,
+}
+
 /// The running program.
 pub struct App {
     log: EventLog,
@@ -80,6 +93,7 @@ pub struct App {
     tasks: TaskService,
     queries: Arc<AppQueries>,
     commands: CommandSender,
+    offers: Offers,
     router: JoinHandle<()>,
     stop: CancellationToken,
     _logging: Option<logging::Logging>,
@@ -125,11 +139,13 @@ impl App {
         let mut options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
         // What was too long for a conversation can be read from there.
         options.roots.push(results.clone());
-        let mut locals = local::catalog(options, Arc::clone(&clock));
+        let mut locals = local::catalog(options.clone(), Arc::clone(&clock));
         // A preview runs no tool: nobody has consented yet.
-        let previewer = ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics);
+        let previewer: Arc<dyn crate::ambient::ports::Previewer> =
+            Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
         // The agent asks before each call that would have a task run something: `agent::approval`.
-        locals.push(tools::catalog(&tasks, Some(Arc::new(previewer)), tools::Asks::Person));
+        locals.push(tools::catalog(&tasks, Some(Arc::clone(&previewer)), tools::Asks::Person));
+
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
             clock: Arc::clone(&clock),
@@ -142,7 +158,9 @@ impl App {
             environment: start.environment.own(),
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
-        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>]);
+        let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
+        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone())]);
+        let offers = Offers { peers, previewer, local: options, state: start.paths.state.clone(), clock: Arc::clone(&clock) };
         let engine = Engine::start(agent::Deps {
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),
@@ -186,6 +204,7 @@ impl App {
             tasks,
             queries,
             commands,
+            offers,
             router,
             stop,
             _logging: logging,

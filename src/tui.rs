@@ -145,6 +145,8 @@ pub struct Backend {
     pub default_model: String,
     /// The model's context in tokens, where it is known.
     pub context_window_tokens: Option<u64>,
+    /// Where other programs find the feed, where it is offered.
+    pub feed: Option<String>,
 }
 
 /// The session that a run starts with.

@@ -98,9 +98,21 @@ pub struct JsonFlag {
 /// `serve`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// No screen: run until ctrl+c or SIGTERM
-    #[arg(long, required = true)]
+    /// No screen: run until ctrl+c or SIGTERM. There is none anyway
+    #[arg(long)]
     pub headless: bool,
+    /// Where the feed, the API and the dashboard are; port 0: the system chooses. Default: [server] listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// The variable that holds the token which clients must show
+    #[arg(long, value_name = "NAME", conflicts_with = "new_token")]
+    pub token_env: Option<String>,
+    /// Make a token for this run, and print it
+    #[arg(long)]
+    pub new_token: bool,
+    /// Background tasks only: listen nowhere
+    #[arg(long, conflicts_with_all = ["listen", "token_env", "new_token"])]
+    pub no_listen: bool,
     /// Print events as they happen
     #[arg(long)]
     pub events: bool,

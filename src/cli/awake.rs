@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use futures::StreamExt;
 use jiff::tz::TimeZone;
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, feed};
 use crate::cli::args::{NotifyCommand, ServeArgs, SimulateArgs};
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, line};
@@ -15,13 +19,14 @@ use crate::domain::ids::Seq;
 use crate::domain::notice::DeliveryStatus;
 use crate::domain::query::EventFilter;
 use crate::domain::task::{TaskFact, TaskKind};
+use crate::net::door;
+use crate::server::BindError;
 
 /// The longest that `simulate` and `notify test` wait for the end of what they began.
 const WAIT_MAX: Duration = Duration::from_secs(90);
 
 /// Keeps the tasks running until it is told to stop.
 pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
-    let _ = args.headless;
     // From the start: a database may take its time, and whoever stops it meanwhile means it politely too.
     let stopped = stopped()?;
     tokio::pin!(stopped);
@@ -31,6 +36,14 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     };
     let status = app.queries().ambient_status().await?;
     output::note(format_args!("awake: {} tasks, {} of them active; ctrl+c stops", status.total_tasks, status.active_tasks));
+    let stop = CancellationToken::new();
+    let serving = match listen(base, args, &app, &stop).await {
+        Ok(serving) => serving,
+        Err(error) => {
+            app.shutdown().await;
+            return Err(error);
+        }
+    };
     let follow = args.events.then(|| app.log().clone());
     let printing = tokio::spawn(async move {
         let Some(log) = follow else { return };
@@ -44,8 +57,46 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     });
     let signal = stopped.await;
     printing.abort();
+    stop.cancel();
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
     app.shutdown().await;
     signal.map(|()| Exit::Done).map_err(Stop::from)
+}
+
+/// Offers the feed, the API and the dashboard. An address that somebody asked for must be had; the usual one may be taken.
+async fn listen(base: &Base, args: &ServeArgs, app: &App, stop: &CancellationToken) -> Result<Option<JoinHandle<()>>, Stop> {
+    if args.no_listen {
+        return Ok(None);
+    }
+    let mut options = base.load()?.settings.server;
+    let is_asked_for = args.listen.is_some();
+    options.listen = args.listen.unwrap_or(options.listen);
+    if args.token_env.is_some() || args.new_token {
+        (options.token, options.token_env) = (None, args.token_env.clone());
+    }
+    if args.new_token {
+        let token = door::new_token().context("no token can be made: the system gives no random numbers")?;
+        output::note(format_args!("token of this run: {}", token.expose_secret()));
+        options.token = Some(token);
+    }
+    let options = feed::settled(&options, &base.environment).map_err(|error| Stop::Usage(format!("{error:#}")))?;
+    match feed::bind(app, options, stop).await {
+        Ok(server) => {
+            output::note(format_args!("feed, API and dashboard: {}", server.url()));
+            Ok(Some(tokio::spawn(server.run(stop.clone()))))
+        }
+        Err(error) if !is_asked_for && is_taken(&error) => {
+            output::note(format_args!("{error:#}; --listen ADDRESS takes another one; going on without the feed"));
+            Ok(None)
+        }
+        Err(error) => Err(Stop::Failed(error)),
+    }
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(BindError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// Listens from now on for Ctrl+C or a polite end from outside.

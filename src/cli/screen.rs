@@ -10,15 +10,18 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Start, tour};
+use crate::app::{App, Start, feed, tour};
+use crate::bus::Recorder;
 use crate::cli::args::ScreenArgs;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::cli::{Base, block_on};
 use crate::config::environment::Environment;
 use crate::domain::clock::SystemClock;
 use crate::domain::command::SessionOptions;
+use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::llm::offline;
 use crate::notify::TerminalStyle;
+use crate::server;
 use crate::tui::theme::ColourDepth;
 use crate::tui::{self, Backend, Deps, Surroundings};
 
@@ -48,7 +51,10 @@ async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool
     // On a task of its own: the screen waits for nothing.
     let starting = tokio::spawn(bring_up(base.clone(), start, resume, style, sender));
     let exit = tui::run(deps).await;
-    if let Ok(Some(app)) = starting.await {
+    if let Ok(Some((app, surface))) = starting.await {
+        if let Some(surface) = surface {
+            surface.end().await;
+        }
         app.shutdown().await;
     }
     let exit = exit?;
@@ -68,13 +74,16 @@ async fn bring_up(
     resume: Option<String>,
     style: TerminalStyle,
     screen: oneshot::Sender<Result<Backend, String>>,
-) -> Option<App> {
+) -> Option<(App, Option<Surface>)> {
+    let offer = start.loaded.settings.server.clone();
     match App::start(start).await {
         Ok(app) => {
-            let backend = backend(&base, &app, resume, style).await.map_err(|error| format!("{error:#}"));
+            let surface = if offer.enabled { Surface::offer(&base, &app, offer).await } else { None };
+            let feed = surface.as_ref().map(|surface| surface.shown.clone());
+            let backend = backend(&base, &app, resume, style, feed).await.map_err(|error| format!("{error:#}"));
             // The screen may be gone already: then there is only the shutdown left.
             let _ = screen.send(backend);
-            Some(app)
+            Some((app, surface))
         }
         Err(error) => {
             let _ = screen.send(Err(format!("{error:#}")));
@@ -83,7 +92,48 @@ async fn bring_up(
     }
 }
 
-async fn backend(base: &Base, app: &App, resume: Option<String>, style: TerminalStyle) -> anyhow::Result<Backend> {
+/// The surface for other programs, beside the screen.
+struct Surface {
+    /// As the status line shows it.
+    shown: String,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Surface {
+    /// Offers it. That it cannot be had is said, and the screen goes on.
+    async fn offer(base: &Base, app: &App, options: server::Options) -> Option<Self> {
+        let stop = CancellationToken::new();
+        let bound = match feed::settled(&options, &base.environment) {
+            Ok(options) => feed::bind(app, options, &stop).await,
+            Err(error) => Err(error),
+        };
+        match bound {
+            Ok(server) => {
+                let shown = format!("ws {}", server.address());
+                Some(Self { shown, serving: tokio::spawn(server.run(stop.clone())), stop })
+            }
+            Err(error) => {
+                let message = format!("the feed is not offered: {error:#}");
+                app.log().emit(NewEvent::system(ErrorEvent { message, source: "server".to_owned(), details: serde_json::Value::Null }));
+                None
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        let _ = self.serving.await;
+    }
+}
+
+async fn backend(
+    base: &Base,
+    app: &App,
+    resume: Option<String>,
+    style: TerminalStyle,
+    feed: Option<String>,
+) -> anyhow::Result<Backend> {
     let events = app.subscribe();
     let start = match resume {
         Some(wanted) => {
@@ -103,6 +153,7 @@ async fn backend(base: &Base, app: &App, resume: Option<String>, style: Terminal
         start,
         default_model: model.id(),
         context_window_tokens: model.llm.context_tokens(&model.model),
+        feed,
     })
 }
 

@@ -73,6 +73,8 @@ pub struct Link {
     pub default_model: String,
     /// The model's context in tokens, where it is known.
     pub context_window_tokens: Option<u64>,
+    /// Where other programs find the feed, where it is offered.
+    pub feed: Option<String>,
 }
 
 /// What is asked of the program.

@@ -232,6 +232,8 @@ pub struct State {
     pub default_model: String,
     /// The model's context in tokens.
     pub context_window_tokens: Option<u64>,
+    /// Where other programs find the feed, where it is offered.
+    pub feed: Option<String>,
     /// The session on the screen.
     pub session: Session,
     /// The last event of other streams that was folded.
@@ -346,6 +348,7 @@ impl State {
             session: Session::fresh(SessionOptions::default(), &default_model),
             default_model,
             context_window_tokens: None,
+            feed: None,
             last_other_seq: None,
             sync: Sync::Live,
             gap: None,

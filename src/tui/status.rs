@@ -91,6 +91,9 @@ fn parts(state: &State) -> Row {
     if !state.mouse {
         parts.push((Key::UiStatus, "mouse off".to_owned()));
     }
+    if let Some(feed) = &state.feed {
+        parts.push((Key::UiStatus, clean_line(feed)));
+    }
     if !state.session.title.is_empty() {
         parts.push((Key::UiStatus, ellipsis(&clean_line(&state.session.title), 40).into_owned()));
     }

@@ -105,7 +105,7 @@ impl Stage {
 
     fn serve(&self) -> Serving {
         let began = Instant::now();
-        let mut command = self.home.wakeful(&["serve", "--headless"]);
+        let mut command = self.home.wakeful(&["serve", "--headless", "--no-listen"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let (tell, awake) = mpsc::channel();

@@ -129,7 +129,7 @@ struct Awake {
 
 impl Awake {
     fn start(home: &Home, mail: &Mail) -> Self {
-        let mut command = home.wakeful(&["serve", "--headless"]);
+        let mut command = home.wakeful(&["serve", "--headless", "--no-listen"]);
         command.env("TWILIO_ACCOUNT_SID", "AC0123").env("TWILIO_AUTH_TOKEN", "token").env("TWILIO_PHONE_NUMBER", "+15550001111");
         command.env("SMTP_URL", mail.url()).env("SMTP_FROM", "wakeful@example.org");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
@@ -33,7 +35,8 @@ use crate::net::door::{self, Door, Refusal};
 /// The path of the endpoint.
 pub const PATH: &str = "/mcp";
 
-type Reply = Response<BoxBody<Bytes, Infallible>>;
+/// What goes back.
+pub type Reply = Response<BoxBody<Bytes, Infallible>>;
 
 /// What varies of an HTTP server.
 #[derive(Debug, Clone)]
@@ -148,7 +151,7 @@ impl<S: Service> Server<S> {
     pub async fn run(self, stop: CancellationToken) {
         let Self { listener, address, options, handler } = self;
         let limits = Limits { connections_max: options.connections_max, read_time_max: options.read_time_max };
-        let entry = Arc::new(Entry::new(address, options, handler, stop.clone()));
+        let entry = Arc::new(Entry::new(address, &options, handler, &stop));
         accept::serve(listener, None, limits, TaskTracker::new(), stop, move |request, _| {
             let entry = Arc::clone(&entry);
             async move { entry.answer(request).await }
@@ -157,30 +160,70 @@ impl<S: Service> Server<S> {
     }
 }
 
-/// What a request passes through.
-struct Entry<S> {
-    door: Door,
+/// The protocol behind a door of somebody else's: takes whole requests to [`PATH`].
+pub type Endpoint = Arc<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+/// The endpoint of a service, for a server that has checked who calls. Of `options`, what bounds sessions and bodies counts.
+pub fn endpoint<S: Service>(service: S, options: &Options, stop: &CancellationToken) -> Endpoint {
+    let protocol = Arc::new(Protocol::new(options, Handler::serving(service), stop));
+    Arc::new(move |request| {
+        let protocol = Arc::clone(&protocol);
+        async move {
+            let (parts, body) = request.into_parts();
+            // A whole body is there at once, and cannot fail.
+            let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            protocol.handle(parts, body).await
+        }
+        .boxed()
+    })
+}
+
+/// rmcp behind the door.
+struct Protocol<S> {
     rmcp: StreamableHttpService<Handler<S>, LocalSessionManager>,
     sessions: Arc<LocalSessionManager>,
     sessions_max: usize,
+}
+
+impl<S: Service> Protocol<S> {
+    fn new(options: &Options, handler: Handler<S>, stop: &CancellationToken) -> Self {
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config = SessionConfig::default();
+        sessions.session_config.keep_alive = Some(options.session_idle);
+        let sessions = Arc::new(sessions);
+        // The door checks hosts and origins, more strictly than rmcp does.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .with_max_request_body_bytes(options.body_bytes_max)
+            .with_cancellation_token(stop.clone());
+        let stop = stop.clone();
+        let rmcp = StreamableHttpService::new(move || Ok(handler.stopped_by(stop.clone())), Arc::clone(&sessions), config);
+        Self { rmcp, sessions, sessions_max: options.sessions_max }
+    }
+
+    async fn handle(&self, parts: http::request::Parts, body: Bytes) -> Reply {
+        if opens_session(&parts, &body) && self.sessions.sessions.read().await.len() >= self.sessions_max {
+            let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open: end one, or try again later");
+            reply.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("30"));
+            return reply;
+        }
+        self.rmcp.handle(Request::from_parts(parts, Full::new(body))).await
+    }
+}
+
+/// What a request passes through.
+struct Entry<S> {
+    door: Door,
+    protocol: Protocol<S>,
     body_bytes_max: usize,
     read_time_max: Duration,
 }
 
 impl<S: Service> Entry<S> {
-    fn new(address: SocketAddr, options: Options, handler: Handler<S>, stop: CancellationToken) -> Self {
-        let Options { token, hosts, origins, body_bytes_max, sessions_max, session_idle, read_time_max, .. } = options;
-        let mut sessions = LocalSessionManager::default();
-        sessions.session_config = SessionConfig::default();
-        sessions.session_config.keep_alive = Some(session_idle);
-        let sessions = Arc::new(sessions);
-        // The door checks hosts and origins, more strictly than rmcp does.
-        let config = StreamableHttpServerConfig::default()
-            .disable_allowed_hosts()
-            .with_max_request_body_bytes(body_bytes_max)
-            .with_cancellation_token(stop.clone());
-        let rmcp = StreamableHttpService::new(move || Ok(handler.stopped_by(stop.clone())), Arc::clone(&sessions), config);
-        Self { door: Door::new(address, token, &hosts, &origins), rmcp, sessions, sessions_max, body_bytes_max, read_time_max }
+    fn new(address: SocketAddr, options: &Options, handler: Handler<S>, stop: &CancellationToken) -> Self {
+        let door = Door::new(address, options.token.clone(), &options.hosts, &options.origins);
+        let protocol = Protocol::new(options, handler, stop);
+        Self { door, protocol, body_bytes_max: options.body_bytes_max, read_time_max: options.read_time_max }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Reply {
@@ -191,23 +234,18 @@ impl<S: Service> Entry<S> {
         if parts.uri.path() != PATH {
             return plain(StatusCode::NOT_FOUND, &format!("there is nothing here: the endpoint is {PATH}"));
         }
+        let origin = parts.headers.get(http::header::ORIGIN).cloned();
         if parts.method == http::Method::OPTIONS {
             let mut reply = Response::new(Full::new(Bytes::new()).boxed());
             *reply.status_mut() = StatusCode::NO_CONTENT;
-            door::preflight(reply.headers_mut(), parts.headers.get(http::header::ORIGIN).cloned());
+            door::preflight(reply.headers_mut(), origin);
             return reply;
         }
-        let origin = parts.headers.get(http::header::ORIGIN).cloned();
         let body = match self.collect(body).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
-        if opens_session(&parts, &body) && self.sessions.sessions.read().await.len() >= self.sessions_max {
-            let mut reply = plain(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open: end one, or try again later");
-            reply.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("30"));
-            return reply;
-        }
-        let mut reply = self.rmcp.handle(Request::from_parts(parts, Full::new(body))).await;
+        let mut reply = self.protocol.handle(parts, body).await;
         door::share(reply.headers_mut(), origin);
         reply
     }

@@ -82,6 +82,7 @@ impl Script {
             start: Start::New(SessionOptions::default()),
             default_model: "offline/rules".into(),
             context_window_tokens: Some(8_000),
+            feed: None,
         };
         self.send(Msg::Backend(link));
     }

@@ -17,6 +17,7 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.surroundings.timezone = link.timezone;
     state.default_model = link.default_model;
     state.context_window_tokens = link.context_window_tokens;
+    state.feed = link.feed;
     state.servers.stale = true;
     state.tasks.stale = true;
     state.inbox.stale = true;

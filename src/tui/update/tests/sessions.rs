@@ -49,6 +49,7 @@ fn a_resumed_session_is_read_and_what_happens_meanwhile_is_neither_lost_nor_doub
         start: Start::Resume(id.clone()),
         default_model: "offline/rules".into(),
         context_window_tokens: None,
+        feed: None,
     }));
     assert!(script.effects.contains(&Effect::Send(Command::OpenSession { session: id.clone() })));
     assert!(script.effects.contains(&Effect::Ask(Query::Session(id.clone()))));
