@@ -36,7 +36,8 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
     let offers = &app.offers;
     // Whether the client asks anybody is not known here.
     let tasks = task_tools::catalog(app.tasks(), Some(Arc::clone(&offers.previewer)), task_tools::Asks::Nobody);
-    let mut own: Vec<Arc<dyn Tool>> = local::catalog(offers.local.clone(), Arc::clone(&offers.clock)).into_iter().flat_map(|(_, tools)| tools).collect();
+    let mut own: Vec<Arc<dyn Tool>> =
+        local::catalog(offers.local.clone(), Arc::clone(&offers.clock)).into_iter().flat_map(|(_, tools)| tools).collect();
     own.extend(tasks.1.iter().cloned());
     let changes = Changes::default();
     let offered = Offered::new(log.clone(), app.tasks().clone());
@@ -62,7 +63,11 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
 
 struct Later;
 impl crate::server::api::FeedbackIntake for Later {
-    fn take(&self, _: crate::domain::firing::Feedback, _: Option<String>) -> futures::future::BoxFuture<'_, Result<crate::server::api::TakenFeedback, crate::server::api::IntakeError>> {
+    fn take(
+        &self,
+        _: crate::domain::firing::Feedback,
+        _: Option<String>,
+    ) -> futures::future::BoxFuture<'_, Result<crate::server::api::TakenFeedback, crate::server::api::IntakeError>> {
         Box::pin(async { Err(crate::server::api::IntakeError::Full) })
     }
 }

@@ -127,13 +127,7 @@ impl Surface {
     }
 }
 
-async fn backend(
-    base: &Base,
-    app: &App,
-    resume: Option<String>,
-    style: TerminalStyle,
-    feed: Option<String>,
-) -> anyhow::Result<Backend> {
+async fn backend(base: &Base, app: &App, resume: Option<String>, style: TerminalStyle, feed: Option<String>) -> anyhow::Result<Backend> {
     let events = app.subscribe();
     let start = match resume {
         Some(wanted) => {

@@ -66,8 +66,13 @@ async fn five_hundred_unchanged_pages_cost_a_304_each_and_no_model() {
             service.create(&request).await.unwrap();
         }
     }
-    let mut child =
-        home.wakeful(&["serve", "--headless", "--no-listen"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = home
+        .wakeful(&["serve", "--headless", "--no-listen"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("awake: 500 tasks")), "it wakes up with all of them");
 
