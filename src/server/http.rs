@@ -1,12 +1,62 @@
 //! The routes (wire.md, section 4).
+//!
+//! Each route is one row of a table, from which the router and `/openapi.json` are made. Who may come in (token, `Host`,
+//! `Origin`, rate) was decided before a request comes here. Every answer that is none is a [`problem::Problem`].
+
+mod body;
+mod openapi;
+pub mod problem;
+mod request_id;
+mod table;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::http::Uri;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode};
 
 use crate::server::api::Api;
+use crate::server::http::problem::Problem;
+use crate::server::http::table::Route;
+
+/// All rows but that of the document itself.
+fn rows() -> Vec<Route> {
+    Vec::new()
+}
+
+/// All rows; the document is made once.
+fn table() -> Vec<Route> {
+    let mut rows = rows();
+    let place = Arc::new(std::sync::OnceLock::<Bytes>::new());
+    let given = Arc::clone(&place);
+    let document = move || {
+        let body = given.get().cloned().unwrap_or_default();
+        async move { ([(CONTENT_TYPE, "application/json")], body) }
+    };
+    rows.push(
+        Route::get("/openapi.json", "openapi", "This document", document)
+            .answers::<serde_json::Map<String, serde_json::Value>>(StatusCode::OK, "The OpenAPI 3.1 document of all routes"),
+    );
+    // Set here for the first and only time.
+    let _set = place.set(Bytes::from(openapi::document(&rows).to_string()));
+    rows
+}
 
 /// All routes but the WebSocket's.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new().with_state(api)
+    table::router(table())
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(api)
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is no `{}` here; `/openapi.json` lists what there is", crate::domain::text::clean_line(uri.path())))
+}
+
+async fn not_allowed(method: Method) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("`{method}` is not for this; `Allow` lists what is"))
 }
