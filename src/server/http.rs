@@ -4,9 +4,13 @@
 //! `Origin`, rate) was decided before a request comes here. Every answer that is none is a [`problem::Problem`].
 
 mod body;
+mod events;
+mod info;
 mod openapi;
+mod params;
 pub mod problem;
 mod request_id;
+mod sse;
 mod table;
 
 use std::sync::Arc;
@@ -23,7 +27,7 @@ use crate::server::http::table::Route;
 
 /// All rows but that of the document itself.
 fn rows() -> Vec<Route> {
-    Vec::new()
+    [info::routes(), events::routes()].into_iter().flatten().collect()
 }
 
 /// All rows; the document is made once.
