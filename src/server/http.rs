@@ -4,6 +4,7 @@
 //! `Origin`, rate) was decided before a request comes here. Every answer that is none is a [`problem::Problem`].
 
 mod body;
+mod chat;
 mod events;
 mod info;
 mod openapi;
@@ -16,7 +17,7 @@ mod table;
 use std::sync::Arc;
 
 use axum::http::Uri;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
@@ -27,7 +28,7 @@ use crate::server::http::table::Route;
 
 /// All rows but that of the document itself.
 fn rows() -> Vec<Route> {
-    [info::routes(), events::routes()].into_iter().flatten().collect()
+    [info::routes(), events::routes(), chat::routes()].into_iter().flatten().collect()
 }
 
 /// All rows; the document is made once.
@@ -50,9 +51,11 @@ fn table() -> Vec<Route> {
 
 /// All routes but the WebSocket's.
 pub fn router(api: Arc<Api>) -> Router {
+    let places = chat::Places::new(api.options.chats_max);
     table::router(table())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
+        .layer(Extension(places))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(api)
 }

@@ -58,7 +58,11 @@ where
 /// A number of events.
 #[derive(JsonSchema)]
 #[schemars(transparent, inline)]
-struct Limit(#[schemars(range(min = 1, max = 1000))] #[expect(dead_code, reason = "only its shape is wanted")] u16);
+struct Limit(
+    #[schemars(range(min = 1, max = 1000))]
+    #[expect(dead_code, reason = "only its shape is wanted")]
+    u16,
+);
 
 /// Events, newest first.
 #[derive(Serialize, JsonSchema)]
@@ -130,12 +134,7 @@ async fn list(State(api): State<Arc<Api>>, headers: HeaderMap, params: Params) -
     answer(api, &headers, &params, wanted).await
 }
 
-async fn of_type(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    Segment(kind): Segment,
-    params: Params,
-) -> Result<Response, Problem> {
+async fn of_type(State(api): State<Arc<Api>>, headers: HeaderMap, Segment(kind): Segment, params: Params) -> Result<Response, Problem> {
     let wanted = Wanted { types: vec![kind], ..Wanted::of(&params, &headers, api.hub.epoch())? };
     answer(api, &headers, &params, wanted).await
 }

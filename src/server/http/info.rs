@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CACHE_CONTROL;
 use http::StatusCode;
+use http::header::CACHE_CONTROL;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -185,12 +185,8 @@ async fn look(api: &Api) -> Health {
         Ok(status) => tasks_part(&status),
         Err(error) => Tasks { part: Part::of(Some(error.0)), ..tasks_part(&AmbientStatus::default()) },
     };
-    let feed = Feed {
-        part: Part::of(None),
-        clients: api.hub.clients(),
-        clients_max: api.options.clients_max,
-        published: api.hub.published(),
-    };
+    let feed =
+        Feed { part: Part::of(None), clients: api.hub.clients(), clients_max: api.options.clients_max, published: api.hub.published() };
     let parts = [&store, &servers.part, &tasks.part, &feed.part];
     let status = if parts.iter().all(|part| part.status == Overall::Healthy) { Overall::Healthy } else { Overall::Degraded };
     Health {
