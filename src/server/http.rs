@@ -4,15 +4,23 @@
 //! `Origin`, rate) was decided before a request comes here. Every answer that is none is a [`problem::Problem`].
 
 mod body;
+mod broadcast;
 mod chat;
 mod events;
+mod feedback;
 mod info;
+mod interactions;
+mod layers;
+mod mcp;
+mod metrics;
 mod openapi;
 mod params;
 pub mod problem;
 mod request_id;
+mod sessions;
 mod sse;
 mod table;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -28,7 +36,19 @@ use crate::server::http::table::Route;
 
 /// All rows but that of the document itself.
 fn rows() -> Vec<Route> {
-    [info::routes(), events::routes(), chat::routes()].into_iter().flatten().collect()
+    let all = [
+        info::routes(),
+        events::routes(),
+        feedback::routes(),
+        chat::routes(),
+        sessions::routes(),
+        tasks::routes(),
+        interactions::routes(),
+        broadcast::routes(),
+        mcp::routes(),
+        metrics::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// All rows; the document is made once.
@@ -52,11 +72,17 @@ fn table() -> Vec<Route> {
 /// All routes but the WebSocket's.
 pub fn router(api: Arc<Api>) -> Router {
     let places = chat::Places::new(api.options.chats_max);
+    let counts = Arc::new(metrics::Counts::default());
     table::router(table())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(Extension(places))
+        .layer(Extension(Arc::clone(&counts)))
+        .layer(middleware::from_fn_with_state(counts, layers::watch))
         .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn(layers::headers))
+        .layer(layers::compress_streams())
+        .layer(layers::compress_whole())
         .with_state(api)
 }
 
