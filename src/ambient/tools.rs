@@ -234,7 +234,7 @@ async fn preview(
         lines.push("what it would find cannot be tried out here, only when it is due".to_owned());
         return Ok((None, lines));
     };
-    let preview = previewer.preview(spec).await.map_err(|message| Problem { field: None, message })?;
+    let preview = previewer.preview(spec).await.map_err(|message| Problem { field: None, code: None, message })?;
     lines.extend(preview.lines.iter().chain(&preview.troubles).cloned());
     lines.extend(preview.would_have_fired.map(|(told, of)| format!("would have told you {told} of the last {of} times")));
     Ok((Some(preview), lines))

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ambient::tools as task_tools;
 use crate::app::App;
+use crate::app::intake::{FeedbackQueue, Records};
 use crate::app::offered::Offered;
 use crate::bus::Recorder;
 use crate::config::environment::Environment;
@@ -52,30 +53,11 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
         recorder: Arc::new(log.clone()) as Arc<dyn Recorder>,
         clock: Arc::clone(&offers.clock),
         tasks: tasks.1,
-        feedback: Arc::new(Later),
-        records: Arc::new(Later),
+        feedback: Arc::new(FeedbackQueue::new(log.clone(), offers.nudges.clone())),
+        records: Arc::new(Records::new(&offers.state, Arc::clone(&offers.clock))),
         peers: offers.peers.clone(),
         mcp: Some(endpoint(own, &mcp, stop)),
         default_model: app.catalog().default_id().to_owned(),
     };
     Ok(Server::bind(options, deps).await?)
-}
-
-struct Later;
-impl crate::server::api::FeedbackIntake for Later {
-    fn take(
-        &self,
-        _: crate::domain::firing::Feedback,
-        _: Option<String>,
-    ) -> futures::future::BoxFuture<'_, Result<crate::server::api::TakenFeedback, crate::server::api::IntakeError>> {
-        Box::pin(async { Err(crate::server::api::IntakeError::Full) })
-    }
-}
-impl crate::server::api::RecordIntake for Later {
-    fn take(&self, _: Vec<serde_json::Value>) -> futures::future::BoxFuture<'_, Result<usize, crate::server::api::IntakeError>> {
-        Box::pin(async { Err(crate::server::api::IntakeError::Full) })
-    }
-    fn count(&self) -> futures::future::BoxFuture<'_, Result<u64, crate::server::api::IntakeError>> {
-        Box::pin(async { Ok(0) })
-    }
 }

@@ -48,6 +48,12 @@ pub struct Options {
     pub requests_per_second: u32,
     /// How long a tool of a peer may take, in seconds; default 60.
     pub peer_tool_timeout_seconds: u64,
+    /// Chats over HTTP that are answered at once; default 16. A further one is refused for now.
+    pub chats_max: usize,
+    /// How long the answer of a chat over HTTP may take, in seconds; default 600. The turn is stopped then.
+    pub chat_seconds: u64,
+    /// How long a call in a chat over HTTP waits for a person's consent before it is refused, in seconds; default 60.
+    pub approval_wait_seconds: u64,
 }
 
 impl Default for Options {
@@ -71,6 +77,9 @@ impl Default for Options {
             read_seconds: 10,
             requests_per_second: 50,
             peer_tool_timeout_seconds: 60,
+            chats_max: 16,
+            chat_seconds: 600,
+            approval_wait_seconds: 60,
         }
     }
 }

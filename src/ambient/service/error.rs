@@ -104,6 +104,19 @@ impl Error {
         }
     }
 
+    /// What kind of failure it is, for programs; none where a field is no good.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Spec(_) | Self::BadLine { .. } => None,
+            Self::NotFound { .. } | Self::NoItem { .. } => Some("not_found"),
+            Self::Ambiguous { .. } => Some("ambiguous"),
+            Self::Plan { .. } | Self::NotNow { .. } | Self::Elsewhere(_) => Some("not_now"),
+            Self::Contended { .. } => Some("contended"),
+            Self::Full { .. } => Some("full"),
+            Self::Io { .. } | Self::Store(_) => Some("failed"),
+        }
+    }
+
     /// This error with all its causes, in one line.
     pub fn report(&self) -> String {
         with_causes(self)

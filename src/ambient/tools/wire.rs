@@ -20,18 +20,20 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) field: Option<String>,
+    /// What kind of failure, for programs.
+    pub(super) code: Option<&'static str>,
     pub(super) message: String,
 }
 
 impl Problem {
     pub(super) fn of_field(field: &str, message: impl Into<String>) -> Self {
-        Self { field: Some(field.to_owned()), message: message.into() }
+        Self { field: Some(field.to_owned()), code: None, message: message.into() }
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self { field: error.field().map(str::to_owned), message: error.report() }
+        Self { field: error.field().map(str::to_owned), code: error.code(), message: error.report() }
     }
 }
 
@@ -46,9 +48,10 @@ pub(super) fn envelope(action: &str, result: Result<Reply, Problem>, now: Instan
             out.insert("data".to_owned(), data);
             out.extend(message.map(|message| ("message".to_owned(), message.into())));
         }
-        Err(Problem { field, message }) => {
-            let data = field.map_or_else(|| json!({}), |field| json!({ "field": field }));
-            out.insert("data".to_owned(), data);
+        Err(Problem { field, code, message }) => {
+            let field = field.map(|field| ("field".to_owned(), Value::from(field)));
+            let code = code.map(|code| ("code".to_owned(), Value::from(code)));
+            out.insert("data".to_owned(), Value::Object(field.into_iter().chain(code).collect()));
             out.insert("error".to_owned(), message.into());
         }
     }
