@@ -183,12 +183,17 @@ impl Feed {
         let mut socket = self.connect(&position).await?;
         let ack = acknowledged(next(&mut socket, HANDSHAKE_MAX).await?)?;
         self.told = None;
-        if ack.epoch != position.epoch {
+        // A log that is shorter than what was seen of it was put back from a copy: it is another one as well.
+        if ack.epoch != position.epoch || ack.resume_from.is_some_and(|from| from < position.seq) {
             return Err(self.other_log().await);
         }
         self.set(LineState::Live { epoch: ack.epoch });
         loop {
-            let frame = next(&mut socket, SILENCE_MAX).await?;
+            // We were let in: what ends a connection from now on is no refusal.
+            let frame = next(&mut socket, SILENCE_MAX).await.map_err(|end| match end {
+                End::Refused(reason) => End::Lost(reason),
+                end => end,
+            })?;
             self.take(frame).await?;
         }
     }

@@ -11,6 +11,7 @@ mod openapi;
 mod params;
 pub mod problem;
 mod request_id;
+mod rpc;
 mod sse;
 mod table;
 
@@ -28,7 +29,7 @@ use crate::server::http::table::Route;
 
 /// All rows but that of the document itself.
 fn rows() -> Vec<Route> {
-    [info::routes(), events::routes(), chat::routes()].into_iter().flatten().collect()
+    [info::routes(), events::routes(), chat::routes(), rpc::routes()].into_iter().flatten().collect()
 }
 
 /// All rows; the document is made once.
