@@ -33,9 +33,6 @@ use crate::remote::queries::RemoteQueries;
 
 pub use feed::Position;
 
-/// The source of errors that happen at this end.
-pub const SOURCE: &str = "attach";
-
 const STATUS_ROUTE: &str = "/api/v2/status";
 const COMMANDS_ROUTE: &str = "/api/v2/commands";
 const QUERY_ROUTE: &str = "/api/v2/query";
@@ -58,6 +55,8 @@ const STATUS_MAX: Duration = Duration::from_secs(10);
 /// A program elsewhere.
 pub struct Connection {
     bus: EventBus,
+    /// From before the first event.
+    first: Option<Subscription>,
     line: watch::Receiver<Line>,
     status: watch::Receiver<Option<Status>>,
     commands: CommandSender,
@@ -80,6 +79,7 @@ impl Connection {
         let courier = Courier::new(api.clone(), bus.clone(), Arc::clone(&clock), line_here.clone());
         let feed = Feed::new(api.clone(), clock, Outlet::Bus(bus.clone()), line, status, None);
         Self {
+            first: Some(bus.subscribe()),
             bus,
             line: line_here,
             status: status_here,
@@ -102,9 +102,10 @@ impl Connection {
         status.wait_for(Option::is_some).await.ok().and_then(|status| status.clone())
     }
 
-    /// Everything that happens there from now on.
-    pub fn subscribe(&self) -> Subscription {
-        self.bus.subscribe()
+    /// Everything that happens there: for the first who asks from the beginning of the connection, for later ones from
+    /// now on.
+    pub fn subscribe(&mut self) -> Subscription {
+        self.first.take().unwrap_or_else(|| self.bus.subscribe())
     }
 
     /// Takes what is wanted there.

@@ -221,6 +221,10 @@ pub struct Status {
     pub clients: usize,
 }
 
+/// The source of `error` events about the connection itself; they are made at the surface's end and stored nowhere. Where a
+/// command was not delivered, it is in the details as `undelivered`.
+pub const ATTACH: &str = "attach";
+
 /// How the connection to a program elsewhere stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

@@ -23,12 +23,12 @@ use crate::bus::EventBus;
 use crate::domain::clock::Clock;
 use crate::domain::event::{ErrorEvent, Event, EventBody};
 use crate::domain::ids::{EventId, Seq, SessionId};
-use crate::domain::remote::{Line, LineState, Status};
+use crate::domain::remote::{ATTACH, Line, LineState, Status};
 use crate::net::stream::{Connector, Stream};
 use crate::remote::frame::{self, Ack, Frame};
 use crate::remote::http::{self as api, Api};
 use crate::remote::pace::{Pace, STEADY};
-use crate::remote::{SOURCE, STATUS_ROUTE};
+use crate::remote::STATUS_ROUTE;
 
 /// The longest frame: 64 MiB; a stored event can hold a long result.
 const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -258,7 +258,7 @@ impl Feed {
 
 /// An error of this end: shown, stored nowhere.
 pub(super) fn complaint(clock: &dyn Clock, session: Option<SessionId>, message: String, details: serde_json::Value) -> Arc<Event> {
-    let body = EventBody::Error(ErrorEvent { message, source: SOURCE.to_owned(), details });
+    let body = EventBody::Error(ErrorEvent { message, source: ATTACH.to_owned(), details });
     Arc::new(Event { seq: None, id: EventId::generate(), at: clock.now(), session, body })
 }
 
