@@ -1,6 +1,7 @@
 //! The command line: parse, load, run, exit code.
 
 pub mod args;
+mod attach;
 mod awake;
 mod config;
 mod events;
@@ -22,6 +23,7 @@ use clap::{CommandFactory, Parser};
 use toml::Value;
 
 use crate::app::{self, App};
+use crate::bus::CommandSender;
 use crate::cli::args::{Cli, Command, Global};
 use crate::cli::output::{Exit, Outcome, Stop};
 use crate::config::environment::Environment;
@@ -110,8 +112,7 @@ impl Base {
     }
 
     /// Flags count for a session that is resumed too, over what it was left with.
-    fn insist(&self, app: &App, session: &SessionId) -> Result<(), Stop> {
-        let commands = app.commands();
+    fn insist(&self, commands: &CommandSender, session: &SessionId) -> Result<(), Stop> {
         if let Some(mode) = &self.global.approvals {
             let mode = mode.parse().map_err(Stop::Usage)?;
             commands.send(command::Command::SetMode { session: session.clone(), mode })?;
@@ -137,6 +138,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Demo(_)) => screen::run(&base, &cli.screen, true),
         Some(Command::Exec(args)) => block_on(exec::run(&base, args)),
         Some(Command::Mcp(command)) => block_on(mcp::run(&base, command)),
+        Some(Command::Attach(args)) => attach::run(&base, &args),
         Some(Command::Events(args)) => block_on(events::run(&base, args)),
         Some(Command::Sessions(args)) => block_on(sessions::run(&base, args)),
         Some(Command::Tasks(args)) => block_on(tasks::run(&base, args)),

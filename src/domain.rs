@@ -14,6 +14,7 @@ pub mod message;
 pub mod notice;
 pub mod query;
 pub mod question;
+pub mod remote;
 pub mod task;
 pub mod text;
 pub mod tool;

@@ -29,6 +29,7 @@ pub mod llm;
 pub mod mcp;
 pub mod net;
 pub mod notify;
+pub mod remote;
 pub mod server;
 pub mod store;
 pub mod tools;

@@ -12,6 +12,7 @@ mod failure;
 pub mod fetch;
 pub mod guard;
 mod retry;
+pub mod stream;
 
 use crate::domain::text::with_causes;
 use std::io;

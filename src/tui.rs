@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{CommandSender, Subscription};
@@ -49,6 +49,7 @@ use crate::domain::clock::Clock;
 use crate::domain::command::SessionOptions;
 use crate::domain::ids::SessionId;
 use crate::domain::query::Queries;
+use crate::domain::remote::Line;
 
 pub use options::Options;
 pub use runtime::run;
@@ -59,6 +60,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The backend, once it stands. An error is shown, and the program can then only be left.
     pub backend: oneshot::Receiver<Result<Backend, String>>,
+    /// How the connection to the program stands, where it runs elsewhere.
+    pub line: Option<watch::Receiver<Line>>,
     /// Ends the run from outside, the terminal restored.
     pub cancel: CancellationToken,
     /// The section `[tui]` of the config.

@@ -45,6 +45,7 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
     offered.tell_changes(changes.clone(), stop.clone()).await?;
     let own = Own::new(own).with_library(Arc::new(offered), changes);
     let mcp = http::Options { body_bytes_max: options.body_bytes_max, ..http::Options::default() };
+    let model = app.catalog().resolve(app.catalog().default_id(), None);
     let deps = Deps {
         live: log.follow_all(EventFilter::default(), log.head().await?),
         epoch: log.epoch().to_owned(),
@@ -57,7 +58,10 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
         records: Arc::new(Records::new(&offers.state, Arc::clone(&offers.clock))),
         peers: offers.peers.clone(),
         mcp: Some(endpoint(own, &mcp, stop)),
-        default_model: app.catalog().default_id().to_owned(),
+        default_model: model.as_ref().map_or_else(|_| app.catalog().default_id().to_owned(), |model| model.id()),
+        context_window_tokens: model.ok().and_then(|model| model.llm.context_tokens(&model.model)),
+        mode: app.mode(),
+        timezone: super::time_zone(),
     };
     Ok(Server::bind(options, deps).await?)
 }

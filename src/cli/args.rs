@@ -56,6 +56,8 @@ pub enum Command {
     /// Servers: list, add, remove, test, call, serve
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// The same screen for a program that runs elsewhere (`wakeful serve`)
+    Attach(AttachArgs),
     /// Print the event log
     Events(EventsArgs),
     /// List, show, export and search sessions
@@ -325,9 +327,40 @@ impl TransportArg {
     }
 }
 
+/// `attach`.
+#[derive(Debug, Clone, Args)]
+pub struct AttachArgs {
+    /// Where it serves: `http://host:8000`, `host:8000`, `https://host`
+    #[arg(default_value = "127.0.0.1:8000")]
+    pub url: String,
+    /// How we show that we may.
+    #[command(flatten)]
+    pub token: TokenArgs,
+    /// How the screen starts.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// How a client shows that it may come in.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TokenArgs {
+    /// The server's token; others on this machine can see it while this runs, --token-env keeps it to itself
+    #[arg(long, value_name = "TOKEN", requires = "url", conflicts_with = "token_env")]
+    pub token: Option<String>,
+    /// The variable that holds the server's token
+    #[arg(long, value_name = "NAME", requires = "url")]
+    pub token_env: Option<String>,
+}
+
 /// `events`.
 #[derive(Debug, Clone, Args)]
 pub struct EventsArgs {
+    /// The log of a program that runs elsewhere (`wakeful serve`), like `http://host:8000`
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// How we show that we may.
+    #[command(flatten)]
+    pub token: TokenArgs,
     /// Go on printing what happens from now on
     #[arg(long, short)]
     pub follow: bool,

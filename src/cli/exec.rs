@@ -62,7 +62,7 @@ async fn ask_once(base: &Base, app: &App, args: &ExecArgs, prompt: String) -> Ou
         Some(wanted) => {
             let session = app.find_session(wanted).await?;
             app.commands().send(Command::OpenSession { session: session.clone() })?;
-            base.insist(app, &session)?;
+            base.insist(&app.commands(), &session)?;
             session
         }
         None => new_session(app)?,

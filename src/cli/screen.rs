@@ -26,10 +26,7 @@ use crate::tui::theme::ColourDepth;
 use crate::tui::{self, Backend, Deps, Surroundings};
 
 pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        let hint = "`wakeful exec` works without one: echo \"your question\" | wakeful exec";
-        return Err(Stop::Usage(format!("the terminal surface needs a terminal; {hint}")));
-    }
+    needs_terminal("`wakeful exec` works without one: echo \"your question\" | wakeful exec")?;
     let mut start = base.start(false)?;
     start.awake = true;
     if touring {
@@ -38,11 +35,20 @@ pub(super) fn run(base: &Base, args: &ScreenArgs, touring: bool) -> Outcome {
     block_on(screen(base, start, args.resume.clone(), touring))
 }
 
+/// Says so where there is no terminal, and what to do instead.
+pub(super) fn needs_terminal(hint: &str) -> Result<(), Stop> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Stop::Usage(format!("the terminal surface needs a terminal; {hint}")))
+}
+
 async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool) -> Outcome {
     let (sender, backend) = oneshot::channel();
     let deps = Deps {
         clock: Arc::new(SystemClock),
         backend,
+        line: None,
         cancel: CancellationToken::new(),
         options: start.loaded.settings.tui.clone(),
         surroundings: surroundings(&start, touring),
@@ -132,7 +138,7 @@ async fn backend(base: &Base, app: &App, resume: Option<String>, style: Terminal
     let start = match resume {
         Some(wanted) => {
             let session = app.find_session(&wanted).await?;
-            base.insist(app, &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
+            base.insist(&app.commands(), &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
             tui::Start::Resume(session)
         }
         None => tui::Start::New(SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() }),
@@ -164,7 +170,7 @@ fn terminal_style(start: &Start) -> TerminalStyle {
     start.loaded.settings.notify.terminal.style.settled(named("TERM"), named("TERM_PROGRAM"))
 }
 
-fn surroundings(start: &Start, touring: bool) -> Surroundings {
+pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
     let environment = &start.environment;
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| environment.process(name)).map(str::to_owned);
     Surroundings {

@@ -320,3 +320,64 @@ pub enum Command {
     /// Something about the inbox and the notices.
     Inbox(InboxCommand),
 }
+
+impl Command {
+    /// The session that it concerns, if any.
+    pub fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::NewSession { session, .. }
+            | Self::OpenSession { session }
+            | Self::Submit { session, .. }
+            | Self::EditQueued { session, .. }
+            | Self::Interrupt { session }
+            | Self::Decide { session, .. }
+            | Self::ForkSession { session, .. }
+            | Self::Rewind { session, .. }
+            | Self::Rename { session, .. }
+            | Self::Compact { session }
+            | Self::SetModel { session, .. }
+            | Self::SetMode { session, .. } => Some(session),
+            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) => None,
+        }
+    }
+
+    /// Whether it does no more when it is sent a second time: what it makes or answers has an id, or it says how things
+    /// are to be. Where it is not known whether such a command arrived it may be sent again.
+    pub fn bears_repeating(&self) -> bool {
+        match self {
+            Self::NewSession { .. }
+            | Self::OpenSession { .. }
+            | Self::Submit { .. }
+            | Self::EditQueued { .. }
+            | Self::Decide { .. }
+            | Self::ForkSession { .. }
+            | Self::Rename { .. }
+            | Self::SetModel { .. }
+            | Self::SetMode { .. }
+            | Self::Reply { .. } => true,
+            // By then there may be another turn, and more events.
+            Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } => false,
+            Self::Mcp(command) => match command {
+                McpCommand::Enable(_)
+                | McpCommand::Disable(_)
+                | McpCommand::Remove(_)
+                | McpCommand::Trace { .. }
+                | McpCommand::Logout(_)
+                | McpCommand::Subscribe { .. }
+                | McpCommand::LogLevel { .. } => true,
+                McpCommand::Restart(_) | McpCommand::Add { .. } | McpCommand::Login { .. } => false,
+            },
+            Self::Task(command) => match command {
+                TaskCommand::Pause(_) | TaskCommand::Resume(_) | TaskCommand::Delete(_) | TaskCommand::Update { .. } => true,
+                TaskCommand::Run(_) | TaskCommand::Simulate(_) => false,
+            },
+            Self::Inbox(command) => match command {
+                InboxCommand::Read(_) | InboxCommand::Unread(_) | InboxCommand::Snooze { .. } | InboxCommand::Archive(_) => true,
+                InboxCommand::Answer { .. }
+                | InboxCommand::Feedback { .. }
+                | InboxCommand::Resend(_)
+                | InboxCommand::TestNotice { .. } => false,
+            },
+        }
+    }
+}

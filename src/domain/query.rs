@@ -49,7 +49,8 @@ pub struct SessionSummary {
 }
 
 /// Which events are wanted.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EventFilter {
     /// Only these types; all where empty.
     pub types: Vec<String>,
@@ -173,7 +174,8 @@ pub struct CheckRow {
 }
 
 /// Which entries of the inbox are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InboxFilter {
     /// Those that were archived, and those that sleep, too.
     pub all: bool,

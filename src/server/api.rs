@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::{CommandSender, Recorder};
 use crate::domain::clock::Clock;
+use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::firing::Feedback;
 use crate::domain::query::Queries;
@@ -95,6 +96,12 @@ pub struct Deps {
     pub mcp: Option<McpEndpoint>,
     /// `provider/model` of conversations that name none.
     pub default_model: String,
+    /// That model's context in tokens, where it is known.
+    pub context_window_tokens: Option<u64>,
+    /// When tool calls of a new session need consent.
+    pub mode: ApprovalMode,
+    /// The machine's time zone (IANA).
+    pub timezone: String,
 }
 
 /// What all handlers share.
@@ -123,6 +130,12 @@ pub struct Api {
     pub mcp: Option<McpEndpoint>,
     /// `provider/model` of conversations that name none.
     pub default_model: String,
+    /// That model's context in tokens, where it is known.
+    pub context_window_tokens: Option<u64>,
+    /// When tool calls of a new session need consent.
+    pub mode: ApprovalMode,
+    /// The machine's time zone (IANA).
+    pub timezone: String,
     /// When the surface stops: streams end.
     pub stop: CancellationToken,
     /// Sockets that are open: they outlive the request that opened them.

@@ -17,6 +17,7 @@ mod openapi;
 mod params;
 pub mod problem;
 mod request_id;
+mod rpc;
 mod sessions;
 mod sse;
 mod table;
@@ -46,6 +47,7 @@ fn rows() -> Vec<Route> {
         interactions::routes(),
         broadcast::routes(),
         mcp::routes(),
+        rpc::routes(),
         metrics::routes(),
     ];
     all.into_iter().flatten().collect()

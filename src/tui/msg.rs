@@ -15,6 +15,7 @@ use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{self, InboxRow};
 use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ModelInfo, ServerStatus, SessionSummary, TaskDetail};
 use crate::domain::question::Question;
+use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
@@ -40,6 +41,8 @@ pub enum Msg {
     Backend(Link),
     /// The program cannot stand: why.
     BackendFailed(String),
+    /// The connection to the program elsewhere stands otherwise now.
+    Line(Line),
     /// Things happened, in order.
     Events(Vec<Delivery>),
     /// The program has stopped.

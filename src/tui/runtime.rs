@@ -13,11 +13,12 @@ use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant as Moment, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Delivery, Subscription};
+use crate::domain::remote::Line;
 use crate::tui::highlight::Highlighter;
 use crate::tui::msg::{Effect, Link, Msg};
 use crate::tui::state::State;
@@ -48,12 +49,13 @@ const MESSAGES_MAX: usize = 256;
 /// # Errors
 /// When there is no usable terminal, or the options do not fit.
 pub async fn run(deps: Deps) -> Result<Exit, Error> {
-    let Deps { clock, backend, cancel, options, surroundings } = deps;
+    let Deps { clock, backend, mut line, cancel, options, surroundings } = deps;
     let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
     let loaded = messages.clone();
     // Grammars are ready: what was plain is drawn again.
     let highlighter = Highlighter::lazy(move || drop(loaded.try_send(Msg::Tick)));
     let mut state = State::new(options, surroundings, highlighter, clock.now())?;
+    state.line = line.as_mut().map(|line| line.borrow_and_update().clone());
     let log = state.surroundings.log_path.as_ref().map(|path| path.display().to_string());
     // Before the terminal is taken: a signal in between would leave it taken.
     let signals = Signals::new().map_err(Error::Terminal)?;
@@ -73,6 +75,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         events: None,
         notes: None,
         backend: Some(backend),
+        line,
         inbox,
         effects,
         signals,
@@ -132,6 +135,8 @@ struct Driver {
     /// Sequences for the terminal itself.
     notes: Option<BoxStream<'static, String>>,
     backend: Option<oneshot::Receiver<Result<Backend, String>>>,
+    /// How the connection to the program stands, where it runs elsewhere.
+    line: Option<watch::Receiver<Line>>,
     inbox: mpsc::Receiver<Msg>,
     effects: Effects,
     signals: Signals,
@@ -165,6 +170,8 @@ impl Driver {
                 event = next_key(&mut self.keys) => Wake::Key(event),
                 backend = next_backend(&mut self.backend) => Wake::Backend(backend),
                 Some(msg) = self.inbox.recv() => Wake::Msg(msg),
+                // Before events: those of another log come only after the word of it.
+                line = next_line(&mut self.line) => Wake::Msg(Msg::Line(line)),
                 delivery = next_event(&mut self.events) => Wake::Event(delivery),
                 note = next_note(&mut self.notes) => Wake::Note(note),
                 () = sleep(wake) => Wake::Time,
@@ -365,6 +372,16 @@ enum Wake {
     Event(Option<Delivery>),
     Note(Option<String>),
     Time,
+}
+
+/// How the connection stands from now on.
+async fn next_line(line: &mut Option<watch::Receiver<Line>>) -> Line {
+    if let Some(line) = line
+        && line.changed().await.is_ok()
+    {
+        return line.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {

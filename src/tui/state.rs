@@ -11,6 +11,7 @@ use crate::domain::command::{ApprovalMode, SessionOptions};
 use crate::domain::event::Event;
 use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Usage;
+use crate::domain::remote::{Line, LineState};
 use crate::domain::tool::ToolInfo;
 use crate::tui::approval::Dialog;
 use crate::tui::catalog::{Catalog, Completing};
@@ -228,6 +229,10 @@ pub struct State {
     pub keymap: Keymap,
     /// Whether the program stands.
     pub link: LinkState,
+    /// How the connection to the program stands, where it runs elsewhere.
+    pub line: Option<Line>,
+    /// The id of the log there, once it is known.
+    pub epoch: Option<String>,
     /// `provider/model` of new sessions.
     pub default_model: String,
     /// The model's context in tokens.
@@ -345,6 +350,8 @@ impl State {
             theme,
             keymap,
             link: LinkState::Waiting,
+            line: None,
+            epoch: None,
             session: Session::fresh(SessionOptions::default(), &default_model),
             default_model,
             context_window_tokens: None,
@@ -415,6 +422,19 @@ impl State {
         self.overlay = self.under.pop();
     }
 
+    /// Whether the program can be asked now: it stands, and where it runs elsewhere the connection does.
+    pub fn is_reachable(&self) -> bool {
+        self.link == LinkState::Ready && self.line.as_ref().is_none_or(|line| matches!(line.state, LineState::Live { .. }))
+    }
+
+    /// When the connection is tried again, while that is counted down.
+    fn retry_at(&self) -> Option<Instant> {
+        match self.line.as_ref()?.state {
+            LineState::Waiting { retry_at, .. } | LineState::Refused { retry_at, .. } => Some(retry_at).filter(|at| *at > self.now),
+            LineState::Connecting | LineState::Live { .. } => None,
+        }
+    }
+
     /// Where completions come from.
     pub fn sources(&self) -> Sources<'_> {
         Sources { servers: self.servers.rows(), catalog: &self.catalog }
@@ -474,6 +494,7 @@ impl State {
         let shown = if self.focused { self.tasks_in_sight() } else { 0 };
         let tasks = (shown > 0).then(|| self.tasks.next_change(self.now, shown)).flatten();
         let toast = self.toast.as_ref().map(|toast| toast.until);
-        [spin, count, tasks, toast, self.quit_until, self.rewind_until, self.completing.next()].into_iter().flatten().min()
+        let retry = self.retry_at().map(|at| at.min(self.now.plus(Duration::from_secs(1))));
+        [spin, count, retry, tasks, toast, self.quit_until, self.rewind_until, self.completing.next()].into_iter().flatten().min()
     }
 }

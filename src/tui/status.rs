@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use crate::domain::clock::Instant;
+use crate::domain::remote::{Line, LineState};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::panels::Row;
 use crate::tui::state::{LinkState, State, Tone};
 use crate::tui::theme::{Icon, Key};
+
+/// Columns of the reason why there is no connection.
+const REASON_WIDTH: usize = 48;
 
 /// `950 ms`, `1.2 s`, `2m 05s`.
 pub fn seconds(ms: u64) -> String {
@@ -67,8 +72,9 @@ pub fn line(state: &State) -> Row {
 }
 
 fn parts(state: &State) -> Row {
-    let mut parts: Vec<(Key, String)> = Vec::new();
+    let mut parts: Vec<(Key, String)> = state.line.as_ref().map(|line| connection(line, state.now)).into_iter().collect();
     match &state.link {
+        LinkState::Waiting if state.line.is_some() => {}
         LinkState::Waiting if state.session.model.is_empty() => parts.push((Key::StatusBusy, "starting".to_owned())),
         LinkState::Waiting | LinkState::Ready => parts.push((Key::UiStatusValue, model_name(&state.session.model))),
         LinkState::Down(reason) => parts.push((Key::StatusError, format!("stopped: {}", clean_line(reason)))),
@@ -106,6 +112,26 @@ fn parts(state: &State) -> Row {
         out.push(part);
     }
     out
+}
+
+/// How the connection to the program elsewhere stands.
+fn connection(line: &Line, now: Instant) -> (Key, String) {
+    let left = |at: &Instant| elapsed(at.since(now) + Duration::from_millis(999));
+    match &line.state {
+        LineState::Connecting => (Key::StatusBusy, format!("connecting {}", line.address)),
+        LineState::Live { .. } => (Key::StatusOk, format!("attached {}", line.address)),
+        LineState::Waiting { reason, retry_at } => {
+            (Key::StatusWarn, format!("reconnecting in {} ({})", left(retry_at), shown(reason)))
+        }
+        LineState::Refused { reason, retry_at } => {
+            (Key::StatusError, format!("not let in: {}; again in {}", shown(reason), left(retry_at)))
+        }
+    }
+}
+
+/// A reason, as far as the line has room for it.
+fn shown(reason: &str) -> String {
+    ellipsis(&clean_line(reason), REASON_WIDTH).into_owned()
 }
 
 /// The background tasks, and what waits to be read.

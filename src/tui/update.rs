@@ -6,6 +6,7 @@ mod compose;
 mod feed;
 mod inbox;
 mod keys;
+mod line;
 mod mouse;
 mod overlay;
 mod prompts;
@@ -58,6 +59,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.link = LinkState::Down(reason);
             Vec::new()
         }
+        Msg::Line(line) => line::changed(state, line),
         Msg::Events(deliveries) => feed::deliveries(state, deliveries),
         Msg::EventsEnded => {
             state.turn = None;
@@ -114,12 +116,12 @@ fn settle(state: &mut State) -> Vec<Effect> {
     }
     fit_form(state);
     show_question(state, area.map(|area| layout::text_area(area).width));
-    if state.servers.stale && !state.servers.asking && state.link == LinkState::Ready {
+    if state.servers.stale && !state.servers.asking && state.is_reachable() {
         state.servers.stale = false;
         state.servers.asking = true;
         effects.push(Effect::Ask(Query::Servers));
     }
-    if state.link == LinkState::Ready {
+    if state.is_reachable() {
         effects.extend(ask_about_tasks(state));
         effects.extend(ask_for_catalog(state));
     }
@@ -228,6 +230,8 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     let find = match &token {
+        // Those of this machine are not the program's.
+        Token::File(_) if state.line.is_some() => Vec::new(),
         Token::File(query) => vec![Effect::FindFiles(query.clone())],
         Token::Slash(_) | Token::Argument(..) => Vec::new(),
     };

@@ -16,7 +16,7 @@ use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
-use crate::tui::update::{asking, resources};
+use crate::tui::update::{asking, line, resources};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
@@ -131,6 +131,9 @@ fn fold(state: &mut State, event: &Arc<Event>) {
     }
     *last = event.seq.or(*last);
     state.events.push(event);
+    if let (None, EventBody::Error(error)) = (event.seq, &event.body) {
+        line::undelivered(state, error);
+    }
     match &event.body {
         EventBody::McpEvent(data) => {
             state.servers.apply(data, event.at);
