@@ -151,6 +151,7 @@ function start() {
       counted();
       stream.push(event);
       asks.take(event);
+      chat.take(event);
       if (lively) news[event.type]?.forEach((refresh) => refresh());
     },
     onState(state, text) {

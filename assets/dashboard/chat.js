@@ -17,7 +17,7 @@ export class Chat {
   #talk = byId("talk");
   #prompt = byId("prompt");
   #session = null;
-  /** The running request: `{abort, answer}`. */
+  /** The running request: `{abort, text}`. */
   #running = null;
 
   constructor() {
@@ -42,6 +42,12 @@ export class Chat {
     this.#running.abort.abort();
     // The end of the connection stops it too; this does so at once where the conversation is known.
     if (this.#session) command({ interrupt: { session: this.#session } }).catch(() => {});
+  }
+
+  /** Follows the feed: only there it stands which conversation the server made, until the answer is whole. */
+  take({ type, data, session }) {
+    if (!this.#running || this.#session || type !== "chat" || data?.role !== "user") return;
+    if (data.text === this.#running.text) this.#session = session ?? null;
   }
 
   /** Puts a question between the messages. */
@@ -86,7 +92,7 @@ export class Chat {
     this.#add(answer.node);
     this.#talk.scrollTop = this.#talk.scrollHeight;
     const abort = new AbortController();
-    this.#running = { abort, answer };
+    this.#running = { abort, text };
     this.#busy(true);
     try {
       await this.#read(text, answer, abort.signal);
@@ -108,14 +114,13 @@ export class Chat {
     for await (const { event, data } of serverSent(response)) {
       const value = JSON.parse(data);
       if (event === "delta") answer.delta(value.content ?? "");
-      else if (event === "tool_execution") answer.call(value.data ?? value);
-      else if (event === "handoff_call") answer.handoff(value.data ?? value);
-      else if (event === "error") answer.fail(value.detail ?? value.message ?? value.title ?? "it failed");
+      else if (event === "tool_execution") answer.call(value);
+      else if (event === "handoff_call") answer.handoff(value);
+      else if (event === "error") answer.trouble(value.detail ?? value.title ?? "it failed");
       else if (event === "done") {
         this.#session = value.session_id ?? this.#session;
         answer.done(value);
       }
-      if (typeof value.session === "string") this.#session ??= value.session;
     }
     answer.end("");
   }
@@ -173,17 +178,23 @@ class Answer {
   /** The whole answer: it stands for what was streamed. */
   done(value) {
     const content = value.message?.content ?? "";
-    if (content && !this.#text && !this.#prose) this.#text = content;
+    if (content && !this.body.querySelector(".prose") && !this.#text) this.#text = content;
     const usage = value.usage ?? {};
     const tokens = (usage.input_tokens ?? usage.prompt_tokens ?? 0) + (usage.output_tokens ?? usage.completion_tokens ?? 0);
     this.end(tokens ? `${tokens.toLocaleString()} tokens` : "");
   }
 
+  /** Something went wrong; the answer may go on. */
+  trouble(message) {
+    this.#part();
+    this.body.append(el("p.wrong", { role: "alert" }, icon("fail"), " ", line(message, 600)));
+    this.#follow();
+  }
+
   /** It broke off. */
   fail(message) {
     this.end("");
-    this.body.append(el("p.wrong", { role: "alert" }, icon("fail"), line(message, 600)));
-    this.#follow();
+    this.trouble(message);
   }
 
   /** Nothing comes any more. */
@@ -198,17 +209,21 @@ class Answer {
     this.#follow();
   }
 
-  /** What was said before a call is a part of its own. */
   #put(id, node) {
     const before = this.#calls.get(id);
     node.open = before?.open ?? false;
     this.#calls.set(id, node);
     if (before) return before.replaceWith(node);
+    this.#part();
+    this.body.append(node);
+    this.#follow();
+  }
+
+  /** What comes now is a part of its own. */
+  #part() {
     cancelAnimationFrame(this.#frame);
     this.#draw(true);
     [this.#prose, this.#text] = [null, ""];
-    this.body.append(node);
-    this.#follow();
   }
 
   #draw(now = false) {

@@ -13,7 +13,7 @@ export class Inbox {
 
   /** Reads the entries anew. */
   async refresh() {
-    const rows = await query("inbox", { limit: 100 });
+    const rows = await query("inbox", { filter: { limit: 100 } });
     reconcile(this.#list, rows, (row) => row.item_id, (row) => this.#card(row), "nothing: what the tasks tell and ask comes here");
     const unread = rows.filter((row) => row.unread).length;
     setText(byId("inbox-count"), rows.length ? `${unread} unread of ${rows.length}` : "");

@@ -30,17 +30,16 @@ export class Tasks {
     const resting = task.status !== "active";
     const next = !resting && task.next_check;
     const title = el("h3", {}, el(`i.dot.s-${task.status}`, { "aria-hidden": "true" }), line(task.description, 200));
-    const id = el("code.id", { title: task.task_id }, task.task_id.slice(0, 8));
     const when = next ? el("span.countdown", { "data-until": task.next_check, title: moment(task.next_check) }) : el(`span.state.s-${task.status}`, {}, task.status);
-    const what = el("p.meta", {}, el("span.kind", {}, task.task_type), task.schedule ? ` · ${line(task.schedule, 120)}` : "");
+    const what = el("p.meta", {}, el("span.kind", {}, task.task_type), task.schedule ? ` · ${line(task.schedule, 120)}` : "", el("code.id", { title: task.task_id }, ` · ${task.task_id.slice(0, 8)}`));
     const reason = task.status_reason ?? task.last_result;
     const result = reason && el("p.meta.result", {}, task.last_check && !task.status_reason ? el("span", { "data-since": task.last_check }) : null, task.last_check && !task.status_reason ? ": " : "", line(reason, 200));
-    const card = el("li.card", { class: `card s-${task.status}` }, el("div.head", {}, title, when), what, result || null, this.#actions(task, id));
+    const card = el("li.card", { class: `card s-${task.status}` }, el("div.head", {}, title, when), what, result || null, this.#actions(task));
     if (this.#open.has(task.task_id)) this.#details(card, task);
     return card;
   }
 
-  #actions(task, id) {
+  #actions(task) {
     const act = (name, sign, label, run) =>
       el("button.small", { type: "button", "data-act": name, "aria-label": `${label}: ${line(task.description, 80)}`, onclick: run }, icon(sign), label);
     const rests = task.status !== "active";
@@ -48,9 +47,9 @@ export class Tasks {
       act("run", "start", "run", () => this.#do(task, "POST", "run", "asked for a run")),
       rests ? act("pause", "turn", "resume", () => this.#do(task, "POST", "resume", "resumed")) : act("pause", "pause", "pause", () => this.#do(task, "POST", "pause", "paused")),
       act("delete", "bin", "delete", () => this.#delete(task)),
-      act("why", "ask", "why", ({ currentTarget }) => this.#toggle(currentTarget.closest("li"), task)),
+      act("why", "why", "why", ({ currentTarget }) => this.#toggle(currentTarget.closest("li"), task)),
     ];
-    return el("div.actions", {}, ...buttons, id);
+    return el("div.actions", {}, ...buttons);
   }
 
   async #do(task, method, action, done) {
