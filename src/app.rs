@@ -7,6 +7,7 @@ pub mod ambient;
 pub mod attach;
 pub mod doctor;
 pub mod feed;
+pub mod intake;
 pub mod locks;
 pub mod logging;
 pub mod models;
@@ -78,6 +79,7 @@ struct Offers {
     local: local::Options,
     /// The folder of the state.
     state: std::path::PathBuf,
+    nudges: Nudges,
     clock: Arc<dyn Clock>,
 }
 
@@ -160,7 +162,14 @@ impl App {
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
         let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone())]);
-        let offers = Offers { peers, previewer, local: options, state: start.paths.state.clone(), clock: Arc::clone(&clock) };
+        let offers = Offers {
+            peers,
+            previewer,
+            local: options,
+            state: start.paths.state.clone(),
+            nudges: nudges.clone(),
+            clock: Arc::clone(&clock),
+        };
         let engine = Engine::start(agent::Deps {
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),

@@ -13,6 +13,7 @@ mod options;
 mod postgres;
 mod prepared;
 mod projection;
+pub mod records;
 mod rules;
 mod sqlite;
 #[cfg(test)]

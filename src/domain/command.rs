@@ -373,10 +373,9 @@ impl Command {
             },
             Self::Inbox(command) => match command {
                 InboxCommand::Read(_) | InboxCommand::Unread(_) | InboxCommand::Snooze { .. } | InboxCommand::Archive(_) => true,
-                InboxCommand::Answer { .. }
-                | InboxCommand::Feedback { .. }
-                | InboxCommand::Resend(_)
-                | InboxCommand::TestNotice { .. } => false,
+                InboxCommand::Answer { .. } | InboxCommand::Feedback { .. } | InboxCommand::Resend(_) | InboxCommand::TestNotice { .. } => {
+                    false
+                }
             },
         }
     }

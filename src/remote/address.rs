@@ -58,7 +58,13 @@ impl Address {
         let port = match url.port() {
             Some(port) => port,
             None if own_port => DEFAULT_PORT,
-            None => if tls { 443 } else { 80 },
+            None => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
         };
         if port == 0 {
             return Err(wrong("there is no port 0"));

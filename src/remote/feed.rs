@@ -25,10 +25,10 @@ use crate::domain::event::{ErrorEvent, Event, EventBody};
 use crate::domain::ids::{EventId, Seq, SessionId};
 use crate::domain::remote::{ATTACH, Line, LineState, Status};
 use crate::net::stream::{Connector, Stream};
+use crate::remote::STATUS_ROUTE;
 use crate::remote::frame::{self, Ack, Frame};
 use crate::remote::http::{self as api, Api};
 use crate::remote::pace::{Pace, STEADY};
-use crate::remote::STATUS_ROUTE;
 
 /// The longest frame: 64 MiB; a stored event can hold a long result.
 const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;

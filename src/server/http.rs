@@ -6,6 +6,7 @@
 mod body;
 mod broadcast;
 mod chat;
+mod dashboard;
 mod events;
 mod feedback;
 mod info;
@@ -76,6 +77,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let places = chat::Places::new(api.options.chats_max);
     let counts = Arc::new(metrics::Counts::default());
     table::router(table())
+        .merge(dashboard::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(Extension(places))

@@ -120,9 +120,7 @@ fn connection(line: &Line, now: Instant) -> (Key, String) {
     match &line.state {
         LineState::Connecting => (Key::StatusBusy, format!("connecting {}", line.address)),
         LineState::Live { .. } => (Key::StatusOk, format!("attached {}", line.address)),
-        LineState::Waiting { reason, retry_at } => {
-            (Key::StatusWarn, format!("reconnecting in {} ({})", left(retry_at), shown(reason)))
-        }
+        LineState::Waiting { reason, retry_at } => (Key::StatusWarn, format!("reconnecting in {} ({})", left(retry_at), shown(reason))),
         LineState::Refused { reason, retry_at } => {
             (Key::StatusError, format!("not let in: {}; again in {}", shown(reason), left(retry_at)))
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::CACHE_CONTROL;
+use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::query::{AmbientStatus, EventFilter, ServerState, ServerStatus};
 use crate::server::api::Api;
+use crate::server::http::dashboard;
 use crate::server::http::problem::Problem;
 use crate::server::http::table::Route;
 
@@ -157,7 +158,10 @@ pub(super) fn word(state: &ServerState) -> &'static str {
     }
 }
 
-async fn info(State(api): State<Arc<Api>>) -> Response {
+async fn info(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    if wants_page(&headers) {
+        return dashboard::page(&headers);
+    }
     let health = look(&api).await;
     let endpoints = super::rows().iter().map(|row| format!("{} {}", row.method, row.path)).collect();
     let info = Info {
@@ -168,6 +172,13 @@ async fn info(State(api): State<Arc<Api>>) -> Response {
         events_processed: health.events_processed,
     };
     axum::Json(info).into_response()
+}
+
+/// Whether who asks is a browser: it names HTML, and before JSON.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let html = accept.find("text/html");
+    html.is_some() && accept.find("application/json").is_none_or(|json| html < Some(json))
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Response {
