@@ -90,6 +90,7 @@ impl Server {
             door::Unsafe::NoToken => BindError::NoToken { address },
             door::Unsafe::WeakToken => BindError::WeakToken,
         })?;
+        raise_handles();
         let tls = tls::acceptor(options.tls_cert.as_deref(), options.tls_key.as_deref())?;
         let refused = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
@@ -169,3 +170,17 @@ impl Server {
         stopping.abort();
     }
 }
+
+/// Lets the process open as many files as its owner may: each client is one, and the usual limit is 1,024.
+#[cfg(unix)]
+fn raise_handles() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_handles() {}
