@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant as Moment, sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -162,7 +163,7 @@ impl Feed {
     async fn refused(&mut self, reason: String) -> Duration {
         let wait = self.pace.refused(fastrand::f64());
         if self.told.as_ref() != Some(&reason) {
-            let message = format!("{} does not let us in: {reason}", self.api.address());
+            let message = self.api.refused(&reason);
             let _ = self.out.hand(complaint(&*self.clock, None, message, json!({}))).await;
             self.told = Some(reason.clone());
         }
@@ -303,6 +304,7 @@ fn failed(error: &tungstenite::Error) -> End {
             let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
             api::refusal(status, response.headers(), body).into()
         }
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Lost("the connection was lost".to_owned()),
         tungstenite::Error::Io(error) => End::Lost(api::last_cause(&error.to_string())),
         error => End::Lost(api::last_cause(&error.to_string())),
     }

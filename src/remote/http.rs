@@ -66,6 +66,12 @@ impl Api {
         &self.address
     }
 
+    /// That we are not let in, in one line, and what to try.
+    pub fn refused(&self, reason: &str) -> String {
+        let hint = if self.token.is_none() { "; `--token-env NAME` shows a token" } else { "" };
+        format!("{} does not let us in: {reason}{hint}", self.address)
+    }
+
     /// What shows who we are; marked so that it is in no log.
     ///
     /// # Errors

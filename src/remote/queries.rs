@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::event::Event;
@@ -32,7 +33,13 @@ impl RemoteQueries {
 
     fn ask<T: DeserializeOwned + Send + 'static>(&self, query: Query) -> Answer<'_, T> {
         async move {
-            let answered: Result<Answered<T>, Error> = self.0.ask(QUERY_ROUTE, &query, query.patience()).await;
+            let patience = query.patience();
+            let asked = Instant::now();
+            let mut answered: Result<Answered<T>, Error> = self.0.ask(QUERY_ROUTE, &query, patience).await;
+            // A connection that was kept may have died unnoticed. To ask again changes nothing; to wait again helps nobody.
+            if matches!(answered, Err(Error::Lost(_))) && asked.elapsed() < patience {
+                answered = self.0.ask(QUERY_ROUTE, &query, patience).await;
+            }
             answered.map(|answered| answered.result).map_err(|error| self.why(&error))
         }
         .boxed()
@@ -41,7 +48,7 @@ impl RemoteQueries {
     fn why(&self, error: &Error) -> QueryError {
         match error {
             Error::Unreached(reason) | Error::Lost(reason) => QueryError(format!("{} is not reached: {reason}", self.0.address())),
-            Error::Refused(reason) => QueryError(format!("{} does not let us in: {reason}", self.0.address())),
+            Error::Refused(reason) => QueryError(self.0.refused(reason)),
             Error::Answered { reason, .. } => QueryError(reason.clone()),
         }
     }

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod attach;
 mod awake;
 mod conformance_client;
 mod conformance_server;
