@@ -98,7 +98,7 @@ export class Chat {
       await this.#read(text, answer, abort.signal);
     } catch (error) {
       if (abort.signal.aborted) answer.end("stopped");
-      else answer.fail(error.message);
+      else answer.fail(error instanceof TypeError ? "the connection broke off; what became of it is among the events" : error.message);
     } finally {
       if (this.#running?.abort === abort) {
         this.#running = null;

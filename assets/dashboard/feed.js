@@ -28,9 +28,9 @@ export class Feed {
   /** Reads what was, then goes live. */
   async start() {
     try {
-      const { events } = await json("GET", `/events?limit=${HISTORY}`);
+      const { events, epoch } = await json("GET", `/events?limit=${HISTORY}`);
       for (const event of events.reverse()) this.#take(event);
-      this.#epoch = (await json("GET", "/api/v2/status")).epoch;
+      this.#epoch = epoch;
     } catch {
       // It is not there yet: the connection says so and goes on trying.
     }

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::server::api::Api;
+use crate::server::http::problem::Problem;
 
 /// What the page may do: load what is embedded here, and talk to where it came from. `'self'` means the WebSocket too (CSP
 /// level 3). No text becomes markup: Trusted Types have no policy that could make any.
@@ -85,7 +86,7 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
 
 fn named(name: &str, headers: &HeaderMap) -> Response {
     let found = ASSETS.iter().zip(TAGS.iter()).find(|(asset, _)| asset.name == name);
-    let Some((asset, tag)) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some((asset, tag)) = found else { return Problem::not_found("there is no such file of the dashboard").into_response() };
     // Always asked for anew, seldom sent anew: a new version shows at once.
     let common = [(CACHE_CONTROL, "no-cache"), (ETAG, tag.as_str())];
     if is_known(headers, tag) {

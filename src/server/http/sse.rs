@@ -51,7 +51,8 @@ pub(super) fn event(kind: &str, data: &impl Serialize) -> Bytes {
 /// Answers with a stream of such chunks. Nothing on the way may keep it or hold it back.
 pub(super) fn response(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     use futures::StreamExt;
-    let mut response = Response::new(Body::from_stream(chunks.map(Ok::<_, Infallible>)));
+    // Fused: compression asks once more after the end.
+    let mut response = Response::new(Body::from_stream(chunks.map(Ok::<_, Infallible>).fuse()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
