@@ -12,7 +12,8 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::any;
-use futures::{SinkExt, StreamExt};
+use futures::future::BoxFuture;
+use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -78,19 +79,23 @@ async fn peer_feed(State(api): State<Arc<Api>>, Query(wanted): Query<Wanted>, en
 }
 
 fn open(api: Arc<Api>, class: Result<ClientClass, &'static str>, wanted: Wanted, entrant: Entrant, upgrade: WebSocketUpgrade) -> Response {
-    let bytes_max = api.options.message_bytes_max;
-    let upgrade = upgrade
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(WRITE_BYTES)
-        .max_write_buffer_size(WRITE_BYTES_MAX)
-        .max_message_size(bytes_max)
-        .max_frame_size(bytes_max);
+    let upgrade = tuned(upgrade, api.options.message_bytes_max);
     let counted = api.tasks_of_clients.token();
     upgrade.on_upgrade(move |socket| async move {
         // Boxed: the room is the client's only for as long as it is there.
         Box::pin(serve(socket, api, class, wanted, entrant)).await;
         drop(counted);
     })
+}
+
+/// A socket with small buffers, for many clients; a message in may have so many bytes.
+pub fn tuned(upgrade: WebSocketUpgrade, message_bytes_max: usize) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(WRITE_BYTES)
+        .max_write_buffer_size(WRITE_BYTES_MAX)
+        .max_message_size(message_bytes_max)
+        .max_frame_size(message_bytes_max)
 }
 
 async fn serve(socket: WebSocket, api: Arc<Api>, class: Result<ClientClass, &'static str>, wanted: Wanted, entrant: Entrant) {
@@ -103,7 +108,7 @@ async fn serve(socket: WebSocket, api: Arc<Api>, class: Result<ClientClass, &'st
     };
     let Some(place) = api.hub.enter() else { return close(socket, TRY_AGAIN, "too many clients: try again later").await };
     let client = uuid::Uuid::now_v7().to_string();
-    let since = match since(&api, &wanted).await {
+    let since = match since(&api, &wanted).boxed().await {
         Ok(since) => since,
         Err(words) => return close(socket, close_code::POLICY, &words).await,
     };
@@ -149,7 +154,12 @@ fn ack(api: &Api, class: ClientClass, client: &str, message: &str, position: Opt
     frame.to_string().into()
 }
 
-async fn close(mut socket: WebSocket, code: u16, reason: &str) {
+fn close(socket: WebSocket, code: u16, reason: &str) -> BoxFuture<'_, ()> {
+    // On the heap: it is the end, and the room for it is not the client's for as long as it is there.
+    goodbye(socket, code, reason).boxed()
+}
+
+async fn goodbye(mut socket: WebSocket, code: u16, reason: &str) {
     let frame = CloseFrame { code, reason: reason.into() };
     let goodbye = async {
         socket.send(Message::Close(Some(frame))).await?;
@@ -194,30 +204,43 @@ impl Client {
         let (ping_every, silence_max) = (seconds(self.api.options.ping_seconds), seconds(self.api.options.silence_seconds));
         let mut heard = Instant::now();
         let mut ping_at = heard + ping_every;
+        // One timer for as long as the client is there: to set one costs more than to send a frame.
+        let mut timer = std::pin::pin!(sleep_until(ping_at.min(heard + silence_max)));
         loop {
-            let stop = &self.api.stop;
             let step = tokio::select! {
                 biased;
-                () = stop.cancelled() => return End::Close(close_code::AWAY, "the server is going away".to_owned()),
-                message = self.socket.next() => {
-                    heard = Instant::now();
-                    self.hear(message).await
-                }
-                order = order(&mut self.peer) => self.send([order]).await,
                 next = self.reader.next(&mut self.batch) => match next {
                     Ok(next) => self.hand_out(next).await,
                     Err(error) => Err(End::Close(close_code::ERROR, error.to_string())),
                 },
-                () = sleep_until(ping_at.min(heard + silence_max)) => {
+                message = self.socket.next() => {
+                    heard = Instant::now();
+                    // On the heap, and only for as long as it lasts: most clients say nothing.
+                    Box::pin(self.hear(message)).await
+                }
+                order = order(&mut self.peer) => self.send([order]).await,
+                () = timer.as_mut() => {
                     if heard.elapsed() >= silence_max {
                         return End::Close(close_code::POLICY, "no sign of life".to_owned());
                     }
-                    ping_at = Instant::now() + ping_every;
-                    self.write(Message::Ping(bytes::Bytes::new())).await
+                    let mut pinged = Ok(());
+                    if ping_at <= Instant::now() {
+                        ping_at = Instant::now() + ping_every;
+                        pinged = self.write(Message::Ping(bytes::Bytes::new())).await;
+                    }
+                    timer.as_mut().reset(ping_at.min(heard + silence_max));
+                    pinged
                 }
             };
             if let Err(end) = step {
                 return end;
+            }
+            // Who is flooded is heard all the same.
+            if let Some(message) = self.socket.next().now_or_never() {
+                heard = Instant::now();
+                if let Err(end) = Box::pin(self.hear(message)).await {
+                    return end;
+                }
             }
         }
     }
@@ -299,13 +322,21 @@ impl Client {
 
 /// Writes within the time in which a sign of life is due: who takes nothing for that long is gone.
 async fn in_time(api: &Api, writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
-    tokio::select! {
-        written = timeout(seconds(api.options.silence_seconds), writing) => match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
-        },
-        () = api.stop.cancelled() => Err(End::Gone),
+    let mut writing = std::pin::pin!(writing);
+    // Nearly always it is done at once, without a timer.
+    if let std::task::Poll::Ready(written) = futures::poll!(writing.as_mut()) {
+        return written.map_err(|_| End::Gone);
     }
+    let in_time = async {
+        tokio::select! {
+            written = timeout(seconds(api.options.silence_seconds), writing) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(End::Gone),
+            },
+            () = api.stop.cancelled() => Err(End::Gone),
+        }
+    };
+    Box::pin(in_time).await
 }
 
 /// What a peer is asked to do.

@@ -10,6 +10,7 @@
 )]
 
 mod attach;
+mod autobahn;
 mod awake;
 mod conformance_client;
 mod conformance_server;
