@@ -54,6 +54,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("rmcp", &["mcp"]),
     ("axum", &["server"]),
     ("tower_http", &["server"]),
+    ("tokio_tungstenite", &["remote"]),
     ("keyring", &["mcp"]),
     ("lettre", &["notify"]),
     ("notify_rust", &["notify"]),
