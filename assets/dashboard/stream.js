@@ -45,6 +45,7 @@ export class Stream {
   #frame = 0;
   #paused = false;
   #following = true;
+  #top = 0;
   #unseen = 0;
   #shown = 0;
   #lost = 0;
@@ -56,6 +57,7 @@ export class Stream {
     byId("pause").addEventListener("click", () => this.pause());
     byId("follow").addEventListener("click", () => this.follow());
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#stick()).observe(this.#list);
     this.#list.addEventListener("click", ({ target }) => this.#toggle(target.closest("li.event > button")));
     this.#list.addEventListener("keydown", (press) => this.#key(press));
     this.#list.addEventListener("focusin", ({ target }) => target.matches("li.event > button") && this.#rove(target));
@@ -99,7 +101,7 @@ export class Stream {
   follow() {
     this.#following = true;
     this.#unseen = 0;
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#stick();
     this.#counted();
   }
 
@@ -144,8 +146,15 @@ export class Stream {
       if (!node.hidden) this.#shown -= 1;
       node.remove();
     }
-    if (this.#following) this.#list.scrollTop = this.#list.scrollHeight;
+    this.#stick();
     this.#counted();
+  }
+
+  /** Stays at the newest. Rows that come into sight may turn out higher than was thought: then once more. */
+  #stick() {
+    if (!this.#following) return;
+    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#top = this.#list.scrollTop;
   }
 
   #made(event) {
@@ -159,6 +168,7 @@ export class Stream {
     tag.textContent = line.tag;
     more.textContent = line.detail;
     more.hidden = !line.detail;
+    node.classList.toggle("two", line.detail !== "");
     const row = { event, line, node, words: `${line.tag} ${line.text} ${line.detail}`.toLowerCase() };
     node.row = row;
     node.hidden = !this.#accepts(row);
@@ -208,10 +218,14 @@ export class Stream {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#list;
-    const following = scrollTop + clientHeight >= scrollHeight - 8;
-    if (following === this.#following) return;
-    this.#following = following;
-    if (following) this.#unseen = 0;
+    const atEnd = scrollTop + clientHeight >= scrollHeight - 8;
+    // Only a person goes up: away from the end without that, rows have grown.
+    const left = !atEnd && scrollTop < this.#top - 4;
+    this.#top = scrollTop;
+    if (atEnd === this.#following) return;
+    if (!atEnd && !left) return this.#stick();
+    this.#following = atEnd;
+    if (atEnd) this.#unseen = 0;
     this.#counted();
   }
 
