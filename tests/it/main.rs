@@ -15,6 +15,8 @@ mod conformance_server;
 mod corpus;
 mod crash;
 mod exec;
+mod feed_api;
+mod feed_support;
 mod keys;
 mod mail;
 mod many;
