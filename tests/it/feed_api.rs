@@ -146,6 +146,17 @@ fn a_chat_answers_whole_and_as_it_comes() {
 }
 
 #[test]
+fn a_call_that_nobody_consents_to_is_refused_and_told() {
+    let home = Home::with(&format!("{TOKEN_CONFIG}approval_wait_seconds = 0\n"));
+    let served = Served::start(&home);
+    let body = json!({"messages": [{"role": "user", "content": "write a file x.md with the content \"hi\""}]});
+    let (status, answer) = served.json("POST", "/chat", &body);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["errors"][0]["status"], 403, "{answer}");
+    assert!(!home.work().join("x.md").exists());
+}
+
+#[test]
 fn feedback_is_on_disk_before_it_is_answered_and_taken_once() {
     let home = Home::with(TOKEN_CONFIG);
     let mut served = Served::start(&home);
