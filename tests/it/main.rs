@@ -18,6 +18,8 @@ mod corpus;
 mod crash;
 mod exec;
 mod feed;
+mod feed_api;
+mod feed_support;
 mod keys;
 mod mail;
 mod many;

@@ -87,6 +87,7 @@ pub(super) struct Answer {
     pub(super) end: &'static str,
     /// What went wrong on the way, like calls that nobody consented to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub(super) errors: Vec<Problem>,
 }
 

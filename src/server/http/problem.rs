@@ -43,6 +43,7 @@ pub struct Problem {
     instance: Option<String>,
     /// The wrong fields, with status 422 and some 400s.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<FieldError>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -85,6 +86,7 @@ impl Problem {
     /// 422: fields that are wrong; at least one.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
             [one] => format!("`{}`: {}", one.pointer, one.detail),
             many => {
                 format!("{} fields are wrong: {}", many.len(), many.iter().map(|one| one.pointer.as_str()).collect::<Vec<_>>().join(", "))

@@ -212,7 +212,10 @@ fn refused(envelope: &Value) -> Problem {
         (Some("not_found"), _) => Problem::not_found(detail),
         (Some("ambiguous" | "not_now" | "contended" | "full"), _) => Problem::conflict(detail),
         (Some("failed"), _) => Problem::failed(detail),
-        (_, Some(field)) => Problem::field(format!("/{}", field.replace('.', "/")), detail),
+        (_, Some(field)) => {
+            let bare = detail.strip_prefix(&format!("`{field}`: ")).unwrap_or(&detail);
+            Problem::field(format!("/{}", field.replace('.', "/")), bare)
+        }
         (_, None) => Problem::conflict(detail),
     }
 }

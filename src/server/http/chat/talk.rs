@@ -55,7 +55,7 @@ pub(super) struct Talk {
     suffix: String,
     view: View,
     /// Calls that wait for consent, and until when.
-    asked: Vec<(CallId, String, Instant)>,
+    asked: Vec<(CallId, Instant)>,
 }
 
 impl Talk {
@@ -101,7 +101,7 @@ impl Talk {
         let stop = self.api.stop.clone();
         let why = loop {
             let deadline = started + if self.view.is_known() { Duration::from_secs(limit) } else { BEGIN_MAX };
-            let refusal = self.asked.iter().map(|(_, _, until)| *until).min().unwrap_or(deadline);
+            let refusal = self.asked.iter().map(|(_, until)| *until).min().unwrap_or(deadline);
             let sight = tokio::select! {
                 biased;
                 () = given_up.cancelled() => break None,
@@ -138,10 +138,8 @@ impl Talk {
     /// Hands on what was seen; whether that was the end.
     async fn pass_on(&mut self, sight: Sight, out: &mpsc::Sender<Said>, given_up: &CancellationToken) -> bool {
         let wait = Duration::from_secs(self.api.options.approval_wait_seconds);
-        for (call, tool) in sight.asked {
-            self.asked.push((call, tool, Instant::now() + wait));
-        }
-        self.asked.retain(|(call, _, _)| !sight.answered.contains(call));
+        self.asked.extend(sight.asked.into_iter().map(|call| (call, Instant::now() + wait)));
+        self.asked.retain(|(call, _)| !sight.answered.contains(call));
         for said in sight.said {
             let is_last = matches!(said, Said::Done(_) | Said::Failed(_));
             tokio::select! {
@@ -180,26 +178,18 @@ impl Talk {
         }
     }
 
-    /// Refuses the calls that nobody consented to in time.
+    /// Refuses the calls that nobody consented to in time; what follows from it is seen like any refusal.
     fn refuse(&mut self) -> Result<Sight, Problem> {
         let now = Instant::now();
-        let mut sight = Sight::default();
-        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.asked).into_iter().partition(|(_, _, until)| *until <= now);
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.asked).into_iter().partition(|(_, until)| *until <= now);
         self.asked = waiting;
-        for (call_id, tool, _) in late {
-            let instead = Some("nobody was there to consent: go on without it, and say what is missing".to_owned());
-            let decision = Decision::Refuse { instead };
+        for (call_id, _) in late {
+            let seconds = self.api.options.approval_wait_seconds;
+            let instead = format!("nobody consented within {seconds} s: go on without it, and say what is missing");
+            let decision = Decision::Refuse { instead: Some(instead) };
             self.api.commands.send(Command::Decide { session: self.session.clone(), call_id, decision })?;
-            let detail = format!(
-                "`{tool}` needs a person's consent, and nobody answered within {} s, so it was refused; consent in the terminal or on the \
-                 dashboard, or allow the tool in the config",
-                self.api.options.approval_wait_seconds
-            );
-            let problem = Problem::forbidden(detail);
-            self.view.note(problem.clone());
-            sight.said.push(Said::Trouble(problem));
         }
-        Ok(sight)
+        Ok(Sight::default())
     }
 
     /// Stops what nobody waits for any more: the message is taken back, or its turn interrupted.

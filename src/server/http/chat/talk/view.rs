@@ -1,7 +1,7 @@
 //! What a chat has seen so far: a fold of its conversation's events. Pure.
 
 use crate::domain::event::{
-    Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, HandoffCall, Status, ToolExecution, TurnEnd, TurnEvent,
+    Approval, ApprovalStatus, Chat, ChatStatus, ErrorKind, Event, EventBody, HandoffCall, Status, ToolExecution, TurnEnd, TurnEvent,
 };
 use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::{Role, Usage};
@@ -17,8 +17,8 @@ const CALLS_MAX: usize = 1_000;
 pub(in crate::server::http::chat) struct Sight {
     /// What is handed on.
     pub(in crate::server::http::chat) said: Vec<Said>,
-    /// Calls that now wait for consent, with the tool's name.
-    pub(in crate::server::http::chat) asked: Vec<(CallId, String)>,
+    /// Calls that now wait for consent.
+    pub(in crate::server::http::chat) asked: Vec<CallId>,
     /// Calls that wait no more.
     pub(in crate::server::http::chat) answered: Vec<CallId>,
 }
@@ -84,11 +84,6 @@ impl View {
         self.over
     }
 
-    /// Something went wrong on the way.
-    pub(super) fn note(&mut self, problem: Problem) {
-        self.errors.push(problem);
-    }
-
     /// Looks at an event of the conversation.
     pub(in crate::server::http::chat) fn see(&mut self, event: &Event, sight: &mut Sight) {
         if self.over || event.session.as_ref() != Some(&self.session) || event.seq.is_some_and(|seq| seq <= self.seen) {
@@ -148,6 +143,14 @@ impl View {
 
     fn tool(&mut self, run: &ToolExecution, sight: &mut Sight) {
         hand_on("tool_execution", run, sight);
+        if run.error_kind == Some(ErrorKind::Refused) && self.errors.len() < CALLS_MAX {
+            let why = run.error.as_deref().unwrap_or("nobody consented");
+            let detail =
+                format!("`{}: {}` was refused: {why}; consent in the terminal or on the dashboard", run.service_name, run.tool_name);
+            let problem = Problem::forbidden(detail);
+            sight.said.push(Said::Trouble(problem.clone()));
+            self.errors.push(problem);
+        }
         if run.status != Status::Started && self.calls.len() < CALLS_MAX {
             self.calls.push(CallMade {
                 id: run.call_id.to_string(),
@@ -214,9 +217,7 @@ fn hand_on<T: serde::Serialize>(kind: &'static str, data: &T, sight: &mut Sight)
 fn approval_seen(approval: &Approval, sight: &mut Sight) {
     hand_on("approval_event", approval, sight);
     match approval.status {
-        ApprovalStatus::Requested => {
-            sight.asked.push((approval.call_id.clone(), format!("{}: {}", approval.service_name, approval.tool_name)));
-        }
+        ApprovalStatus::Requested => sight.asked.push(approval.call_id.clone()),
         ApprovalStatus::Granted | ApprovalStatus::Refused => sight.answered.push(approval.call_id.clone()),
     }
 }
