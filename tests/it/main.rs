@@ -10,11 +10,14 @@
 )]
 
 mod awake;
+mod browser;
 mod conformance_client;
 mod conformance_server;
 mod corpus;
 mod crash;
+mod dashboard;
 mod exec;
+mod feed_clients;
 mod keys;
 mod mail;
 mod many;
@@ -36,6 +39,7 @@ mod pty;
 mod readme;
 mod serve_clients;
 mod serve_fixture;
+mod serving;
 mod store;
 mod support;
 mod tasks;
