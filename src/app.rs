@@ -199,10 +199,7 @@ impl App {
         let stop = CancellationToken::new();
         let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
         let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), start));
-        for message in warnings {
-            let body = ErrorEvent { message, source: "config".to_owned(), details: json!({}) };
-            recorder.emit(NewEvent::system(body));
-        }
+        warn(&*recorder, warnings);
         Ok(Self {
             log,
             feed: Mutex::new(Some(feed)),
@@ -330,6 +327,13 @@ async fn route(
         if let Some(message) = failed {
             complain(&*recorder, message);
         }
+    }
+}
+
+/// Tells what is odd about the settings.
+fn warn(recorder: &dyn Recorder, warnings: Vec<String>) {
+    for message in warnings {
+        recorder.emit(NewEvent::system(ErrorEvent { message, source: "config".to_owned(), details: json!({}) }));
     }
 }
 

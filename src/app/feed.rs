@@ -58,7 +58,7 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
         records: Arc::new(Records::new(&offers.state, Arc::clone(&offers.clock))),
         peers: offers.peers.clone(),
         mcp: Some(endpoint(own, &mcp, stop)),
-        default_model: model.as_ref().map_or_else(|_| app.catalog().default_id().to_owned(), |model| model.id()),
+        default_model: model.as_ref().map_or_else(|_| app.catalog().default_id().to_owned(), crate::llm::Resolved::id),
         context_window_tokens: model.ok().and_then(|model| model.llm.context_tokens(&model.model)),
         mode: app.mode(),
         timezone: super::time_zone(),

@@ -61,7 +61,7 @@ impl FeedbackIntake for FeedbackQueue {
 fn digest(feedback: &Feedback) -> String {
     let mut value = serde_json::to_value(feedback).unwrap_or_default();
     value.sort_all_objects();
-    Sha256::digest(value.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(value.to_string().as_bytes()).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The firing of a key: the same one for a repeat, in whatever process it arrives.

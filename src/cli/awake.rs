@@ -31,7 +31,8 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     let stopped = stopped()?;
     tokio::pin!(stopped);
     let app = tokio::select! {
-        app = start(base) => app?,
+        // Who attaches, or has the dashboard open, answers what is asked; where it listens nowhere, nobody can.
+        app = started(base, args.no_listen) => app?,
         signal = &mut stopped => return signal.map(|()| Exit::Done).map_err(Stop::from),
     };
     let status = app.queries().ambient_status().await?;
@@ -185,7 +186,11 @@ pub(super) async fn notify(base: &Base, command: NotifyCommand) -> Outcome {
 
 /// The program, awake and without a screen.
 async fn start(base: &Base) -> Result<App, Stop> {
-    let mut start = base.start(true)?;
+    started(base, true).await
+}
+
+async fn started(base: &Base, unattended: bool) -> Result<App, Stop> {
+    let mut start = base.start(unattended)?;
     start.awake = true;
     Ok(App::start(start).await?)
 }

@@ -55,10 +55,13 @@ struct Lender {
     id: u64,
     client: String,
     /// Its name and its tools, once it has said them.
-    lent: Mutex<Option<(ServerName, Vec<Arc<dyn Tool>>)>>,
+    lent: Mutex<Option<Lent>>,
     orders: mpsc::Sender<Utf8Bytes>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
 }
+
+/// The name of a peer and its tools.
+type Lent = (ServerName, Vec<Arc<dyn Tool>>);
 
 /// What a peer says of a call.
 #[derive(Debug, Deserialize)]
@@ -276,7 +279,7 @@ impl Tool for PeerTool {
             })?;
             tokio::select! {
                 answered = timeout(limit, answer) => match answered {
-                    Ok(Ok(answer)) => Ok(outcome(answer)),
+                    Ok(Ok(answer)) => Ok(outcome(&answer)),
                     Ok(Err(_)) => Err(gone(&server)),
                     Err(_) => Err(ToolError::new(
                         ErrorKind::TimedOut,
@@ -297,7 +300,7 @@ fn gone(server: &ServerName) -> ToolError {
 }
 
 /// What a peer's answer is for the agent.
-fn outcome(answer: Answer) -> ToolOutcome {
+fn outcome(answer: &Answer) -> ToolOutcome {
     let words = |value: &Value| match value {
         Value::String(text) => clean(text).into_owned(),
         Value::Null => String::new(),

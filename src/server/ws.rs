@@ -117,7 +117,7 @@ async fn serve(socket: WebSocket, api: Arc<Api>, class: Result<ClientClass, &'st
     let reader = Reader::new(&api.hub, Arc::clone(&api.queries), reading, since.position);
     let greeting = ack(&api, class, &client, since.words, since.position, 0);
     let peer = (class == ClientClass::DistributedServer).then(|| api.peers.join(&client));
-    Client { api, socket, reader, class, client, peer, batch: Vec::new() }.run(greeting).await;
+    Client { api, socket, reader, class, id: client, peer, batch: Vec::new() }.run(greeting).await;
     drop(place);
 }
 
@@ -183,7 +183,7 @@ struct Client {
     socket: WebSocket,
     reader: Reader,
     class: ClientClass,
-    client: String,
+    id: String,
     peer: Option<Peer>,
     batch: Vec<Arc<Frame>>,
 }
@@ -249,7 +249,7 @@ impl Client {
     async fn hand_out(&mut self, next: Next) -> Result<(), End> {
         if let Next::Dropped(count) = next {
             let words = "frames were lost: this client is too slow; it may come back with since";
-            let lost = ack(&self.api, self.class, &self.client, words, self.reader.position(), count);
+            let lost = ack(&self.api, self.class, &self.id, words, self.reader.position(), count);
             self.send([lost]).await?;
         }
         let mut batch = std::mem::take(&mut self.batch);

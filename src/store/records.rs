@@ -148,7 +148,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Does a group of jobs in one transaction. A job that fails takes the group along: its senders send again.
-fn serve(connection: &mut Connection, path: &PathBuf, group: Vec<Job>) {
+fn serve(connection: &mut Connection, path: &Path, group: Vec<Job>) {
     let done = write(connection, &group).map_err(|error| failed("write to", path, error));
     let mut counts = done.as_ref().map(|counts| counts.iter().copied()).ok();
     for job in group {

@@ -12,14 +12,17 @@
 mod attach;
 mod autobahn;
 mod awake;
+mod browser;
 mod conformance_client;
 mod conformance_server;
 mod corpus;
 mod crash;
+mod dashboard;
 mod exec;
 mod feed;
 mod feed_api;
 mod feed_support;
+mod feed_clients;
 mod keys;
 mod mail;
 mod many;

@@ -66,6 +66,7 @@ struct Limit(
 
 /// Events, newest first.
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the wire's name")]
 struct Events {
     /// How many are in this answer.
     total: usize,

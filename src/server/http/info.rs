@@ -103,6 +103,7 @@ struct Servers {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the wire's names")]
 struct Tasks {
     #[serde(flatten)]
     part: Part,

@@ -37,10 +37,10 @@ pub struct Problem {
     /// The status.
     status: u16,
     /// What is wrong, and what to try.
-    detail: String,
+    detail: Box<str>,
     /// This very request: its path and its id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
+    instance: Option<Box<str>>,
     /// The wrong fields, with status 422 and some 400s.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
@@ -56,7 +56,7 @@ impl Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             instance: None,
             errors: Vec::new(),
             headers: Vec::new(),
@@ -131,7 +131,7 @@ impl Problem {
 
     /// The same, of the request `instance`.
     pub fn at(mut self, instance: String) -> Self {
-        self.instance = Some(instance);
+        self.instance = Some(instance.into());
         self
     }
 

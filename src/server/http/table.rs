@@ -1,4 +1,4 @@
-//! The table of routes: one row makes both the route and its place in the OpenAPI document, so that they cannot differ.
+//! The table of routes: one row makes both the route and its place in the `OpenAPI` document, so that they cannot differ.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) struct Answer {
 pub(super) struct Route {
     /// The method.
     pub(super) method: Method,
-    /// The path, with `{name}` for a parameter: axum and OpenAPI write it alike.
+    /// The path, with `{name}` for a parameter: axum and `OpenAPI` write it alike.
     pub(super) path: &'static str,
     /// The operation's unique name.
     pub(super) operation: &'static str,
@@ -129,19 +129,19 @@ impl Route {
     }
 
     fn parameter<T: JsonSchema>(mut self, place: &'static str, name: &'static str, text: &'static str) -> Self {
-        self.parameters.push(Parameter { place, name, text, schema: |schemas| schemas.subschema_for::<T>() });
+        self.parameters.push(Parameter { place, name, text, schema: SchemaGenerator::subschema_for::<T> });
         self
     }
 
     /// It takes a `T` as JSON.
     pub(super) fn takes<T: JsonSchema>(mut self) -> Self {
-        self.body = Some(Content { media: "application/json", schema: Some(|schemas| schemas.subschema_for::<T>()) });
+        self.body = Some(Content { media: "application/json", schema: Some(SchemaGenerator::subschema_for::<T>) });
         self
     }
 
     /// It answers a `T` as JSON.
     pub(super) fn answers<T: JsonSchema>(mut self, status: StatusCode, text: &'static str) -> Self {
-        let content = Content { media: "application/json", schema: Some(|schemas| schemas.subschema_for::<T>()) };
+        let content = Content { media: "application/json", schema: Some(SchemaGenerator::subschema_for::<T>) };
         self.answers.push(Answer { status, text, contents: vec![content] });
         self
     }
@@ -169,7 +169,7 @@ impl Route {
     /// It answers that problem.
     pub(super) fn refuses(mut self, status: StatusCode, text: &'static str) -> Self {
         let content =
-            Content { media: super::problem::PROBLEM_JSON, schema: Some(|schemas| schemas.subschema_for::<super::problem::Problem>()) };
+            Content { media: super::problem::PROBLEM_JSON, schema: Some(SchemaGenerator::subschema_for::<super::problem::Problem>) };
         self.answers.push(Answer { status, text, contents: vec![content] });
         self
     }

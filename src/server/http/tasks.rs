@@ -164,6 +164,7 @@ async fn history(State(api): State<Arc<Api>>, Segment(id): Segment, params: Para
     answer(StatusCode::OK, call(&api, "get_background_task_history", arguments).await?)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends handlers that can fail")]
 fn answer(status: StatusCode, envelope: Value) -> Reply {
     Ok((status, axum::Json(envelope)).into_response())
 }

@@ -66,23 +66,19 @@ impl Talk {
     pub(super) async fn begin(api: Arc<Api>, prompt: Prompt) -> Result<Self, Problem> {
         let feed = api.hub.subscribe();
         let Prompt { text, session: given, model } = prompt;
-        let (session, opening) = match given {
-            Some(session) => {
-                let filter = EventFilter { session: Some(session.clone()), limit: Some(1), ..EventFilter::default() };
-                if api.queries.events(filter).await?.is_empty() {
-                    let detail =
-                        format!("there is no conversation `{}`; leave `session_id` out to begin one", clean_line(session.as_str()));
-                    return Err(Problem::not_found(detail));
-                }
-                let open = Command::OpenSession { session: session.clone() };
-                let model = model.map(|model| Command::SetModel { session: session.clone(), model });
-                (session, std::iter::once(open).chain(model).collect::<Vec<_>>())
+        let (session, opening) = if let Some(session) = given {
+            let filter = EventFilter { session: Some(session.clone()), limit: Some(1), ..EventFilter::default() };
+            if api.queries.events(filter).await?.is_empty() {
+                let detail = format!("there is no conversation `{}`; leave `session_id` out to begin one", clean_line(session.as_str()));
+                return Err(Problem::not_found(detail));
             }
-            None => {
-                let session = SessionId::generate();
-                let options = SessionOptions { model, ..SessionOptions::default() };
-                (session.clone(), vec![Command::NewSession { session, options }])
-            }
+            let open = Command::OpenSession { session: session.clone() };
+            let model = model.map(|model| Command::SetModel { session: session.clone(), model });
+            (session, std::iter::once(open).chain(model).collect::<Vec<_>>())
+        } else {
+            let session = SessionId::generate();
+            let options = SessionOptions { model, ..SessionOptions::default() };
+            (session.clone(), vec![Command::NewSession { session, options }])
         };
         let message = MessageId::generate();
         let submit = Command::Submit { session: session.clone(), message_id: message.clone(), text, delivery: When::Queue };
