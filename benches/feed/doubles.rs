@@ -131,5 +131,8 @@ pub fn deps() -> Deps {
         peers: Peers::new(recorder, std::time::Duration::from_mins(1)),
         mcp: None,
         default_model: String::new(),
+        context_window_tokens: None,
+        mode: wakeful::domain::command::ApprovalMode::default(),
+        timezone: "UTC".to_owned(),
     }
 }

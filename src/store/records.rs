@@ -2,7 +2,7 @@
 //!
 //! A thread of its own writes: what waits is committed together, and answered once it is on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

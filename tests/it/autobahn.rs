@@ -1,7 +1,7 @@
 //! The Autobahn test suite's fuzzing client against our sockets, by an echo route that only this test has.
 //!
 //! The suite runs on Python 2.7 only, which few machines have: the test is ignored by default. `WAKEFUL_WSTEST` holds the
-//! command line of `wstest` (autobahntestsuite 0.8.2 from PyPI).
+//! command line of `wstest` (`autobahntestsuite` 0.8.2 from `PyPI`).
 
 use std::net::SocketAddr;
 use std::process::Stdio;

@@ -39,7 +39,7 @@ const SWITCHES: [&str; 9] = [
 /// A browser with one page.
 pub struct Browser {
     child: Child,
-    profile: tempfile::TempDir,
+    _profile: tempfile::TempDir,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: Option<String>,
     last_id: u64,
@@ -80,7 +80,7 @@ impl Browser {
         let (socket, _) = connect_async_with_config(address, Some(config), true).await.unwrap();
         let requests = std::collections::HashMap::new();
         let (complaints, parts) = (Vec::new(), Vec::new());
-        let mut browser = Self { child, profile, socket, session: None, last_id: 0, complaints, parts, requests };
+        let mut browser = Self { child, _profile: profile, socket, session: None, last_id: 0, complaints, parts, requests };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await;
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true})).await;
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -178,8 +178,6 @@ impl Browser {
     pub async fn end(mut self) {
         self.kill();
         self.child.wait().await.unwrap();
-        // A process that was just killed may still be writing: what is left then is the system's to clean.
-        let _ = self.profile.close();
     }
 
     fn kill(&mut self) {

@@ -165,7 +165,8 @@ async fn who_may_not_come_in_is_told_why() {
     let home = Home::with("[server]\nclients_max = 2\n");
     let serve = Serve::start(&home, &["--token-env", "TOKEN"]);
     let (plain, named) = (format!("{}/ws/mcplog", serve.ws()), format!("{}/ws/mcplog?token={TOKEN}", serve.ws()));
-    let refused: [(&str, &[(&str, &str)], u16, &str); 5] = [
+    type Headers = [(&'static str, &'static str)];
+    let refused: [(&str, &Headers, u16, &str); 5] = [
         (&plain, &[], 1008, "token"),
         (&plain, &[("authorization", "Bearer wrong-wrong-wrong")], 1008, "token"),
         (&named, &[("origin", "https://evil.example")], 1008, "Origin"),
