@@ -45,9 +45,6 @@ pub struct Browser {
     last_id: u64,
     /// Errors on the console, exceptions, refusals by the page's policy.
     pub complaints: Vec<String>,
-    /// Parts of answers that came over the network, by their address.
-    pub parts: Vec<String>,
-    requests: std::collections::HashMap<String, String>,
 }
 
 fn program() -> PathBuf {
@@ -78,13 +75,12 @@ impl Browser {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
         let (socket, _) = connect_async_with_config(address, Some(config), true).await.unwrap();
-        let requests = std::collections::HashMap::new();
-        let (complaints, parts) = (Vec::new(), Vec::new());
-        let mut browser = Self { child, _profile: profile, socket, session: None, last_id: 0, complaints, parts, requests };
+        let complaints = Vec::new();
+        let mut browser = Self { child, _profile: profile, socket, session: None, last_id: 0, complaints };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await;
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true})).await;
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        for domain in ["Page", "Runtime", "Log", "Network", "Audits"] {
+        for domain in ["Page", "Runtime", "Log", "Audits"] {
             browser.call(&format!("{domain}.enable"), json!({})).await;
         }
         browser
@@ -209,7 +205,6 @@ impl Browser {
 
     fn take(&mut self, message: &Value) {
         let params = &message["params"];
-        let id = || params["requestId"].as_str().unwrap_or_default().to_owned();
         match message["method"].as_str().unwrap_or_default() {
             "Runtime.exceptionThrown" => self.complaints.push(params["exceptionDetails"].to_string()),
             "Runtime.consoleAPICalled" if ["error", "assert"].contains(&params["type"].as_str().unwrap_or_default()) => {
@@ -219,10 +214,6 @@ impl Browser {
             "Audits.issueAdded" if params["issue"]["code"] == "ContentSecurityPolicyIssue" => {
                 self.complaints.push(params["issue"].to_string());
             }
-            "Network.requestWillBeSent" => {
-                self.requests.insert(id(), params["request"]["url"].as_str().unwrap_or_default().to_owned());
-            }
-            "Network.dataReceived" => self.parts.extend(self.requests.get(&id()).cloned()),
             _ => {}
         }
     }

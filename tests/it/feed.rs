@@ -19,6 +19,9 @@ use crate::support::model::{ModelServer, Say, results};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Headers of a request.
+type Headers = [(&'static str, &'static str)];
+
 /// A client of the feed.
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -165,7 +168,6 @@ async fn who_may_not_come_in_is_told_why() {
     let home = Home::with("[server]\nclients_max = 2\n");
     let serve = Serve::start(&home, &["--token-env", "TOKEN"]);
     let (plain, named) = (format!("{}/ws/mcplog", serve.ws()), format!("{}/ws/mcplog?token={TOKEN}", serve.ws()));
-    type Headers = [(&'static str, &'static str)];
     let refused: [(&str, &Headers, u16, &str); 5] = [
         (&plain, &[], 1008, "token"),
         (&plain, &[("authorization", "Bearer wrong-wrong-wrong")], 1008, "token"),

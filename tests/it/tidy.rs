@@ -54,7 +54,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("rmcp", &["mcp"]),
     ("axum", &["server"]),
     ("tower_http", &["server"]),
-    ("tokio_tungstenite", &["remote"]),
+    ("tokio_tungstenite", &["ambient", "remote"]),
     ("keyring", &["mcp"]),
     ("lettre", &["notify"]),
     ("notify_rust", &["notify"]),
