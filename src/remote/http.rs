@@ -184,7 +184,15 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> E
 }
 
 /// The last of a chain of causes, which says it best in few words: `connection refused`.
+///
+/// What rustls says of a certificate names its error only; that is put into words.
 pub(super) fn last_cause(chain: &str) -> String {
+    if chain.contains("UnknownIssuer") {
+        return "its certificate is of an authority that is not trusted here (SSL_CERT_FILE can name your own)".to_owned();
+    }
+    if chain.contains("invalid peer certificate") || chain.contains("CaUsedAsEndEntity") {
+        return line(&format!("its certificate is not good: {}", chain.rsplit(": ").next().unwrap_or(chain)));
+    }
     let last = chain.rsplit(": ").next().unwrap_or(chain);
     let last = last.split(" (os error").next().unwrap_or(last);
     let mut chars = last.chars();
@@ -195,4 +203,18 @@ pub(super) fn last_cause(chain: &str) -> String {
 /// Text from there, on one line that is not too long.
 pub(super) fn line(text: &str) -> String {
     ellipsis(&clean_line(text), REASON_CHARS_MAX).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_cause_is_said_in_few_words() {
+        assert_eq!(last_cause("error sending request: tcp connect error: Connection refused (os error 111)"), "connection refused");
+        let unknown = last_cause("client error (Connect): invalid peer certificate: UnknownIssuer");
+        assert!(unknown.contains("SSL_CERT_FILE"), "{unknown}");
+        let authority = last_cause("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
+        assert!(authority.starts_with("its certificate is not good"), "{authority}");
+    }
 }

@@ -116,8 +116,11 @@ impl Browser {
     pub async fn until(&mut self, expression: &str) -> Value {
         let end = tokio::time::Instant::now() + LIMIT;
         loop {
-            // The page waits for itself: for its next frame, not for a time.
-            let look = format!("new Promise((done) => requestAnimationFrame(() => done({expression})))");
+            // The page waits for itself: for its next frame, or a moment where it draws none. What is not there yet is no error.
+            let look = format!(
+                "new Promise((done) => {{ const look = () => {{ try {{ done({expression}); }} catch {{ done(null); }} }}; \
+                 requestAnimationFrame(look); setTimeout(look, 100); }})"
+            );
             let value = self.eval(&look).await;
             if !(value.is_null() || value == json!(false) || value == json!(0) || value == json!("")) {
                 return value;
