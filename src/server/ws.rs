@@ -170,10 +170,18 @@ async fn goodbye(mut socket: WebSocket, code: u16, reason: &str) {
     let _ = timeout(GOODBYE, goodbye).await;
 }
 
+/// Lets the answer to a goodbye go out: the socket gives it when it is read on (RFC 6455, section 5.5.1).
+async fn answered(mut socket: WebSocket) {
+    let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
+    let _ = timeout(GOODBYE, rest).await;
+}
+
 /// Why the loop of a client ends.
 enum End {
     /// It is gone.
     Gone,
+    /// It says goodbye.
+    Leaving,
     /// It is closed with this code and reason.
     Close(u16, String),
 }
@@ -195,8 +203,10 @@ impl Client {
             Err(end) => end,
         };
         drop(self.peer.take());
-        if let End::Close(code, reason) = end {
-            close(self.socket, code, &reason).await;
+        match end {
+            End::Gone => {}
+            End::Leaving => answered(self.socket).boxed().await,
+            End::Close(code, reason) => close(self.socket, code, &reason).await,
         }
     }
 
@@ -291,7 +301,8 @@ impl Client {
                 let reason = format!("a message may have {} bytes", self.api.options.message_bytes_max);
                 return Err(End::Close(close_code::SIZE, reason));
             }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => return Err(End::Leaving),
+            Some(Err(_)) | None => return Err(End::Gone),
         };
         let Ok(mut message) = serde_json::from_str::<Map<String, Value>>(&text) else {
             IGNORED.fetch_add(1, Ordering::Relaxed);

@@ -30,8 +30,8 @@ async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.next().await {
         let sent = match message {
             Message::Text(_) | Message::Binary(_) => socket.send(message).await,
-            Message::Close(_) => return,
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            // The socket answers a goodbye itself, when it is read on.
+            Message::Close(_) | Message::Ping(_) | Message::Pong(_) => Ok(()),
         };
         if sent.is_err() {
             return;

@@ -199,6 +199,12 @@ async fn what_is_no_message_is_passed_over_and_what_is_too_big_ends_it() {
     client.0.send(Message::binary(vec![0_u8; 100])).await.unwrap();
     client.say(&json!({"type": "heartbeat"})).await;
     assert_eq!(client.next().await["type"], "heartbeat_ack");
+    // A goodbye is answered.
+    let mut leaving = Client::connect(&url, &[]).await;
+    leaving.next().await;
+    leaving.0.close(None).await.unwrap();
+    assert!(matches!(leaving.message().await, Message::Close(_)));
+    assert!(leaving.0.next().await.is_none(), "it ends in order");
     // The head of a frame of 100 MB alone.
     let MaybeTlsStream::Plain(stream) = client.0.get_mut() else { panic!("no TLS here") };
     stream.write_all(&[0x81, 0xff, 0, 0, 0, 0, 5, 0xf5, 0xe1, 0, 1, 2, 3, 4]).await.unwrap();
