@@ -131,7 +131,8 @@ async fn filters_work(browser: &mut Browser) {
     filter(browser, "no such words anywhere").await;
     assert_eq!(shown(browser).await, Vec::<String>::new());
     filter(browser, " ").await;
-    assert_eq!(shown(browser).await.len(), all);
+    // The end of the turn may have come meanwhile.
+    assert!(shown(browser).await.len() >= all);
     // By type, by server, errors only.
     browser.click(".chip[data-kind=mcp]").await;
     let rest = shown(browser).await;
@@ -147,7 +148,8 @@ async fn filters_work(browser: &mut Browser) {
     browser.press("e").await;
     assert_eq!(shown(browser).await, Vec::<String>::new());
     browser.press("e").await;
-    assert_eq!(shown(browser).await.len(), all);
+    // The end of the turn may have come meanwhile.
+    assert!(shown(browser).await.len() >= all);
     // The arrows go from row to row, Enter opens one.
     browser.press("g").await;
     browser.press("ArrowUp").await;
