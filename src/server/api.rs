@@ -24,7 +24,7 @@ use crate::server::options::Options;
 use crate::server::peers::Peers;
 use crate::tools::Tool;
 
-/// Takes event feedback of other programs (wire.md, section 3).
+/// Takes event feedback of other programs.
 pub trait FeedbackIntake: Send + Sync {
     /// Queues it on disk; answers once it cannot be lost. The same `key` again is the same feedback.
     fn take(&self, feedback: Feedback, key: Option<String>) -> BoxFuture<'_, Result<TakenFeedback, IntakeError>>;
@@ -39,7 +39,7 @@ pub struct TakenFeedback {
     pub repeated: bool,
 }
 
-/// Takes interaction reports of other programs (wire.md, section 5).
+/// Takes interaction reports of other programs.
 pub trait RecordIntake: Send + Sync {
     /// Stores the records once each by their `record_id`; answers once they are on disk, with how many were new.
     fn take(&self, records: Vec<Value>) -> BoxFuture<'_, Result<usize, IntakeError>>;

@@ -5,7 +5,7 @@ use axum::extract::ws::Utf8Bytes;
 use crate::domain::event::Event;
 use crate::domain::ids::Seq;
 
-/// The classes of clients (wire.md, section 2).
+/// The classes of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ClientClass {
     /// Looks on; the default.
@@ -61,7 +61,7 @@ impl Target {
 /// One event as it goes out: its JSON is made once.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The envelope as JSON (wire.md, section 1).
+    /// The envelope as JSON.
     pub json: Utf8Bytes,
     /// Its `type`.
     pub kind: Box<str>,

@@ -1,4 +1,4 @@
-//! The routes (wire.md, section 4).
+//! The routes.
 //!
 //! Each route is one row of a table, from which the router and `/openapi.json` are made. Who may come in (token, `Host`,
 //! `Origin`, rate) was decided before a request comes here. Every answer that is none is a [`problem::Problem`].

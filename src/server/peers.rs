@@ -1,4 +1,4 @@
-//! Peers that lend their tools to the agent over the feed: `DistributedServer` clients (wire.md, section 2).
+//! Peers that lend their tools to the agent over the feed: `DistributedServer` clients.
 //!
 //! A peer says what it has (`register_tools`), is asked (`execute_tool`) and answers (`tool_result`). Its tools stand beside
 //! those of MCP servers; what it says of them is a stranger's word. When it leaves, its tools leave with it and what was

@@ -1,4 +1,4 @@
-//! The WebSocket `/ws/mcplog` (wire.md, section 2).
+//! The WebSocket `/ws/mcplog`.
 //!
 //! One task for each client: it reads up to [`BATCH`](crate::server::reader::BATCH) frames, feeds them and flushes once.
 //! A client that takes nothing is closed after a while; until then it keeps nobody waiting, for nobody waits for it.

@@ -1,4 +1,4 @@
-//! Interaction records of other programs (wire.md, section 5), each once by its `record_id`, in a file of their own.
+//! Interaction records of other programs, each once by its `record_id`, in a file of their own.
 //!
 //! A thread of its own writes: what waits is committed together, and answered once it is on disk.
 

@@ -1,4 +1,4 @@
-//! `POST /api/v2/broadcast`: events of other programs for those who read the feed (wire.md, section 2).
+//! `POST /api/v2/broadcast`: events of other programs for those who read the feed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `POST /process_background_feedback` and `/event_callback`: event feedback of other programs (wire.md, section 3).
+//! `POST /process_background_feedback` and `/event_callback`: event feedback of other programs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The coordinator's side of interaction reports (wire.md, section 5): takes records, each once.
+//! The coordinator's side of interaction reports: takes records, each once.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 /// The media type of event streams.
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
-/// How often a comment shows that the connection lives (wire.md has no number; proxies give up after 30 s to 60 s).
+/// How often a comment shows that the connection lives (proxies give up after 30 s to 60 s).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The comment.
