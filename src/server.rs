@@ -55,7 +55,7 @@ pub enum BindError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system refuses.
-    #[error("could not listen on {address}: {source}")]
+    #[error("could not listen on {address}")]
     Listen {
         /// Where it should have listened.
         address: SocketAddr,
