@@ -3,22 +3,25 @@
 //! In this order: the question for consent, what lies over the screen, an input that is being typed, completions, then
 //! the part with the focus by the table of keys.
 
+mod chat;
+mod events;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use crate::domain::command::{Command, Decision};
-use crate::domain::event::{EventBody, McpEventType};
+use crate::domain::command::Decision;
 use crate::tui::approval::Outcome;
 use crate::tui::composer::Edit;
-use crate::tui::events_pane::{Filter, whole_message};
+use crate::tui::events_pane::Filter;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::layout;
 use crate::tui::msg::{Effect, Msg};
-use crate::tui::panels::picker::{Input, Pick, PickKind, PickRow, Picker};
-use crate::tui::panels::{Overlay, TextPanel, help};
-use crate::tui::state::{AGAIN, Asked, Column, Focus, Search, State, Tone};
-use crate::tui::transcript::{ItemKind, UserTurn};
+use crate::tui::panels::{Overlay, help};
+use crate::tui::state::{AGAIN, Asked, Column, Focus, State, Tone};
 use crate::tui::update::{asking, commands, compose, overlay, tasks};
 use crate::tui::view;
+
+pub(super) use chat::{rewind, size as chat_size};
+pub(super) use events::open as open_event;
 
 /// Takes keys that came at once. What is plain text for the message is written in one step: after each step the text
 /// area lays out the whole message again, so that a long text typed by a program would take time by its square.
@@ -173,7 +176,7 @@ fn input_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
         }
         _ => return None,
     }
-    show_match(state);
+    chat::show_match(state);
     Some(Vec::new())
 }
 
@@ -245,7 +248,7 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
         Action::CycleEvents => cycle_column(state),
         Action::Tasks => tasks::open(state, ""),
         Action::Servers => tasks::open_tab(state, &Overlay::Servers),
-        Action::OpenTool => open_tool(state),
+        Action::OpenTool => chat::open_tool(state),
         Action::Editor => return vec![Effect::Edit { text: state.composer.text(), keep: true }],
         Action::Palette => state.overlay = Some(Overlay::Pick(commands::palette(state))),
         Action::Stash => compose::stash(state),
@@ -271,8 +274,8 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
 fn focused(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
     match state.focus {
         Focus::Composer => composer(state, action, key),
-        Focus::Chat => chat(state, action),
-        Focus::Events => events(state, action),
+        Focus::Chat => chat::act(state, action),
+        Focus::Events => events::act(state, action),
     }
 }
 
@@ -312,92 +315,6 @@ fn composer(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
         _ => return typed(state, key),
     };
     edit(state, plain)
-}
-
-fn chat(state: &mut State, action: Action) -> Vec<Effect> {
-    match action {
-        Action::ChatUp => select_chat(state, -1),
-        Action::ChatDown => select_chat(state, 1),
-        Action::ChatOpen => {
-            if let Some(item) = state.chat.selected {
-                state.transcript.toggle(item);
-            }
-        }
-        Action::ChatTurnPrev => select_turn(state, true),
-        Action::ChatTurnNext => select_turn(state, false),
-        Action::ChatTop => to_end(state, true),
-        Action::ChatBottom => to_end(state, false),
-        Action::ChatSearch => state.search = Some(Search { typing: true, ..Search::default() }),
-        Action::ChatSearchNext => next_match(state, true),
-        Action::ChatSearchPrev => next_match(state, false),
-        Action::ChatCopy => {
-            let text = state.chat.selected.and_then(|item| state.transcript.text_of(item));
-            return commands::copy(state, text, "select an item first");
-        }
-        Action::ChatEditor => {
-            let text = state.transcript.dump(100).join("\n");
-            return vec![Effect::Edit { text, keep: false }];
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-fn events(state: &mut State, action: Action) -> Vec<Effect> {
-    match action {
-        Action::EventsUp => state.events.move_selection(-1, events_page(state)),
-        Action::EventsDown => state.events.move_selection(1, events_page(state)),
-        Action::EventsOpen => open_event(state),
-        Action::EventsCopy => {
-            let json = state.events.current().map(|entry| event_json(&entry.event));
-            return commands::copy(state, json, "there is no event");
-        }
-        Action::EventsFilter => state.events_filter = Some(Input::new(state.events.filter().text())),
-        Action::EventsPause => state.events.toggle_pause(),
-        Action::EventsTop => to_end(state, true),
-        Action::EventsBottom => to_end(state, false),
-        Action::EventsLatestError => {
-            let found = state.events.select_error();
-            if !found {
-                state.note(Tone::Plain, "no errors");
-            }
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-/// The event as it stands on the wire, pretty.
-pub(super) fn event_json(event: &crate::domain::event::Event) -> String {
-    serde_json::to_string_pretty(event).unwrap_or_default()
-}
-
-/// Opens the selected event.
-pub(super) fn open_event(state: &mut State) {
-    if let Some(entry) = state.events.current() {
-        if let EventBody::McpEvent(data) = &entry.event.body
-            && data.event_type == McpEventType::Trace
-        {
-            let (title, message) = whole_message(data);
-            state.overlay = Some(Overlay::Text(TextPanel::json(title, message)));
-            return;
-        }
-        let title = format!("{} · {}", entry.event.body.type_name(), entry.event.at);
-        state.overlay = Some(Overlay::Text(TextPanel::json(title, event_json(&entry.event))));
-    }
-}
-
-/// About how many events fit on the screen.
-fn events_page(state: &State) -> usize {
-    layout::areas(state).events.map_or(1, |area| state.events.window(area.height).len().max(1))
-}
-
-/// Columns and rows of the chat's text.
-pub(super) fn chat_size(state: &State) -> (u16, u16) {
-    layout::areas(state).chat.map_or((1, 1), |area| {
-        let inner = layout::text_area(area);
-        (inner.width, inner.height)
-    })
 }
 
 /// Ctrl+C: copy what is marked, else close, else interrupt, else clear, else quit.
@@ -449,22 +366,11 @@ fn escape(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     if state.rewind_until.take().is_some_and(|until| until > state.now) {
-        open_rewind(state);
+        chat::open_rewind(state);
     } else {
         state.rewind_until = Some(state.now.plus(AGAIN));
     }
     Vec::new()
-}
-
-/// The list of messages to go back to, the latest first.
-fn open_rewind(state: &mut State) {
-    let row = |turn: &UserTurn| turn.seq.map(|seq| PickRow::new(Pick::Rewind(seq, turn.text.clone()), &turn.text, ""));
-    let rows: Vec<_> = state.transcript.user_turns().iter().rev().filter_map(row).collect();
-    if rows.is_empty() {
-        state.note(Tone::Plain, "there is no earlier message");
-    } else {
-        state.overlay = Some(Overlay::Pick(Picker::new(PickKind::Rewind, rows)));
-    }
 }
 
 /// Ctrl+E: side, full, hidden; with one column: events or chat.
@@ -492,22 +398,12 @@ fn focus_next(state: &mut State) {
     }
 }
 
-fn open_tool(state: &mut State) {
-    let latest = state.transcript.items().rfind(|item| item.kind == ItemKind::Tool && item.opens);
-    match state.chat.selected.or_else(|| latest.map(|item| item.id)) {
-        Some(item) => {
-            state.transcript.toggle(item);
-        }
-        None => state.note(Tone::Plain, "no tool was called yet"),
-    }
-}
-
 fn page(state: &mut State, direction: isize) {
     if state.focus == Focus::Events {
-        let step = isize::try_from(events_page(state)).unwrap_or(1);
+        let step = isize::try_from(events::page_rows(state)).unwrap_or(1);
         return state.events.scroll(direction * step.max(1));
     }
-    let (width, height) = chat_size(state);
+    let (width, height) = chat::size(state);
     let rows = isize::try_from(height.saturating_sub(2).max(1)).unwrap_or(1);
     state.transcript.scroll_by(&mut state.chat, direction * rows, width, height, &state.theme);
 }
@@ -530,53 +426,4 @@ fn to_end(state: &mut State, top: bool) {
             }
         }
     }
-}
-
-fn show_item(state: &mut State, item: crate::tui::transcript::ItemId) {
-    let (width, height) = chat_size(state);
-    state.transcript.scroll_to_item(&mut state.chat, item, width, height, &state.theme);
-}
-
-fn select_chat(state: &mut State, step: isize) {
-    if let Some(item) = state.transcript.neighbour(state.chat.selected, step) {
-        state.chat.selected = Some(item);
-        show_item(state, item);
-    }
-}
-
-fn select_turn(state: &mut State, back: bool) {
-    let turns = state.transcript.user_turns();
-    let found = match (state.chat.selected, back) {
-        (Some(now), true) => turns.iter().rev().find(|turn| turn.item < now),
-        (Some(now), false) => turns.iter().find(|turn| turn.item > now),
-        (None, _) => turns.last(),
-    };
-    if let Some(item) = found.map(|turn| turn.item) {
-        state.chat.selected = Some(item);
-        show_item(state, item);
-    }
-}
-
-fn next_match(state: &mut State, forward: bool) {
-    let Some(search) = &mut state.search else { return };
-    let count = search.matches.len();
-    if count > 0 {
-        search.at = (search.at + if forward { 1 } else { count - 1 }) % count;
-        show_match(state);
-    }
-}
-
-fn show_match(state: &mut State) {
-    let item = state.search.as_ref().and_then(|search| search.matches.get(search.at)).copied();
-    state.chat.current_match = item;
-    if let Some(item) = item {
-        show_item(state, item);
-    }
-}
-
-/// Takes the session back to before a message and puts the message into the composer.
-pub(super) fn rewind(state: &mut State, seq: crate::domain::ids::Seq, text: &str) -> Vec<Effect> {
-    let to = crate::domain::ids::Seq(seq.0.saturating_sub(1));
-    state.composer.set(text);
-    vec![Effect::Send(Command::Rewind { session: state.session.id.clone(), to })]
 }
