@@ -31,7 +31,7 @@ use crate::bus::RecordError;
 use crate::domain::command::Command;
 use crate::domain::event::{EventBody, NewEvent, SessionEvent, TurnEnd};
 use crate::domain::ids::{AgentName, CallId, ServerName, SessionId, TurnId};
-use crate::domain::message::{Message, Usage};
+use crate::domain::message::{Message, ToolCall, Usage};
 use crate::llm::{self, Resolved};
 use crate::tools::CallContext;
 
@@ -335,15 +335,26 @@ impl Actor {
     }
 
     fn start(&mut self, prompts: Vec<Prompt>) {
-        let turn = Turn::new(TurnId::generate(), Identity::default(), Limits::from(&self.shared.deps.options), self.state.messages());
-        let run = Run { turn, who: Who::Main, depth: 0, up: None, cancel: CancellationToken::new() };
-        self.begin(run, prompts);
+        let run = self.main_turn();
+        self.begin(run, Input::Start(prompts));
     }
 
-    fn begin(&mut self, run: Run, prompts: Vec<Prompt>) {
+    /// Starts a turn with a call of the user's own.
+    fn start_call(&mut self, prompt: Prompt, call: ToolCall) {
+        self.go_on_due = false;
+        let run = self.main_turn();
+        self.begin(run, Input::StartWithCall { prompt, call });
+    }
+
+    fn main_turn(&self) -> Run {
+        let turn = Turn::new(TurnId::generate(), Identity::default(), Limits::from(&self.shared.deps.options), self.state.messages());
+        Run { turn, who: Who::Main, depth: 0, up: None, cancel: CancellationToken::new() }
+    }
+
+    fn begin(&mut self, run: Run, input: Input) {
         let id = self.next_id();
         self.runs.insert(id, run);
-        self.step(id, Input::Start(prompts));
+        self.step(id, input);
     }
 
     fn next_id(&mut self) -> RunId {
@@ -357,7 +368,7 @@ impl Actor {
         let identity = Identity { agent: Some(AgentName::new(&target.name)), parent: Some(call_id.clone()) };
         let turn = Turn::new(TurnId::generate(), identity, Limits::from(&self.shared.deps.options), Vec::new());
         let run = Run { turn, who, depth: above.depth + 1, up: Some((up, call_id)), cancel: above.cancel.child_token() };
-        self.begin(run, vec![Prompt { message_id: None, text }]);
+        self.begin(run, Input::Start(vec![Prompt { message_id: None, text }]));
     }
 
     fn finished(&mut self, id: RunId, outcome: Outcome) {

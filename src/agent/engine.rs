@@ -192,6 +192,7 @@ fn session_of(command: &Command) -> Option<&SessionId> {
         Command::NewSession { session, .. }
         | Command::OpenSession { session }
         | Command::Submit { session, .. }
+        | Command::Shell { session, .. }
         | Command::EditQueued { session, .. }
         | Command::Interrupt { session }
         | Command::Decide { session, .. }

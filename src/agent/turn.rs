@@ -20,7 +20,7 @@ use crate::agent::turn::calls::Slot;
 use crate::domain::clock::Instant;
 use crate::domain::event::{Chat, ChatStatus, EventBody, TurnEnd, TurnEvent};
 use crate::domain::ids::{CallId, MessageId, TurnId};
-use crate::domain::message::{Message, Role, Usage};
+use crate::domain::message::{Message, Role, ToolCall, Usage};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{self, ChatRequest, Completion, Delta, Finish, ToolSpec};
 
@@ -56,6 +56,8 @@ pub struct Turn {
     compacted: bool,
     /// The model has called the conversation too long once.
     was_too_long: bool,
+    /// It began with a call of the user's own.
+    is_direct: bool,
 }
 
 /// The effects of one step, by the order in which they must happen.
@@ -92,6 +94,7 @@ impl Turn {
             compact_asked: false,
             compacted: false,
             was_too_long: false,
+            is_direct: false,
         }
     }
 
@@ -135,6 +138,7 @@ impl Turn {
         let mut out = Out::default();
         match (&mut self.phase, input) {
             (Phase::Ready, Input::Start(prompts)) => self.start(env, prompts, &mut out),
+            (Phase::Ready, Input::StartWithCall { prompt, call }) => self.start_with_call(env, prompt, call, &mut out),
             (Phase::Calling { .. }, Input::Deltas(deltas)) => self.deltas(deltas, &mut out),
             (Phase::Calling { .. }, Input::Completed(completion)) => self.completed(env, completion, &mut out),
             (Phase::Calling { .. }, Input::ModelFailed(error)) => self.model_failed(env, &error, &mut out),
@@ -170,6 +174,31 @@ impl Turn {
         let model = (env.offer)().model;
         let (turn, parent, agent) = (self.id.clone(), self.who.parent.clone(), self.who.agent.clone());
         out.say(TurnEvent::Started { turn, parent, agent, model });
+        self.advance(env, out);
+    }
+
+    /// The user's own call stands in the history as the model's would: every provider takes that.
+    fn start_with_call(&mut self, env: &mut Env<'_>, prompt: Prompt, call: ToolCall, out: &mut Out) {
+        self.started = env.now;
+        self.is_direct = true;
+        self.offer = (env.offer)();
+        self.join(prompt, out);
+        let (turn, parent, agent) = (self.id.clone(), self.who.parent.clone(), self.who.agent.clone());
+        out.say(TurnEvent::Started { turn, parent, agent, model: self.offer.model.clone() });
+        let mut calls = vec![call];
+        calls::sanitize(&mut calls, &Finish::ToolCalls, env.call_ids);
+        let mut chat = self.chat(Role::Assistant, ChatStatus::Done);
+        chat.tool_calls.clone_from(&calls);
+        out.say(chat);
+        self.messages.push(Message { tool_calls: calls.clone(), ..Message::text(Role::Assistant, String::new()) });
+        self.act(env, &calls, out);
+    }
+
+    /// All calls are answered: the model goes on, unless the user only wanted the call.
+    fn answered(&mut self, env: &mut Env<'_>, out: &mut Out) {
+        if std::mem::take(&mut self.is_direct) && self.steers.is_empty() {
+            return self.finish(env, TurnEnd::Done, String::new(), None, out);
+        }
         self.advance(env, out);
     }
 

@@ -241,6 +241,16 @@ pub enum Command {
         /// When it takes effect if a turn runs.
         delivery: Delivery,
     },
+    /// Run a shell line as the user's own call of a tool: asked about as any other, shown and kept in the conversation,
+    /// without asking the model. Refused while a turn runs.
+    Shell {
+        /// Where.
+        session: SessionId,
+        /// The message's id.
+        message_id: MessageId,
+        /// The line.
+        command: String,
+    },
     /// Change a queued message, or take it back (`None`).
     EditQueued {
         /// Where.
@@ -328,6 +338,7 @@ impl Command {
             Self::NewSession { session, .. }
             | Self::OpenSession { session }
             | Self::Submit { session, .. }
+            | Self::Shell { session, .. }
             | Self::EditQueued { session, .. }
             | Self::Interrupt { session }
             | Self::Decide { session, .. }
@@ -348,6 +359,7 @@ impl Command {
             Self::NewSession { .. }
             | Self::OpenSession { .. }
             | Self::Submit { .. }
+            | Self::Shell { .. }
             | Self::EditQueued { .. }
             | Self::Decide { .. }
             | Self::ForkSession { .. }

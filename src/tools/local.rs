@@ -1,9 +1,10 @@
-//! The built-in tools: files of the working folder, this machine, the time, arithmetic.
+//! The built-in tools: files of the working folder, commands, this machine, the time, arithmetic.
 //!
 //! [`catalog`] lists them by server. They touch nothing outside the folders they are given, are bounded in time and in
 //! what they return, and say in each failure what to try next. They reach the agent like any other server's tools.
 
 mod calculate;
+mod command;
 mod define;
 mod files;
 mod machine;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use command::RUN_COMMAND;
 pub use define::{Definition, Failure, LocalTool};
 
 use crate::domain::clock::Clock;
@@ -63,10 +65,13 @@ impl Default for Options {
 pub fn catalog(options: Options, clock: Arc<dyn Clock>) -> Vec<(ServerName, Vec<Arc<dyn Tool>>)> {
     let limit = std::time::Duration::from_secs(options.timeout_seconds);
     let mut system = vec![machine::tool(), time::tool(options.timezone.clone(), clock), calculate::tool()];
-    let mut files = files::tools(options);
+    let workspace = Arc::new(files::Workspace::new(options));
+    let mut files = files::tools(&workspace);
     for tool in system.iter_mut().chain(&mut files) {
         tool.limit_time(limit);
     }
+    // It has a limit of its own.
+    system.push(command::tool(workspace));
     let boxed = |tools: Vec<LocalTool>| tools.into_iter().map(|tool| Arc::new(tool) as Arc<dyn Tool>).collect();
     vec![(ServerName::new(FILES), boxed(files)), (ServerName::new(SYSTEM), boxed(system))]
 }

@@ -1,18 +1,22 @@
 //! What each command does to an open session.
 
+use serde_json::{Map, Value};
+
 use crate::agent::actor::Actor;
 use crate::agent::actor::opening::title;
 use crate::agent::turn::{Input, Prompt};
 use crate::bus::RecordError;
 use crate::domain::command::{Command, Delivery};
 use crate::domain::event::{Chat, ChatStatus, SessionEvent};
-use crate::domain::ids::{MessageId, Seq};
-use crate::domain::message::Role;
+use crate::domain::ids::{CallId, MessageId, Seq, ToolName};
+use crate::domain::message::{Role, ToolCall};
+use crate::tools::local::{RUN_COMMAND, SYSTEM};
 
 impl Actor {
     pub(super) async fn on_command(&mut self, command: Command) -> Result<(), RecordError> {
         match command {
             Command::Submit { message_id, text, delivery, .. } => self.submit(message_id, text, delivery).await?,
+            Command::Shell { message_id, command, .. } => self.shell(message_id, &command),
             Command::EditQueued { message_id, text, .. } => self.edit_queued(&message_id, text).await?,
             Command::Interrupt { .. } => self.interrupt(),
             Command::Decide { call_id, decision, .. } => {
@@ -79,6 +83,29 @@ impl Actor {
             self.step(run, Input::Steer(Prompt { message_id: Some(message_id), text }));
         }
         Ok(())
+    }
+
+    /// A turn of the user's own: one call, no model.
+    fn shell(&mut self, message_id: MessageId, command: &str) {
+        let bytes_max = self.shared.deps.options.message_bytes_max;
+        if command.trim().is_empty() || self.state.message_ids.contains(&message_id) {
+            return;
+        }
+        if self.is_busy() {
+            return self.shared.complain(
+                &self.id,
+                "a command cannot run while the agent works",
+                "wait for the answer, or stop it with Esc",
+            );
+        }
+        if command.len() > bytes_max {
+            let message = format!("the command is too long: {} bytes of at most {bytes_max}", command.len());
+            return self.shared.complain(&self.id, message, "put it into a script");
+        }
+        let arguments = Map::from_iter([("command".to_owned(), Value::String(command.to_owned()))]);
+        let name = ToolName::from(format!("{SYSTEM}__{RUN_COMMAND}"));
+        let call = ToolCall { id: CallId::generate(), name, arguments, invalid: None, extra: Map::new() };
+        self.start_call(Prompt { message_id: Some(message_id), text: format!("!{command}") }, call);
     }
 
     async fn edit_queued(&mut self, message_id: &MessageId, text: Option<String>) -> Result<(), RecordError> {

@@ -1,5 +1,8 @@
 //! Sessions as a user meets them: scripted models and tools, a log in memory, a paused clock.
 
+mod own;
+mod usage;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -586,14 +589,4 @@ async fn twenty_thousand_tokens_are_few_events() {
     }
     assert_eq!(bytes, 20_000 * 6);
     assert!(events <= 200, "{events}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_end_of_a_turn_tells_what_it_took() {
-    let mut bench = Bench::new(options());
-    bench.llm.say(calls(vec![call("a", "box__echo", json!({}))]));
-    bench.send("go");
-    let TurnEvent::Finished { steps, usage, context_tokens, .. } = bench.finished().await else { panic!() };
-    assert_eq!((steps, context_tokens), (2, 10));
-    assert_eq!(usage, Usage { input_tokens: 20, output_tokens: 10, cached_tokens: 0 });
 }

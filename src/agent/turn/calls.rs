@@ -229,7 +229,7 @@ impl Turn {
                 self.messages.push(Message::tool_result(slot.call.id, answer));
             }
         }
-        self.advance(env, out);
+        self.answered(env, out);
     }
 
     pub(super) fn tool_finished(&mut self, env: &mut Env<'_>, id: &CallId, result: Result<ToolOutcome, ToolError>, out: &mut Out) {

@@ -10,7 +10,7 @@ use crate::domain::clock::Instant;
 use crate::domain::command::Decision;
 use crate::domain::event::{Approval, EventBody, TurnEnd};
 use crate::domain::ids::{AgentName, CallId, MessageId, ToolName};
-use crate::domain::message::Message;
+use crate::domain::message::{Message, ToolCall};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{self, ChatRequest, Completion, Delta};
 use crate::tools::{ToolError, ToolOutcome};
@@ -69,6 +69,13 @@ pub struct Env<'a> {
 pub enum Input {
     /// It begins, with these messages of the user.
     Start(Vec<Prompt>),
+    /// It begins with a call of the user's own; where that is all, the model is not asked.
+    StartWithCall {
+        /// What the user typed.
+        prompt: Prompt,
+        /// The call.
+        call: ToolCall,
+    },
     /// Parts of the answer.
     Deltas(Vec<Delta>),
     /// The whole answer.

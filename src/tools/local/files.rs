@@ -48,14 +48,13 @@ pub(super) enum Error {
 }
 
 /// All file tools over one fence.
-pub(super) fn tools(options: Options) -> Vec<LocalTool> {
-    let workspace = Arc::new(Workspace { options, writing: Mutex::new(()) });
+pub(super) fn tools(workspace: &Arc<Workspace>) -> Vec<LocalTool> {
     vec![
-        read::tool(Arc::clone(&workspace)),
-        list::tool(Arc::clone(&workspace)),
-        search::tool(Arc::clone(&workspace)),
-        edit::write_tool(Arc::clone(&workspace)),
-        edit::edit_tool(workspace),
+        read::tool(Arc::clone(workspace)),
+        list::tool(Arc::clone(workspace)),
+        search::tool(Arc::clone(workspace)),
+        edit::write_tool(Arc::clone(workspace)),
+        edit::edit_tool(Arc::clone(workspace)),
     ]
 }
 
@@ -76,6 +75,17 @@ pub(super) struct Allowed {
 }
 
 impl Workspace {
+    /// The fence of `options`.
+    pub(super) fn new(options: Options) -> Self {
+        Self { options, writing: Mutex::new(()) }
+    }
+
+    /// A folder that may be used and is there, without links.
+    pub(super) fn folder_of(&self, path: &str) -> Result<PathBuf, Error> {
+        let (allowed, metadata) = self.existing(path)?;
+        if metadata.is_dir() { Ok(allowed.path) } else { Err(Error::IsFile { path: allowed.shown }) }
+    }
+
     fn folder(&self) -> Result<PathBuf, Error> {
         let folder = if self.options.folder.as_os_str().is_empty() { Path::new(".") } else { &self.options.folder };
         folder.canonicalize().map_err(|source| Error::NoFolder { folder: shown(folder), source })
