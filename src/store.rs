@@ -38,7 +38,7 @@ pub use sqlite::SqliteStore;
 use crate::domain::clock::Instant;
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
-use crate::domain::query::{EventFilter, SessionSummary};
+use crate::domain::query::{EventFilter, SessionPage, SessionPart, SessionSummary};
 use crate::store::tasks::{Fence, Op};
 
 /// Events that one read gives at most where the filter names no limit.
@@ -116,6 +116,9 @@ pub trait EventStore: Send + Sync {
 
     /// All events that make up a session, those of the sessions it was forked from included.
     fn session_events(&self, session: SessionId) -> StoreFuture<Vec<Arc<Event>>>;
+
+    /// A part of the same.
+    fn session_page(&self, page: SessionPage) -> StoreFuture<SessionPart>;
 
     /// Sessions, the latest first; those whose title or text holds `search`, where given.
     fn sessions(&self, search: Option<String>, limit: usize) -> StoreFuture<Vec<SessionSummary>>;

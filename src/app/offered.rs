@@ -11,7 +11,7 @@ use crate::ambient::tools::wire;
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, TaskId};
 use crate::domain::notice::InboxRow;
-use crate::domain::query::{Answer, EventFilter, EventReader, InboxFilter, QueryError, SessionSummary};
+use crate::domain::query::{Answer, EventFilter, EventReader, InboxFilter, QueryError, SessionPage, SessionPart, SessionSummary};
 use crate::domain::task::{ADMIN_USER, TaskRow};
 use crate::mcp::server::Changes;
 use crate::mcp::server::own::{Library, TaskEntry, tell};
@@ -70,6 +70,10 @@ impl EventReader for Offered {
 
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
         self.log.session_events(session)
+    }
+
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart> {
+        self.log.session_page(page)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::ids::{ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
-    SessionSummary, TaskDetail,
+    SessionPage, SessionPart, SessionSummary, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
@@ -93,6 +93,10 @@ impl EventReader for AppQueries {
 
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
         self.reader.session_events(session)
+    }
+
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart> {
+        self.reader.session_page(page)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::bus::{EventBus, RecordError, Recorder, Subscription};
 use crate::domain::clock::{Clock, Instant, ManualClock};
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{EventId, Seq, SessionId};
-use crate::domain::query::{Answer, EventFilter, EventReader, SessionSummary};
+use crate::domain::query::{Answer, EventFilter, EventReader, SessionPage, SessionPart, SessionSummary};
 
 /// Keeps events in a vector and publishes them.
 #[derive(Clone)]
@@ -85,11 +85,42 @@ impl EventReader for MemoryRecorder {
         futures::future::ready(Ok(out)).boxed()
     }
 
-    /// Follows one level of forks, as far as tests need it.
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
+        futures::future::ready(Ok(self.of_session(&session))).boxed()
+    }
+
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart> {
+        let mut events = self.of_session(&page.session);
+        events.retain(|event| {
+            page.after.is_none_or(|after| event.seq > Some(after))
+                && page.before.is_none_or(|before| event.seq < Some(before))
+                && (page.types.is_empty() || page.types.iter().any(|name| name == event.body.type_name()))
+        });
+        if page.newest {
+            events.reverse();
+        }
+        let mut bytes = 0;
+        let fits = events.iter().position(|event| {
+            let full = bytes >= page.bytes_max;
+            bytes += serde_json::to_string(&event.body).map_or(0, |text| text.len());
+            full
+        });
+        let kept = fits.unwrap_or(events.len()).max(1).min(events.len());
+        let more = events.len() > kept;
+        events.truncate(kept);
+        if page.newest {
+            events.reverse();
+        }
+        futures::future::ready(Ok(SessionPart { events, more })).boxed()
+    }
+}
+
+impl MemoryRecorder {
+    /// Follows one level of forks, as far as tests need it.
+    fn of_session(&self, session: &SessionId) -> Vec<Arc<Event>> {
         let events = self.events();
         let own = |id: &SessionId| events.iter().filter(|event| event.session.as_ref() == Some(id)).cloned().collect::<Vec<_>>();
-        let mut out = own(&session);
+        let mut out = own(session);
         let fork = out.iter().find_map(|event| match &event.body {
             crate::domain::event::EventBody::SessionEvent(crate::domain::event::SessionEvent::Created { fork, .. }) => fork.clone(),
             _ => None,
@@ -100,6 +131,6 @@ impl EventReader for MemoryRecorder {
             all.append(&mut out);
             out = all;
         }
-        futures::future::ready(Ok(out)).boxed()
+        out
     }
 }

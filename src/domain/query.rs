@@ -66,6 +66,48 @@ pub struct EventFilter {
     pub newest: bool,
 }
 
+/// Which part of a session is wanted: from one end as much as `bytes_max` allows, at least one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionPage {
+    /// Which session; what it inherited from those it was forked from is part of it.
+    pub session: SessionId,
+    /// Only these types; all where empty.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Only events after this position.
+    #[serde(default)]
+    pub after: Option<Seq>,
+    /// Only events before this position.
+    #[serde(default)]
+    pub before: Option<Seq>,
+    /// From the newest on instead of from the oldest. The answer is in ascending order all the same.
+    #[serde(default)]
+    pub newest: bool,
+    /// Bytes of stored events at which the part ends.
+    pub bytes_max: usize,
+}
+
+impl SessionPage {
+    /// The first part of a session.
+    pub fn first(session: SessionId, bytes_max: usize) -> Self {
+        Self { session, types: Vec::new(), after: None, before: None, newest: false, bytes_max }
+    }
+
+    /// The last part of a session.
+    pub fn last(session: SessionId, bytes_max: usize) -> Self {
+        Self { newest: true, ..Self::first(session, bytes_max) }
+    }
+}
+
+/// A part of a session.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SessionPart {
+    /// Its events, in ascending order.
+    pub events: Vec<Arc<Event>>,
+    /// Whether there is more in the direction of reading.
+    pub more: bool,
+}
+
 /// How a server stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -246,6 +288,8 @@ pub trait EventReader: Send + Sync {
     /// All events that make up a session, those of the sessions it was forked from (up to the fork) included.
     /// Rewound events are in it, followed by the event that rewinds: folding is the reader's.
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>>;
+    /// A part of the same.
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart>;
 }
 
 /// The read side of the program.

@@ -13,7 +13,7 @@ use crate::domain::catalog::CompletionOf;
 use crate::domain::clock::Instant;
 use crate::domain::command::ApprovalMode;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
-use crate::domain::query::{EventFilter, InboxFilter};
+use crate::domain::query::{EventFilter, InboxFilter, SessionPage};
 
 /// A question to [`crate::domain::query::Queries`] as data: one for each of its methods and those of its `EventReader`.
 /// On the wire `{"query": "server_log", "args": {"server": "files", "lines": 100}}`.
@@ -38,6 +38,11 @@ pub enum Query {
     SessionEvents {
         /// Which.
         session: SessionId,
+    },
+    /// A part of them.
+    SessionPage {
+        /// Which.
+        page: SessionPage,
     },
     /// All servers.
     Servers {},
@@ -144,6 +149,7 @@ impl Query {
             Self::Sessions { .. }
             | Self::Events { .. }
             | Self::SessionEvents { .. }
+            | Self::SessionPage { .. }
             | Self::Servers {}
             | Self::Tools {}
             | Self::Questions {}
@@ -168,6 +174,7 @@ impl Query {
     pub fn names_something(&self) -> bool {
         match self {
             Self::SessionEvents { .. }
+            | Self::SessionPage { .. }
             | Self::Resources { .. }
             | Self::ReadResource { .. }
             | Self::Prompt { .. }

@@ -13,7 +13,7 @@ use crate::domain::ids::{ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
-    SessionSummary, TaskDetail,
+    SessionPage, SessionPart, SessionSummary, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
@@ -65,6 +65,10 @@ impl EventReader for RemoteQueries {
 
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
         self.ask(Query::SessionEvents { session })
+    }
+
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart> {
+        self.ask(Query::SessionPage { page })
     }
 }
 

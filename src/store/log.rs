@@ -11,7 +11,7 @@ use crate::bus::{EventBus, RecordError, Recorder, Subscription};
 use crate::domain::clock::Clock;
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
-use crate::domain::query::{Answer, EventFilter, EventReader, QueryError, SessionSummary};
+use crate::domain::query::{Answer, EventFilter, EventReader, QueryError, SessionPage, SessionPart, SessionSummary};
 use crate::store::follow::{Follow, Live};
 use crate::store::tasks::TaskStore;
 use crate::store::{Batch, Error, EventStore, Options, SqliteStore, Stamped, Terms};
@@ -200,6 +200,10 @@ impl EventReader for EventLog {
 
     fn session_events(&self, session: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
         answer(self.store.session_events(session))
+    }
+
+    fn session_page(&self, page: SessionPage) -> Answer<'_, SessionPart> {
+        answer(self.store.session_page(page))
     }
 }
 

@@ -13,6 +13,7 @@ mod address;
 mod claims;
 mod group;
 mod link;
+mod pages;
 mod pool;
 mod projections;
 mod read;
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, SessionId, StreamId};
-use crate::domain::query::{EventFilter, SessionSummary};
+use crate::domain::query::{EventFilter, SessionPage, SessionPart, SessionSummary};
 use crate::store::postgres::address::Address;
 use crate::store::postgres::group::Prepared;
 use crate::store::postgres::link::{Dial, Failure, Link};
@@ -187,6 +188,11 @@ impl EventStore for PgStore {
     fn session_events(&self, session: SessionId) -> StoreFuture<Vec<Arc<Event>>> {
         let upcasters = self.0.upcasters;
         self.ask("read a session of", move |link| read::session_events(link, upcasters, session.clone()).boxed())
+    }
+
+    fn session_page(&self, page: SessionPage) -> StoreFuture<SessionPart> {
+        let upcasters = self.0.upcasters;
+        self.ask("read a part of a session of", move |link| pages::session_page(link, upcasters, page.clone()).boxed())
     }
 
     fn sessions(&self, search: Option<String>, limit: usize) -> StoreFuture<Vec<SessionSummary>> {

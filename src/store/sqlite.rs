@@ -6,6 +6,7 @@
 //! inside of the transaction.
 
 mod open;
+mod pages;
 mod place;
 mod read;
 mod rows;
@@ -24,7 +25,7 @@ use rusqlite::Connection;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, SessionId, StreamId};
-use crate::domain::query::{EventFilter, SessionSummary};
+use crate::domain::query::{EventFilter, SessionPage, SessionPart, SessionSummary};
 use crate::store::sqlite::place::{Failure, Place};
 use crate::store::sqlite::tasks::ops::ReadyOp;
 use crate::store::sqlite::worker::{Reader, Writer, WriterJob};
@@ -189,6 +190,11 @@ impl EventStore for SqliteStore {
     fn session_events(&self, session: SessionId) -> StoreFuture<Vec<Arc<Event>>> {
         let upcasters = self.0.upcasters;
         self.read("read a session of", move |connection| read::session_events(connection, upcasters, session))
+    }
+
+    fn session_page(&self, page: SessionPage) -> StoreFuture<SessionPart> {
+        let upcasters = self.0.upcasters;
+        self.read("read a part of a session of", move |connection| pages::session_page(connection, upcasters, &page))
     }
 
     fn sessions(&self, search: Option<String>, limit: usize) -> StoreFuture<Vec<SessionSummary>> {

@@ -14,7 +14,7 @@ use crate::domain::command::ApprovalMode;
 use crate::domain::event::{Chat, ChatStatus, Custom, Event, EventBody, Fork, NewEvent, SessionEvent};
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
 use crate::domain::message::Role;
-use crate::domain::query::EventFilter;
+use crate::domain::query::{EventFilter, SessionPage};
 use crate::store::{Batch, Error, EventStore, Stamped};
 
 /// No healthy run comes near it.
@@ -38,7 +38,8 @@ macro_rules! store_suite {
         $crate::store::suite::store_suite! { @$what $make;
             positions_and_versions_have_no_gaps what_is_read_is_what_was_appended an_expectation_that_fails_appends_nothing
             an_expectation_that_holds_appends filters_choose_what_a_plain_loop_would_choose
-            a_session_has_the_events_of_its_ancestors_up_to_the_forks forks_in_a_circle_end the_list_of_sessions_is_a_fold
+            a_session_has_the_events_of_its_ancestors_up_to_the_forks
+            the_parts_of_a_session_make_up_the_whole forks_in_a_circle_end the_list_of_sessions_is_a_fold
             sessions_are_found_by_title_and_text the_listener_hears_of_commits_before_the_answer
             heads_tell_of_each_growth an_empty_batch_is_nothing rebuilding_changes_nothing nothing_works_after_the_shutdown
         }
@@ -214,6 +215,44 @@ pub(super) async fn a_session_has_the_events_of_its_ancestors_up_to_the_forks(st
         [(a, &[1, 2, 3, 6]), (b, &[1, 2, 4, 5, 8]), (c, &[1, 2, 4, 5, 7, 9]), (d, &[1, 10, 11]), (session("none"), &[])];
     for (id, expected) in expectations {
         assert_eq!(seqs(&store.session_events(id.clone()).await.unwrap()), expected, "{id}");
+    }
+}
+
+pub(super) async fn the_parts_of_a_session_make_up_the_whole(store: &Store) {
+    let (a, b) = (session("a"), session("b"));
+    append(store, [NewEvent::of(&a, created(None)), NewEvent::of(&a, custom("x", 2)), NewEvent::of(&a, custom("y", 3))]).await;
+    append(store, [NewEvent::of(&b, created(Some(("a", 2)))), NewEvent::of(&b, custom(&"long ".repeat(100), 5))]).await;
+    append(store, (6..12).map(|n| NewEvent::of(&b, custom("x", n)))).await;
+    for id in [a, b, session("none")] {
+        let whole = store.session_events(id.clone()).await.unwrap();
+        for bytes_max in [0, 1, 100, 400, 1_000_000] {
+            for newest in [false, true] {
+                let mut page = SessionPage { newest, ..SessionPage::first(id.clone(), bytes_max) };
+                let (mut parts, mut reads) = (Vec::new(), 0);
+                loop {
+                    reads += 1;
+                    let part = store.session_page(page.clone()).await.unwrap();
+                    assert!(!part.more || !part.events.is_empty(), "reading gets on");
+                    if newest {
+                        page.before = part.events.first().and_then(|event| event.seq);
+                        parts.splice(0..0, part.events);
+                    } else {
+                        page.after = part.events.last().and_then(|event| event.seq);
+                        parts.extend(part.events);
+                    }
+                    if !part.more {
+                        break;
+                    }
+                }
+                assert_eq!(parts, whole, "{id}, {bytes_max} bytes, newest {newest}");
+                let expected = if bytes_max < 2 { whole.len().max(1) } else { reads };
+                assert_eq!(reads, expected, "no more is read than is wanted");
+            }
+        }
+        let page = SessionPage { types: vec!["session_event".to_owned()], ..SessionPage::last(id.clone(), 1_000_000) };
+        let made = store.session_page(page).await.unwrap();
+        let expected: Vec<_> = whole.iter().filter(|event| event.body.type_name() == "session_event").cloned().collect();
+        assert_eq!((made.events, made.more), (expected, false));
     }
 }
 

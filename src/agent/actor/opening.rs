@@ -7,12 +7,16 @@ use crate::agent::engine::Shared;
 use crate::agent::history::State;
 use crate::bus::RecordError;
 use crate::domain::command::SessionOptions;
-use crate::domain::event::{Event, EventBody, Fork, NewEvent, SessionEvent};
+use crate::domain::event::{EventBody, Fork, NewEvent, SessionEvent};
 use crate::domain::ids::{Seq, SessionId};
+use crate::domain::query::SessionPage;
 use crate::domain::text::{clean_line, ellipsis};
 
 /// The longest title, in characters.
 const TITLE_CHARS_MAX: usize = 200;
+
+/// Bytes of a session that are read at once.
+const PART_BYTES: usize = 4 * 1_024 * 1_024;
 
 /// How a session is opened.
 pub(in crate::agent) enum Opening {
@@ -34,9 +38,8 @@ impl Actor {
     /// Opens the session `id`; a reason fit for a screen where that fails.
     pub(super) async fn open(shared: Arc<Shared>, id: SessionId, opening: Opening) -> Result<Self, String> {
         let claim = shared.deps.locks.claim(&id)?;
-        let events = stored(&shared, &id).await?;
-        let bytes_max = shared.deps.options.tool_result_bytes_max;
-        let mut actor = Self::new(Arc::clone(&shared), id.clone(), State::fold(&events, bytes_max));
+        let state = stored(&shared, &id, None).await?;
+        let mut actor = Self::new(Arc::clone(&shared), id.clone(), state);
         actor.claim = Some(claim);
         if actor.state.exists {
             actor.repair().await.map_err(|error| error.to_string())?;
@@ -46,9 +49,7 @@ impl Actor {
             Opening::Load => return Err(format!("there is no session `{id}`")),
             Opening::New(options) => new(&shared, options),
             Opening::Fork { from, upto } => {
-                let mut events = stored(&shared, &from).await?;
-                events.retain(|event| upto.is_none_or(|upto| event.seq <= Some(upto)));
-                actor.state = State::fold(&events, bytes_max);
+                actor.state = stored(&shared, &from, upto).await?;
                 if !actor.state.exists {
                     return Err(format!("there is no session `{from}` to fork"));
                 }
@@ -70,9 +71,22 @@ impl Actor {
     }
 }
 
-async fn stored(shared: &Shared, id: &SessionId) -> Result<Vec<Arc<Event>>, String> {
-    let events = shared.deps.reader.session_events(id.clone()).await;
-    events.map_err(|error| format!("could not read the session `{id}`: {error}"))
+/// A session as it stood after `upto`, folded part by part: what makes it up may be much larger than what is kept of it.
+async fn stored(shared: &Shared, id: &SessionId, upto: Option<Seq>) -> Result<State, String> {
+    let mut state = State::new(shared.deps.options.tool_result_bytes_max);
+    let before = upto.map(|upto| Seq(upto.0.saturating_add(1)));
+    let mut page = SessionPage { before, ..SessionPage::first(id.clone(), PART_BYTES) };
+    loop {
+        let part = shared.deps.reader.session_page(page.clone()).await;
+        let part = part.map_err(|error| format!("could not read the session `{id}`: {error}"))?;
+        for event in &part.events {
+            state.apply(event);
+        }
+        page.after = part.events.last().and_then(|event| event.seq);
+        if !part.more || page.after.is_none() {
+            return Ok(state);
+        }
+    }
 }
 
 fn new(shared: &Shared, options: SessionOptions) -> Vec<EventBody> {

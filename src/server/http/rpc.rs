@@ -112,6 +112,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Result<Response, Problem
             reply(queries.events(EventFilter { limit, ..filter }).await, named)
         }
         Query::SessionEvents { session } => reply(queries.session_events(session).await, named),
+        Query::SessionPage { page } => reply(queries.session_page(page).await, named),
         Query::Servers {} => reply(queries.servers().await, named),
         Query::Tools {} => reply(queries.tools().await, named),
         Query::Resources { server } => reply(queries.resources(server).await, named),

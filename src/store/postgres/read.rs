@@ -74,6 +74,20 @@ pub(super) async fn stream_events(link: &Link, upcasters: Upcasters, stream: Str
 pub(super) async fn session_events(link: &Link, upcasters: Upcasters, session: SessionId) -> Result<Vec<Arc<Event>>, Failure> {
     // One snapshot, so that all of it is of one moment.
     link.execute(SNAPSHOT, &[]).await?;
+    let mut out = Vec::new();
+    for (session, upto) in lineage(link, session).await? {
+        let stream = StreamId::session(&session);
+        let sql = "SELECT seq, id, type, at_ms, session, schema, body FROM events WHERE stream = $1 AND seq <= $2 ORDER BY version";
+        for row in &link.query(sql, &[&stream.as_str(), &upto]).await? {
+            out.push(event(row, upcasters)?);
+        }
+    }
+    link.execute(COMMIT, &[]).await?;
+    Ok(out)
+}
+
+/// A session and those it was forked from, the oldest first, each with the last position that counts.
+pub(super) async fn lineage(link: &Link, session: SessionId) -> Result<Vec<(SessionId, i64)>, Failure> {
     let mut chain = vec![(session, i64::MAX)];
     while let Some((child, upto)) = chain.last()
         && chain.len() <= FORKS_MAX
@@ -88,16 +102,8 @@ pub(super) async fn session_events(link: &Link, upcasters: Upcasters, session: S
         let upto = row.try_get::<_, i64>(1)?.min(*upto);
         chain.push((parent, upto));
     }
-    let mut out = Vec::new();
-    for (session, upto) in chain.into_iter().rev() {
-        let stream = StreamId::session(&session);
-        let sql = "SELECT seq, id, type, at_ms, session, schema, body FROM events WHERE stream = $1 AND seq <= $2 ORDER BY version";
-        for row in &link.query(sql, &[&stream.as_str(), &upto]).await? {
-            out.push(event(row, upcasters)?);
-        }
-    }
-    link.execute(COMMIT, &[]).await?;
-    Ok(out)
+    chain.reverse();
+    Ok(chain)
 }
 
 /// Reads a row of `seq, id, type, at_ms, session, schema, body`.

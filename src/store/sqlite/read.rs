@@ -16,7 +16,7 @@ use crate::store::sqlite::write::{count, number};
 use crate::store::upcast::Upcasters;
 use crate::store::{EVENTS_LIMIT, FORKS_MAX};
 
-const EVENT_COLUMNS: &str = "seq, id, type, at_ms, session, schema, body";
+pub(super) const EVENT_COLUMNS: &str = "seq, id, type, at_ms, session, schema, body";
 
 /// Stored events that `filter` wants, in ascending order.
 pub(super) fn events(connection: &Connection, upcasters: Upcasters, filter: &EventFilter) -> Result<Vec<Arc<Event>>, Failure> {
@@ -52,8 +52,19 @@ pub(super) fn events(connection: &Connection, upcasters: Upcasters, filter: &Eve
 pub(super) fn session_events(connection: &Connection, upcasters: Upcasters, session: SessionId) -> Result<Vec<Arc<Event>>, Failure> {
     // One transaction, so that all of it is of one moment.
     let moment = connection.unchecked_transaction()?;
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE stream = ? AND seq <= ? ORDER BY version");
+    let mut out = Vec::new();
+    for (session, upto) in lineage(&moment, session)? {
+        let stream = StreamId::session(&session).as_str().to_owned();
+        out.extend(collect(&moment, upcasters, &sql, vec![Value::Text(stream), Value::Integer(upto)])?);
+    }
+    Ok(out)
+}
+
+/// A session and those it was forked from, the oldest first, each with the last position that counts.
+pub(super) fn lineage(connection: &Connection, session: SessionId) -> Result<Vec<(SessionId, i64)>, Failure> {
     let mut chain = vec![(session, i64::MAX)];
-    let mut fork_of = moment.prepare_cached("SELECT forked_from, fork_upto FROM sessions WHERE id = ?1 AND forked_from IS NOT NULL")?;
+    let mut fork_of = connection.prepare_cached("SELECT forked_from, fork_upto FROM sessions WHERE id = ?1 AND forked_from IS NOT NULL")?;
     while let Some((child, upto)) = chain.last()
         && chain.len() <= FORKS_MAX
     {
@@ -67,13 +78,8 @@ pub(super) fn session_events(connection: &Connection, upcasters: Upcasters, sess
         let upto = fork_upto.min(*upto);
         chain.push((parent, upto));
     }
-    let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE stream = ? AND seq <= ? ORDER BY version");
-    let mut out = Vec::new();
-    for (session, upto) in chain.into_iter().rev() {
-        let stream = StreamId::session(&session).as_str().to_owned();
-        out.extend(collect(&moment, upcasters, &sql, vec![Value::Text(stream), Value::Integer(upto)])?);
-    }
-    Ok(out)
+    chain.reverse();
+    Ok(chain)
 }
 
 /// The newest events of a stream, in ascending order.
@@ -96,19 +102,24 @@ fn collect(connection: &Connection, upcasters: Upcasters, sql: &str, values: Vec
     let mut rows = statement.query(params_from_iter(values))?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        let seq = Seq(count(row.get(0)?));
-        let type_name = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let stored = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
-        let body = upcasters.read(type_name, row.get(5)?, stored).map_err(|source| Failure::Unreadable { seq, source })?;
-        out.push(Arc::new(Event {
-            seq: Some(seq),
-            id: EventId::from(row.get::<_, String>(1)?),
-            at: Instant::from_millis(row.get(3)?),
-            session: row.get::<_, Option<String>>(4)?.map(SessionId::from),
-            body,
-        }));
+        out.push(event(row, upcasters)?);
     }
     Ok(out)
+}
+
+/// Reads a row of [`EVENT_COLUMNS`].
+pub(super) fn event(row: &rusqlite::Row<'_>, upcasters: Upcasters) -> Result<Arc<Event>, Failure> {
+    let seq = Seq(count(row.get(0)?));
+    let type_name = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+    let stored = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
+    let body = upcasters.read(type_name, row.get(5)?, stored).map_err(|source| Failure::Unreadable { seq, source })?;
+    Ok(Arc::new(Event {
+        seq: Some(seq),
+        id: EventId::from(row.get::<_, String>(1)?),
+        at: Instant::from_millis(row.get(3)?),
+        session: row.get::<_, Option<String>>(4)?.map(SessionId::from),
+        body,
+    }))
 }
 
 /// Sessions, the latest first. Letters of the search match in both cases as far as ASCII goes.
