@@ -14,12 +14,18 @@
 
 #[path = "whole/fakes.rs"]
 mod fakes;
+#[path = "whole/keys.rs"]
+mod keys;
+#[path = "whole/load.rs"]
+mod load;
 #[path = "../tests/support/model.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use other parts")]
 mod model;
 #[path = "../tests/support/pty.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use other parts")]
 mod pty;
+#[path = "whole/resume.rs"]
+mod resume;
 
 use std::path::Path;
 use std::process::Command;
@@ -38,10 +44,26 @@ fn main() {
     match std::env::var("WAKEFUL_BENCH_ROLE").as_deref() {
         Ok("floor") => return fakes::bare_program(),
         Ok("echo") => return fakes::echo_server(),
+        Ok("chatty") => return fakes::chatty_server(),
+        Ok("flood") => return fakes::flooding_server(),
         _ => {}
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let all: &[(&str, fn())] = &[("start", start), ("dead", dead), ("stream", stream), ("idle", idle), ("steps", steps)];
+    let all: &[(&str, fn())] = &[
+        ("start", start),
+        ("dead", dead),
+        ("keys", keys::idle),
+        ("typing", keys::while_streaming),
+        ("events", keys::while_events_come),
+        ("stream", stream),
+        ("paced", load::paced),
+        ("waiting", load::waiting),
+        ("idle", idle),
+        ("memory", load::many_events),
+        ("flood", load::flooded),
+        ("steps", steps),
+        ("resume", resume::resume),
+    ];
     println!("whole-process figures on {} cores, {COLS}x{ROWS}", std::thread::available_parallelism().map_or(1, usize::from));
     for (name, run) in all {
         if wanted.is_empty() || wanted.iter().any(|want| want == name) {
@@ -135,6 +157,13 @@ fn stream() {
     row("20,000 tokens: bytes to the terminal", &format!("{} kB", (pty.written() - bytes) / 1_000), "150 kB");
 }
 
+/// Everything that start-up does behind the first frame is over when nothing was written for a second.
+fn settle(pty: &Pty) {
+    while pty.last_write().elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// How long idleness is watched.
 const IDLE: Duration = Duration::from_secs(15);
 
@@ -142,14 +171,12 @@ fn idle() {
     let home = home("");
     let pty = Pty::spawn(wakeful(home.path()), COLS, ROWS);
     pty.wait_text(LIMIT, "offline");
-    // Everything that start-up does behind the first frame is over when nothing was written for a second.
-    while pty.last_write().elapsed() < Duration::from_secs(1) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let (cpu, bytes, began) = (pty.cpu(), pty.written(), Instant::now());
+    settle(&pty);
+    let (cpu, bytes, wakeups, began) = (pty.cpu(), pty.written(), pty.wakeups(), Instant::now());
     std::thread::sleep(IDLE);
     let used = pty.cpu().saturating_sub(cpu);
     row("idle for 15 s: bytes to the terminal", &format!("{}", pty.written() - bytes), "0");
+    row("idle for 15 s: wake-ups of all threads", &format!("{}", pty.wakeups() - wakeups), "15 (the clock)");
     row("idle for 15 s: CPU", &format!("{:.2} %", 100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64()), "0.1 %");
     row("idle: memory (PSS)", &format!("{:.1} MB", pty.pss_kb() as f64 / 1_000.0), "25 MB");
 }

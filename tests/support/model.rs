@@ -16,6 +16,8 @@ pub enum Say {
     Text(String),
     /// `first-token`, so many words with some Markdown, `last-token`; as fast as the socket takes them.
     Tokens(usize),
+    /// The same, so many words a second.
+    Paced(usize, u32),
     /// Calls of tools: names and arguments.
     Calls(Vec<(String, Value)>),
     /// A text, then nothing more until the client goes away.
@@ -169,6 +171,18 @@ fn answer(out: &mut impl Write, say: &Say) -> std::io::Result<()> {
             event(out, &json!({"role": "assistant", "content": "first-token "}), None)?;
             for n in 0..*count {
                 event(out, &json!({"content": word(n)}), None)?;
+            }
+            event(out, &json!({"content": "last-token"}), None)?;
+            event(out, &json!({}), Some("stop"))?;
+        }
+        Say::Paced(count, per_second) => {
+            event(out, &json!({"role": "assistant", "content": "first-token "}), None)?;
+            let began = Instant::now();
+            for n in 0..*count {
+                let due = began + Duration::from_secs(1) * u32::try_from(n).unwrap_or(u32::MAX) / *per_second;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                event(out, &json!({"content": word(n)}), None)?;
+                out.flush()?;
             }
             event(out, &json!({"content": "last-token"}), None)?;
             event(out, &json!({}), Some("stop"))?;

@@ -190,6 +190,17 @@ impl Pty {
         Duration::from_millis(ticks * 10)
     }
 
+    /// How often threads of the process have waited and were woken.
+    pub fn wakeups(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("Linux's /proc");
+        let of = |status: String| {
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"))?.to_owned();
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        };
+        // A thread may end meanwhile.
+        threads.flatten().filter_map(|thread| of(std::fs::read_to_string(thread.path().join("status")).ok()?)).sum()
+    }
+
     /// Proportional set size of the process, in kB.
     pub fn pss_kb(&self) -> u64 {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).expect("Linux's /proc");

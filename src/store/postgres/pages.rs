@@ -44,9 +44,9 @@ pub(super) async fn session_page(link: &Link, upcasters: Upcasters, page: Sessio
                 left = left.saturating_sub(row.try_get::<_, i64>(7)?.max(1));
                 let seq: i64 = row.try_get(0)?;
                 if page.newest {
-                    upto = seq - 1
+                    upto = seq - 1;
                 } else {
-                    after = seq
+                    after = seq;
                 }
                 part.events.push(event(row, upcasters)?);
             }
