@@ -214,7 +214,7 @@ async fn by_rmcp(bare: &Bare) {
 
 async fn by_pool(pool: &ServerPool, name: &str) {
     // As the agent does: the tool is looked up for each call.
-    let tool = pool.tools().into_iter().find(|tool| tool.info().name.as_str() == name).unwrap();
+    let tool = pool.find(&name.into()).unwrap();
     let context = CallContext { call_id: CallId::generate(), session: None, cancel: CancellationToken::new() };
     assert!(!tool.call(arguments(), context).await.unwrap().text.is_empty());
 }

@@ -90,6 +90,11 @@ pub trait ToolSource: Send + Sync {
     /// The tools it lends now, in a stable order.
     fn tools(&self) -> Vec<Arc<dyn Tool>>;
 
+    /// The tool of that name, if it lends one now.
+    fn find(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
+        self.tools().into_iter().find(|tool| tool.info().name == *name)
+    }
+
     /// The servers it knows, those without tools included.
     fn servers(&self) -> Vec<ServerName>;
 }
@@ -115,7 +120,7 @@ impl ToolBox {
 
     /// The tool of that name, if there is one now.
     pub fn find(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
-        self.tools().into_iter().find(|tool| tool.info().name == *name)
+        self.sources.iter().find_map(|source| source.find(name))
     }
 
     /// All servers.

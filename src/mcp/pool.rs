@@ -16,7 +16,7 @@ use crate::bus::Recorder;
 use crate::domain::clock::Clock;
 use crate::domain::command::McpCommand;
 use crate::domain::event::McpEventType;
-use crate::domain::ids::ServerName;
+use crate::domain::ids::{ServerName, ToolName};
 use crate::domain::query::ServerStatus;
 use crate::mcp::auth::{AuthError, Authorizer};
 use crate::mcp::desk::{Answering, Desk};
@@ -273,6 +273,10 @@ impl ServerPool {
 impl ToolSource for ServerPool {
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         self.0.services().iter().flat_map(|service| service.tools()).collect()
+    }
+
+    fn find(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
+        self.0.services().iter().find_map(|service| service.tool(name))
     }
 
     fn servers(&self) -> Vec<ServerName> {

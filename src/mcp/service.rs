@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{ErrorKind, McpEventType};
-use crate::domain::ids::ServerName;
+use crate::domain::ids::{ServerName, ToolName};
 use crate::domain::query::{ServerState, ServerStatus};
 use crate::domain::text::clean_line;
 use crate::domain::tool::ToolInfo;
@@ -155,6 +155,12 @@ impl Service {
     /// The tools it lends now.
     pub(super) fn tools(&self) -> Vec<Arc<dyn Tool>> {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.clone()
+    }
+
+    /// The tool that it lends under this name.
+    pub(super) fn tool(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
+        let catalog = Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner));
+        catalog.tools.iter().find(|tool| tool.info().name == *name).map(Arc::clone)
     }
 
     /// How its tools are chosen.
