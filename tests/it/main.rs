@@ -48,5 +48,6 @@ mod serving;
 mod store;
 mod support;
 mod tasks;
+mod terminal;
 mod tidy;
 mod watch;
