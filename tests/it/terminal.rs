@@ -53,7 +53,7 @@ fn settings(pty: &Pty) -> String {
 #[test]
 fn a_panic_gives_the_terminal_back_and_says_where_the_log_is() {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["terminal::a_screen_that_breaks", "--exact", "--ignored", "--nocapture"]).env("TERM", "xterm-256color");
+    command.args(["terminal::a_screen_that_breaks", "--exact", "--ignored", "--nocapture"]).env("TERM", "xterm-256color").env("RUST_BACKTRACE", "0");
     let mut pty = Pty::spawn(command, 100, 30);
     pty.wait_written(LIMIT, "\x1b[?1049h");
     // Keys that come together are one look: press on until it breaks.
