@@ -14,6 +14,7 @@ pub mod history;
 mod jobs;
 pub mod options;
 mod prompt;
+pub mod spending;
 #[cfg(test)]
 mod testing;
 mod tokens;

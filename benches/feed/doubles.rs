@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use wakeful::bus::{RecordError, Recorder, command_inbox};
 use wakeful::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
-use wakeful::domain::clock::SystemClock;
+use wakeful::domain::clock::{Instant, SystemClock};
 use wakeful::domain::event::{Event, NewEvent};
 use wakeful::domain::firing::Feedback;
 use wakeful::domain::ids::{ServerName, SessionId, TaskId};
@@ -86,6 +86,12 @@ impl Queries for Nobody {
         none()
     }
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
+        none()
+    }
+    fn export(&self, _: SessionId, _: ExportFormat) -> Answer<'_, String> {
+        none()
+    }
+    fn spending(&self, _: Option<SessionId>, _: Instant) -> Answer<'_, Spending> {
         none()
     }
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

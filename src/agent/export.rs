@@ -1,20 +1,36 @@
-//! A conversation as a document: Markdown to read, JSON to work with. Pure.
+//! A conversation as a document: Markdown and HTML to read, JSON to work with. Pure, and from the log alone.
 
+mod html;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Borrow;
 use std::fmt::Write as _;
 
+pub use html::html;
+
 use serde_json::{Value, json};
 
 use crate::agent::history::{State, answer_of_handoff, answer_of_tool};
 use crate::domain::event::{Chat, ChatStatus, Event, EventBody, HandoffCall, SessionEvent, Status, ToolExecution};
 use crate::domain::message::Role;
+use crate::domain::query::ExportFormat;
 use crate::domain::text::{clean, clean_line};
 
 /// Bytes of one result that the Markdown shows.
 const RESULT_BYTES_MAX: usize = 4_000;
+
+/// The conversation in `format`.
+///
+/// # Errors
+/// When the events cannot be written as JSON (none of ours can fail).
+pub fn document<E: Borrow<Event>>(events: &[E], format: ExportFormat) -> serde_json::Result<String> {
+    Ok(match format {
+        ExportFormat::Markdown => markdown(events),
+        ExportFormat::Json => serde_json::to_string_pretty(&json(events))? + "\n",
+        ExportFormat::Html => html(events),
+    })
+}
 
 /// The conversation as Markdown: what was said, the calls with their results folded away. What was taken back and
 /// what happened inside handoffs is left out.

@@ -9,17 +9,18 @@ use anyhow::{Context, bail};
 use futures::FutureExt;
 use futures::future::join_all;
 
+use crate::agent::export;
+use crate::agent::spending::Tally;
 use crate::ambient::service::TaskService;
 use crate::app::{Start, doctor};
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
-use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
-use crate::domain::ids::{ServerName, SessionId, TaskId};
+use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
-    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
-    SessionPage, SessionPart, SessionSummary, TaskDetail,
+    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
@@ -32,6 +33,12 @@ use crate::tools::ToolBox;
 
 /// The longest that a provider is waited for when models are listed.
 const MODELS_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// Events of turns that are read at once.
+const TURNS_PAGE: usize = 10_000;
+
+/// Pages of them that are counted.
+const TURN_PAGES_MAX: usize = 50;
 
 /// Sessions that are looked through for the start of an id.
 const SESSIONS_MAX: usize = 10_000;
@@ -170,6 +177,48 @@ impl Queries for AppQueries {
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
         async move { self.tasks.status(ADMIN_USER).await.map_err(|error| QueryError(error.report())) }.boxed()
+    }
+
+    fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String> {
+        async move {
+            let events = self.reader.session_events(session).await?;
+            if events.is_empty() {
+                return Err(QueryError("there is nothing of this session in the log".to_owned()));
+            }
+            // A long session takes a while to write, which must keep nobody else waiting.
+            let written = tokio::task::spawn_blocking(move || export::document(&events, format)).await;
+            written.map_err(|error| QueryError(error.to_string()))?.map_err(|error| QueryError(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending> {
+        async move {
+            let mut tally = Tally::new(session, today);
+            let page = |after: Option<Seq>| EventFilter {
+                types: vec!["turn_event".to_owned()],
+                after,
+                limit: Some(TURNS_PAGE),
+                ..EventFilter::default()
+            };
+            let mut after = None;
+            let mut pages = 0;
+            loop {
+                let events = self.reader.events(page(after)).await?;
+                events.iter().for_each(|event| tally.apply(event));
+                pages += 1;
+                after = events.last().and_then(|event| event.seq);
+                if events.len() < TURNS_PAGE || pages == TURN_PAGES_MAX {
+                    let cut = events.len() == TURNS_PAGE;
+                    let prices = &self.start.loaded.settings.tasks.prices;
+                    let price = |spend: &Spend| {
+                        prices.get(&spend.model).map(|price| price.of(spend.usage.input_tokens, spend.usage.output_tokens))
+                    };
+                    return Ok(tally.spending(price, !prices.is_empty(), cut));
+                }
+            }
+        }
+        .boxed()
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -410,9 +410,9 @@ pub enum SessionsCommand {
     Export {
         /// Its id, the start of it, or `last`
         session: String,
-        /// As what
-        #[arg(long, value_enum, default_value = "markdown")]
-        format: ExportFormat,
+        /// As what; by the end of the file's name where absent, else md
+        #[arg(long, value_enum)]
+        format: Option<ExportFormat>,
         /// Where to; standard output where absent
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -423,9 +423,12 @@ pub enum SessionsCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     /// For people.
+    #[value(name = "md", alias = "markdown")]
     Markdown,
-    /// For programs: the events, one array.
+    /// For programs: the events, and what the model was told.
     Json,
+    /// For people: one page that stands for itself, without scripts.
+    Html,
 }
 
 /// `config`.

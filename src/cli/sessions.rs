@@ -1,7 +1,11 @@
 //! `wakeful sessions`: list, search, show, export.
 
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 
 use crate::agent::export;
@@ -10,7 +14,7 @@ use crate::cli::Base;
 use crate::cli::args::{ExportFormat, SessionsArgs, SessionsCommand};
 use crate::cli::output::{self, Exit, Outcome};
 use crate::domain::event::Event;
-use crate::domain::query::EventReader;
+use crate::domain::query::{self, EventReader};
 use crate::domain::text::{clean, clean_line};
 
 /// The widest column of the list, in characters.
@@ -47,13 +51,10 @@ pub(super) async fn run(base: &Base, args: SessionsArgs) -> Outcome {
         Some(SessionsCommand::Export { session, format, output: path }) => {
             let session = find_session(&log, &session).await?;
             let events = log.session_events(session).await?;
-            let text = match format {
-                ExportFormat::Markdown => export::markdown(&events),
-                ExportFormat::Json => serde_json::to_string_pretty(&export::json(&events))? + "\n",
-            };
+            let text = export::document(&events, format_of(format, path.as_deref())?)?;
             match path {
                 Some(path) => {
-                    crate::config::edit::write(&path, &text)?;
+                    create(&path, &text)?;
                     output::note(format_args!("written: {}", path.display()));
                 }
                 None => output::raw(text)?,
@@ -62,4 +63,30 @@ pub(super) async fn run(base: &Base, args: SessionsArgs) -> Outcome {
     }
     log.shutdown().await;
     Ok(Exit::Done)
+}
+
+/// The format that is asked for, by name or by the end of the file's name.
+fn format_of(wanted: Option<ExportFormat>, path: Option<&Path>) -> anyhow::Result<query::ExportFormat> {
+    if let Some(wanted) = wanted {
+        return Ok(match wanted {
+            ExportFormat::Markdown => query::ExportFormat::Markdown,
+            ExportFormat::Json => query::ExportFormat::Json,
+            ExportFormat::Html => query::ExportFormat::Html,
+        });
+    }
+    let Some(extension) = path.and_then(Path::extension).and_then(|extension| extension.to_str()) else {
+        return Ok(query::ExportFormat::Markdown);
+    };
+    query::ExportFormat::parse(extension).with_context(|| format!("files that end in `.{extension}` say no format: give --format md, json or html"))
+}
+
+/// Writes a file that does not exist yet.
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("`{}` exists and is left as it is: give another name, or move it away first", path.display())
+        }
+        other => other.with_context(|| format!("could not write `{}`", path.display())),
+    }
 }

@@ -11,6 +11,7 @@ use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePar
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentName, Seq, ServerName, SessionId, TaskId};
+use crate::domain::message::Usage;
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::question::Question;
 use crate::domain::task::TaskRow;
@@ -46,6 +47,68 @@ pub struct SessionSummary {
     pub forked_from: Option<SessionId>,
     /// Its last event.
     pub last_seq: Seq,
+}
+
+/// What a session is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// Markdown, for people.
+    Markdown,
+    /// The events and what was told to the model, for programs.
+    Json,
+    /// One page that stands for itself, for people.
+    Html,
+}
+
+impl ExportFormat {
+    /// The format of that name, or of files that end so.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "md" | "markdown" => Some(Self::Markdown),
+            "json" => Some(Self::Json),
+            "html" | "htm" => Some(Self::Html),
+            _ => None,
+        }
+    }
+
+    /// How names of such files end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Markdown => "md",
+            Self::Json => "json",
+            Self::Html => "html",
+        }
+    }
+}
+
+/// What a model took.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spend {
+    /// `provider/model`.
+    pub model: String,
+    /// Turns that ended, those inside of handoffs too.
+    pub turns: u64,
+    /// Tokens of all their model calls.
+    pub usage: Usage,
+    /// Money, in millionths of a US dollar; absent where the model has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+}
+
+/// What models took, by model, those that took most first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spending {
+    /// In one session, without those that it was forked from.
+    pub session: Vec<Spend>,
+    /// Today.
+    pub today: Vec<Spend>,
+    /// In all of the log.
+    pub all: Vec<Spend>,
+    /// Whether any model has a price.
+    pub priced: bool,
+    /// Whether the latest turns were left out, for there are too many.
+    pub cut: bool,
 }
 
 /// Which events are wanted.
@@ -333,6 +396,10 @@ pub trait Queries: EventReader {
     fn deliveries(&self, limit: usize) -> Answer<'_, Vec<Delivery>>;
     /// The scheduler as a whole.
     fn ambient_status(&self) -> Answer<'_, AmbientStatus>;
+    /// A session as a document, made from the log.
+    fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String>;
+    /// What models took: in `session`, from `today` on, and in all.
+    fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

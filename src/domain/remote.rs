@@ -13,7 +13,7 @@ use crate::domain::catalog::CompletionOf;
 use crate::domain::clock::Instant;
 use crate::domain::command::ApprovalMode;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
-use crate::domain::query::{EventFilter, InboxFilter, SessionPage};
+use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, SessionPage};
 
 /// A question to [`crate::domain::query::Queries`] as data: one for each of its methods and those of its `EventReader`.
 /// On the wire `{"query": "server_log", "args": {"server": "files", "lines": 100}}`.
@@ -124,6 +124,21 @@ pub enum Query {
     },
     /// The scheduler as a whole.
     AmbientStatus {},
+    /// A session as a document.
+    Export {
+        /// Which.
+        session: SessionId,
+        /// As what.
+        format: ExportFormat,
+    },
+    /// What models took.
+    Spending {
+        /// In this session, beside today and all.
+        #[serde(default)]
+        session: Option<SessionId>,
+        /// When today began, where the surface is.
+        today: Instant,
+    },
     /// Looks at the set-up.
     Doctor {},
 }
@@ -160,6 +175,8 @@ impl Query {
             | Self::TaskDetail { .. }
             | Self::Inbox { .. }
             | Self::Deliveries { .. }
+            | Self::Export { .. }
+            | Self::Spending { .. }
             | Self::AmbientStatus {} => AT_HAND,
             Self::Resources { .. }
             | Self::ReadResource { .. }
@@ -175,6 +192,7 @@ impl Query {
         match self {
             Self::SessionEvents { .. }
             | Self::SessionPage { .. }
+            | Self::Export { .. }
             | Self::Resources { .. }
             | Self::ReadResource { .. }
             | Self::Prompt { .. }
@@ -193,6 +211,7 @@ impl Query {
             | Self::Inbox { .. }
             | Self::Deliveries { .. }
             | Self::AmbientStatus {}
+            | Self::Spending { .. }
             | Self::Doctor {} => false,
         }
     }

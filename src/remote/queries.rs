@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::Instant as Moment;
 
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
+use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
-    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus,
-    SessionPage, SessionPart, SessionSummary, TaskDetail,
+    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus, SessionPage, SessionPart, SessionSummary, Spending, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
@@ -34,7 +34,7 @@ impl RemoteQueries {
     fn ask<T: DeserializeOwned + Send + 'static>(&self, query: Query) -> Answer<'_, T> {
         async move {
             let patience = query.patience();
-            let asked = Instant::now();
+            let asked = Moment::now();
             let mut answered: Result<Answered<T>, Error> = self.0.ask(QUERY_ROUTE, &query, patience).await;
             // A connection that was kept may have died unnoticed. To ask again changes nothing; to wait again helps nobody.
             if matches!(answered, Err(Error::Lost(_))) && asked.elapsed() < patience {
@@ -142,6 +142,14 @@ impl Queries for RemoteQueries {
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
         self.ask(Query::AmbientStatus {})
+    }
+
+    fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String> {
+        self.ask(Query::Export { session, format })
+    }
+
+    fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending> {
+        self.ask(Query::Spending { session, today })
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -3,32 +3,53 @@
 //! Entries have an index that never changes, so that a selection and a scroll position stay where they are while
 //! events arrive and the oldest go. Streaming parts of messages are not shown; the finished message is.
 
+pub mod complete;
 mod describe;
-mod filter;
+pub mod facts;
+pub mod filter;
+pub mod rate;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod weight;
 
-use std::collections::VecDeque;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
+pub use complete::FilterInput;
 pub(in crate::tui) use describe::log_text;
 pub use describe::{Described, describe};
 pub use filter::Filter;
 pub(in crate::tui) use trace::whole as whole_message;
 
 use crate::domain::event::{ChatStatus, Event, EventBody, McpEventType};
+use crate::domain::ids::Seq;
+use rate::Rate;
 
-/// Bytes of raw messages that are kept.
-const TRACE_BYTES_MAX: usize = 32 << 20;
+/// Later events that stay in sight below one that is shown.
+const SHOWN_BELOW: usize = 3;
+
+/// About the bytes of events that are kept.
+const BYTES_MAX: usize = 32 << 20;
 
 /// One event in the pane.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The event.
     pub event: Arc<Event>,
-    /// How it reads.
-    pub line: Described,
+    line: OnceCell<Described>,
+}
+
+impl Entry {
+    fn new(event: &Arc<Event>) -> Self {
+        Self { event: Arc::clone(event), line: OnceCell::new() }
+    }
+
+    /// How it reads; found out when it is first asked for, so that a flood costs only what is looked at.
+    pub fn line(&self) -> &Described {
+        self.line.get_or_init(|| describe(&self.event))
+    }
 }
 
 /// The pane.
@@ -49,9 +70,13 @@ pub struct EventsPane {
     bottom: Option<u64>,
     /// The entry that Enter and `y` mean.
     selected: Option<u64>,
-    paused: bool,
-    /// Bytes of the raw messages among the entries.
-    traced: usize,
+    /// Events that passed the filter since it was paused by hand.
+    paused: Option<u64>,
+    /// Events that passed the filter, those that are gone included.
+    passed: u64,
+    /// About the bytes of the entries.
+    bytes: usize,
+    rate: Rate,
 }
 
 impl EventsPane {
@@ -67,8 +92,10 @@ impl EventsPane {
             lost: 0,
             bottom: None,
             selected: None,
-            paused: false,
-            traced: 0,
+            paused: None,
+            passed: 0,
+            bytes: 0,
+            rate: Rate::default(),
         }
     }
 
@@ -79,29 +106,32 @@ impl EventsPane {
         {
             return;
         }
-        let line = describe(event);
         if is_progress(event) && self.replaces_last(event) {
             if let Some(last) = self.entries.back_mut() {
-                *last = Entry { event: Arc::clone(event), line };
+                let before = std::mem::replace(last, Entry::new(event));
+                self.bytes = self.bytes.saturating_sub(weight::bytes(&before.event)) + weight::bytes(event);
             }
             return;
         }
         self.total += 1;
-        let entry = Entry { event: Arc::clone(event), line };
+        self.rate.add(event.at);
+        let entry = Entry::new(event);
         if self.filter.accepts(&entry) {
             self.shown.push_back(self.first + self.entries.len() as u64);
+            self.passed += 1;
+            self.paused = self.paused.map(|count| count + 1);
         }
-        self.traced += traced(&entry.event);
+        self.bytes += weight::bytes(event);
         self.entries.push_back(entry);
-        // Raw messages may be large: the oldest entries go before they fill the memory.
-        while self.entries.len() > self.max || (self.traced > TRACE_BYTES_MAX && self.entries.len() > 1) {
+        // Events may be large: the oldest go before they fill the memory.
+        while self.entries.len() > self.max || (self.bytes > BYTES_MAX && self.entries.len() > 1) {
             self.drop_first();
         }
     }
 
     fn drop_first(&mut self) {
         if let Some(first) = self.entries.pop_front() {
-            self.traced = self.traced.saturating_sub(traced(&first.event));
+            self.bytes = self.bytes.saturating_sub(weight::bytes(&first.event));
         }
         if self.shown.front() == Some(&self.first) {
             self.shown.pop_front();
@@ -125,7 +155,7 @@ impl EventsPane {
 
     /// Forgets all events; the filter stays.
     pub fn clear(&mut self) {
-        *self = Self { filter: self.filter.clone(), total: self.total, ..Self::new(self.max) };
+        *self = Self { filter: self.filter.clone(), total: self.total, rate: self.rate, ..Self::new(self.max) };
     }
 
     /// The entry at `index`.
@@ -149,14 +179,72 @@ impl EventsPane {
         &self.filter
     }
 
-    /// Shows only what passes `filter`.
+    /// Shows only what passes `filter`. A selected event that passes stays selected; a pause goes on.
     pub fn set_filter(&mut self, filter: Filter) {
+        if filter == self.filter {
+            return;
+        }
         self.filter = filter;
         let accepted = self.entries.iter().enumerate().filter(|(_, entry)| self.filter.accepts(entry));
         self.shown = accepted.map(|(at, _)| self.first + at as u64).collect();
-        self.selected = None;
-        self.bottom = None;
-        self.paused = false;
+        self.passed = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
+        self.selected = self.selected.filter(|index| self.shown.binary_search(index).is_ok());
+        self.bottom = self.selected;
+        if self.is_paused() {
+            self.paused = Some(0);
+            self.bottom = self.bottom.or(self.shown.back().copied()).or(Some(self.first));
+        }
+    }
+
+    /// Events that pass the filter: of those that were here when it was set, and of all since.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// How many events a second come.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+
+    /// Types of events among the entries that are none of this program's, and servers they are about.
+    pub fn names(&self) -> (BTreeSet<&str>, BTreeSet<&str>) {
+        let bodies = || self.entries.iter().map(|entry| &entry.event.body);
+        let own = |body: &&EventBody| matches!(body, EventBody::Custom(_));
+        let types = bodies().filter(own).map(EventBody::type_name).collect();
+        (types, bodies().filter_map(facts::server_of).collect())
+    }
+
+    /// Forgets all events and counts anew; the filter stays.
+    pub fn clear_all(&mut self) {
+        *self = Self { filter: self.filter.clone(), ..Self::new(self.max) };
+    }
+
+    /// The positions of the stored events that are kept.
+    pub fn seqs(&self) -> HashSet<Seq> {
+        self.entries.iter().filter_map(|entry| entry.event.seq).collect()
+    }
+
+    /// The entry of the stored event at `seq`.
+    pub fn find(&self, seq: Seq) -> Option<u64> {
+        // The newest first: that is what is looked for.
+        let back = self.entries.iter().rev().position(|entry| entry.event.seq == Some(seq))?;
+        Some(self.first + (self.entries.len() - 1 - back) as u64)
+    }
+
+    /// Selects the entry `index` and brings it into sight; whether it passes the filter.
+    pub fn show(&mut self, index: u64) -> bool {
+        let Ok(at) = self.shown.binary_search(&index) else { return false };
+        self.selected = Some(index);
+        // A few later ones stay in sight below it.
+        let below = (at + SHOWN_BELOW).min(self.shown.len() - 1);
+        self.set_bottom(below);
+        true
+    }
+
+    /// How many entries were described so far and are still here: a measure of work, for tests.
+    #[cfg(test)]
+    fn described(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.line.get().is_some()).count()
     }
 
     /// Position in `shown` of the last entry at or before `index`.
@@ -170,14 +258,17 @@ impl EventsPane {
         Some(self.bottom.map_or(last, |index| self.position(index).unwrap_or(0)))
     }
 
-    /// Entries below the screen.
-    pub fn unseen(&self) -> usize {
-        self.bottom_position().map_or(0, |at| self.shown.len() - 1 - at)
+    /// Entries below the screen; while paused, all that passed the filter meanwhile.
+    pub fn unseen(&self) -> u64 {
+        if let Some(count) = self.paused {
+            return count;
+        }
+        self.bottom_position().map_or(0, |at| (self.shown.len() - 1 - at) as u64)
     }
 
     /// Whether it was paused by hand.
     pub fn is_paused(&self) -> bool {
-        self.paused
+        self.paused.is_some()
     }
 
     /// Whether the newest event is always on the screen.
@@ -187,10 +278,12 @@ impl EventsPane {
 
     /// Pauses, or goes on and follows.
     pub fn toggle_pause(&mut self) {
-        self.paused = !self.paused;
-        self.bottom = if self.paused { self.shown.back().copied().or(Some(self.first)) } else { None };
-        if !self.paused {
+        if self.paused.take().is_some() {
+            self.bottom = None;
             self.selected = None;
+        } else {
+            self.paused = Some(0);
+            self.bottom = self.shown.back().copied().or(Some(self.first));
         }
     }
 
@@ -225,7 +318,7 @@ impl EventsPane {
         } else if at + page.max(1) <= bottom {
             self.set_bottom(at + page.max(1) - 1);
         }
-        if at == last && step > 0 && !self.paused {
+        if at == last && step > 0 && !self.is_paused() {
             self.bottom = None;
         }
     }
@@ -238,7 +331,7 @@ impl EventsPane {
     }
 
     fn set_bottom(&mut self, at: usize) {
-        self.bottom = if at + 1 >= self.shown.len() && !self.paused { None } else { self.shown.get(at).copied() };
+        self.bottom = if at + 1 >= self.shown.len() && !self.is_paused() { None } else { self.shown.get(at).copied() };
     }
 
     /// Goes to the oldest entry.
@@ -251,7 +344,7 @@ impl EventsPane {
     pub fn to_bottom(&mut self) {
         self.selected = None;
         self.bottom = None;
-        self.paused = false;
+        self.paused = None;
     }
 
     /// Selects the latest error before the selected entry, or the latest of all.
@@ -265,14 +358,6 @@ impl EventsPane {
             self.bottom = Some(index);
         }
         found.is_some()
-    }
-}
-
-/// The bytes of a raw message.
-fn traced(event: &Event) -> usize {
-    match &event.body {
-        EventBody::McpEvent(data) if data.event_type == McpEventType::Trace => trace::bytes(data),
-        _ => 0,
     }
 }
 
@@ -297,7 +382,7 @@ impl EventsPane {
     pub fn window(&self, height: u16) -> Vec<Slot> {
         let Some(bottom) = self.bottom_position() else { return Vec::new() };
         let rows_of = |at: usize| -> u16 {
-            let detail = self.shown.get(at).and_then(|index| self.entry(*index)).is_some_and(|entry| entry.line.detail.is_some());
+            let detail = self.shown.get(at).and_then(|index| self.entry(*index)).is_some_and(|entry| entry.line().detail.is_some());
             1 + u16::from(detail)
         };
         let mut first = bottom;

@@ -24,6 +24,8 @@ pub enum Context {
     Chat,
     /// While the events pane has the focus.
     Events,
+    /// While a session is shown again.
+    Replay,
     /// While the tasks, the inbox, the notices, the servers or the resources are open.
     Panels,
     /// While the tasks panel is open.
@@ -40,11 +42,12 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Global,
         Self::Composer,
         Self::Chat,
         Self::Events,
+        Self::Replay,
         Self::Panels,
         Self::Tasks,
         Self::Inbox,
@@ -60,6 +63,7 @@ impl Context {
             Self::Composer => "message",
             Self::Chat => "chat",
             Self::Events => "events",
+            Self::Replay => "replay",
             Self::Panels => "panels",
             Self::Tasks => "tasks",
             Self::Inbox => "inbox",
@@ -73,7 +77,7 @@ impl Context {
     fn above(self) -> Option<Self> {
         match self {
             Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources => Some(Self::Panels),
-            Self::Panels | Self::Composer | Self::Chat | Self::Events => Some(Self::Global),
+            Self::Panels | Self::Composer | Self::Chat | Self::Events | Self::Replay => Some(Self::Global),
             Self::Global => None,
         }
     }
@@ -135,6 +139,12 @@ actions! {
     Bottom "bottom" Global ["ctrl+end"] "go to the end and follow";
     FocusNext "focus" Global ["f6"] "move the focus: message, chat, events";
     Mouse "mouse" Global ["f8"] "mouse on or off (off: the terminal selects text)";
+    TabNew "tab_new" Global ["alt+t"] "a new session in a tab of its own";
+    TabNext "tab_next" Global ["ctrl+pgdn"] "next tab";
+    TabPrev "tab_prev" Global ["ctrl+pgup"] "tab before";
+    TabNth "tab" Global ["alt+1", "alt+2", "alt+3", "alt+4", "alt+5", "alt+6", "alt+7", "alt+8", "alt+9"] "tab 1 to 9, in the order of these keys";
+    TabAsking "tab_asking" Global ["alt+a"] "the next tab that waits for your answer";
+    TabClose "tab_close" Global ["alt+w"] "close the tab; its session stays";
     Help "help" Global ["f1"] "this help (also ? on an empty input)";
 
     Send "send" Composer ["enter"] "send; while the agent works: steer it";
@@ -172,16 +182,27 @@ actions! {
     ChatSearchPrev "chat_search_prev" Chat ["shift+n"] "previous match";
     ChatCopy "chat_copy" Chat ["y"] "copy the item";
     ChatEditor "chat_editor" Chat ["v"] "view the chat in your editor";
+    ChatEvent "chat_event" Chat ["e"] "the item's event, in the events pane";
 
     EventsUp "events_up" Events ["up", "k"] "select the event above";
     EventsDown "events_down" Events ["down", "j"] "select the event below";
     EventsOpen "events_open" Events ["enter"] "open the whole event";
     EventsCopy "events_copy" Events ["y"] "copy the event as JSON";
-    EventsFilter "events_filter" Events ["/", "f"] "filter: type:… server:… status:… or text";
+    EventsFilter "events_filter" Events ["/", "f"] "filter: type: server: task: status: session: or text; - before it: not";
     EventsPause "events_pause" Events ["space", "p"] "pause, or go on";
     EventsTop "events_top" Events ["g", "home"] "oldest event";
     EventsBottom "events_bottom" Events ["shift+g", "end"] "newest event, and follow";
     EventsLatestError "events_error" Events ["e"] "latest error";
+    EventsChat "events_chat" Events ["c"] "the event's place in the chat";
+    EventsMoment "events_moment" Events ["r"] "tasks and servers as they were then; esc: as they are";
+
+    ReplayPause "replay_pause" Replay ["space"] "pause, or go on; at the end: from the start";
+    ReplayStep "replay_step" Replay ["right", "n"] "next event";
+    ReplayBack "replay_back" Replay ["left", "b"] "event before";
+    ReplayPace "replay_pace" Replay ["s"] "pace: 1x, 10x, step by step";
+    ReplayStart "replay_start" Replay ["home"] "to the start";
+    ReplayFinish "replay_finish" Replay ["end"] "to the end";
+    ReplayEnd "replay_end" Replay ["q"] "back to how things are (also esc)";
 
     PanelUp "panel_up" Panels ["up", "k"] "row above";
     PanelDown "panel_down" Panels ["down", "j"] "row below";

@@ -28,6 +28,10 @@ pub const TASK_ROWS_MAX: u16 = 8;
 /// The parts of the screen. Absent ones are not on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Areas {
+    /// The row of tabs.
+    pub tabs: Option<Rect>,
+    /// The line that says that the past is shown.
+    pub banner: Option<Rect>,
     /// The chat with its border.
     pub chat: Option<Rect>,
     /// Events, tasks and servers with their border.
@@ -79,7 +83,11 @@ pub fn areas(state: &State) -> Areas {
     let status = Rect::new(0, height - 1, width, 1);
     let composer = Rect::new(0, status.y - composer_rows, width, composer_rows);
     let working = Rect::new(0, composer.y - working_rows, width, working_rows);
-    let top = Rect::new(0, 0, width, working.y);
+    let tabs = view::tabs::is_shown(state).then_some(Rect::new(0, 0, width, 1));
+    let below = u16::from(tabs.is_some());
+    let banner = view::banner::is_shown(state).then_some(Rect::new(0, below, width, 1));
+    let head = below + u16::from(banner.is_some());
+    let top = Rect::new(0, head, width, working.y.saturating_sub(head));
     let (chat, side) = match (state.is_wide(), state.column) {
         (_, Column::Full) => (None, Some(top)),
         (true, Column::Side) => {
@@ -89,10 +97,16 @@ pub fn areas(state: &State) -> Areas {
         }
         (false, Column::Side) | (_, Column::Hidden) => (Some(top), None),
     };
-    let (events, servers) = side.map(|side| split(inside(side), state.servers.rows().len(), SERVER_ROWS_MAX)).unzip();
-    let (events, tasks) = events.map(|rest| split(rest, state.tasks.rows().len(), TASK_ROWS_MAX)).unzip();
+    let (task_count, server_count) = match &state.moments.shown {
+        Some(moment) => (moment.tasks.rows().len(), moment.servers.rows().len()),
+        None => (state.tasks.rows().len(), state.servers.rows().len()),
+    };
+    let (events, servers) = side.map(|side| split(inside(side), server_count, SERVER_ROWS_MAX)).unzip();
+    let (events, tasks) = events.map(|rest| split(rest, task_count, TASK_ROWS_MAX)).unzip();
     let main = chat.or(side).unwrap_or(top);
     Areas {
+        tabs,
+        banner,
         chat,
         side,
         events,
@@ -199,6 +213,8 @@ pub enum Part {
     Tasks,
     /// The servers beside the chat.
     Servers,
+    /// The row of tabs.
+    Tabs,
     /// The message.
     Composer,
     /// Anything else.
@@ -211,6 +227,7 @@ pub fn part_at(areas: &Areas, position: Position) -> (Part, Rect) {
         (Part::Overlay, areas.overlay.map(text_area)),
         (Part::Dialog, areas.dialog.map(text_area)),
         (Part::Popup, areas.popup.map(inside)),
+        (Part::Tabs, areas.tabs),
         (Part::Tasks, areas.tasks),
         (Part::Servers, areas.servers),
         (Part::Events, areas.events),

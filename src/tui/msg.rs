@@ -9,17 +9,19 @@ use jiff::tz::TimeZone;
 
 use crate::bus::Delivery;
 use crate::domain::catalog::{PromptInfo, ResourceInfo, ResourcePart};
+use crate::domain::clock::Instant;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{self, InboxRow};
-use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ModelInfo, ServerStatus, SessionSummary, TaskDetail};
+use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ExportFormat, ModelInfo, ServerStatus, SessionSummary, Spending, TaskDetail};
 use crate::domain::question::Question;
 use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
 use crate::tui::catalog::Typed;
+use crate::tui::moment::Moment;
 use crate::tui::theme::Themes;
 
 /// Something happened to the screen.
@@ -126,6 +128,12 @@ pub enum Query {
     Session(SessionId),
     /// What was missed after a position.
     After(Seq),
+    /// What models took: in a session, from a time on, in all.
+    Spending(Option<SessionId>, Instant),
+    /// How tasks and servers were at an event, and when that was.
+    Moment(Seq, Instant),
+    /// All that makes up a session, to be shown again.
+    Replay(SessionId),
 }
 
 /// The answer to a [`Query`].
@@ -165,6 +173,12 @@ pub enum Answer {
     Doctor(Result<Vec<CheckRow>, String>),
     /// All that makes up a session.
     Session(SessionId, Result<Vec<Arc<Event>>, String>),
+    /// What models took.
+    Spending(Result<Spending, String>),
+    /// How tasks and servers were at an event.
+    Moment(Seq, Result<Box<Moment>, String>),
+    /// All that makes up a session, to be shown again.
+    Replay(SessionId, Result<Vec<Arc<Event>>, String>),
     /// What was missed.
     After(Result<Vec<Arc<Event>>, String>),
 }
@@ -191,8 +205,15 @@ pub enum Effect {
         /// Whether the result is wanted.
         keep: bool,
     },
-    /// Write a file that does not exist yet.
-    Write(PathBuf, String),
+    /// Write a session to a file that does not exist yet.
+    Export {
+        /// Which.
+        session: SessionId,
+        /// As what.
+        format: ExportFormat,
+        /// Where to.
+        path: PathBuf,
+    },
     /// Use the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Stop the program until the shell wakes it.

@@ -4,13 +4,17 @@
 //! its text. A name that is not in the table is an error with a suggestion: the nearest command is never run.
 
 pub mod mcp;
+mod sessions;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
 use crate::domain::command::{ApprovalMode, McpCommand};
 use crate::domain::ids::ServerName;
+use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
+use crate::tui::replay::Pace;
+use crate::tui::tabs::TabWant;
 
 pub use tasks::{TaskVerb, edit_line};
 
@@ -29,8 +33,24 @@ pub enum Want {
     Fork,
     /// Give the session a title.
     Rename(String),
-    /// Write the chat to a file.
-    Export(Option<String>),
+    /// Write the session to a file.
+    Export {
+        /// Which; a name is made where absent.
+        path: Option<String>,
+        /// As what.
+        format: ExportFormat,
+    },
+    /// Show what models took.
+    Cost,
+    /// Something about the tabs.
+    Tab(TabWant),
+    /// Show a session again.
+    Replay {
+        /// Which: its id or the start of it; this one where absent.
+        session: Option<String>,
+        /// How fast.
+        pace: Pace,
+    },
     /// Replace the history by a summary.
     Compact,
     /// Empty the chat on the screen.
@@ -145,7 +165,9 @@ pub const COMMANDS: &[SlashRow] = &[
     row("resume", "[id]", "go on with a session; without an id: pick one", |args| Ok(Want::Resume(args.to_owned()))),
     row("fork", "", "go on in a copy of this session", |args| none(args, Want::Fork)),
     row("rename", "TITLE", "give this session a title", |args| some(args, "a title").map(Want::Rename)),
-    row("export", "[FILE]", "write the chat to a Markdown file", |args| Ok(Want::Export((!args.is_empty()).then(|| args.to_owned())))),
+    row("tab", "[new|close|next|prev|asking|N|SESSION]", "several sessions at once; alone: a new one", sessions::tab),
+    row("replay", "[SESSION] [1x|10x|step]", "show a session again from the log, event by event", sessions::replay),
+    row("export", "[FILE.md|.json|.html]", "write the session to a file, from the log", sessions::export),
     row("compact", "", "replace the history by a summary", |args| none(args, Want::Compact)),
     row("clear", "", "empty the chat on the screen; the session goes on", |args| none(args, Want::Clear)),
     row("model", "[PROVIDER/MODEL]", "answer with another model", |args| {
@@ -171,6 +193,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("config", "", "where the config file is", |args| none(args, Want::Config)),
     row("doctor", "", "check the set-up", |args| none(args, Want::Doctor)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
+    row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),

@@ -16,7 +16,7 @@ use crate::domain::tool::ToolInfo;
 use crate::tui::approval::Dialog;
 use crate::tui::catalog::{Catalog, Completing};
 use crate::tui::composer::{Composer, History, Token};
-use crate::tui::events_pane::EventsPane;
+use crate::tui::events_pane::{EventsPane, FilterInput};
 use crate::tui::highlight::Highlighter;
 use crate::tui::keymap::Keymap;
 use crate::tui::layout;
@@ -26,8 +26,11 @@ use crate::tui::panels::resources::ResourcesPanel;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
+use crate::tui::moment::Moments;
 use crate::tui::popup::{Popup, Sources};
 use crate::tui::question::Inquiry;
+use crate::tui::replay::{Pace, Replay};
+use crate::tui::tabs::Tabs;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::transcript::{ItemId, Transcript, ViewState};
 use crate::tui::update::Fetching;
@@ -241,10 +244,14 @@ pub struct State {
     pub feed: Option<String>,
     /// The session on the screen.
     pub session: Session,
+    /// The other sessions.
+    pub tabs: Tabs,
     /// The last event of other streams that was folded.
     pub last_other_seq: Option<Seq>,
     /// Whether events are folded as they come.
     pub sync: Sync,
+    /// Answers with stored events that are on their way: new events wait for all of them.
+    pub reads: u32,
     /// The position before the events that were lost while stored ones were being read.
     pub gap: Option<Seq>,
     /// `provider/model` of all models, once they were listed.
@@ -279,8 +286,16 @@ pub struct State {
     pub refusing: Option<CallId>,
     /// The events.
     pub events: EventsPane,
+    /// How tasks and servers were at an event.
+    pub moments: Moments,
+    /// A session that is shown again from the log.
+    pub replay: Option<Box<Replay>>,
+    /// How fast the session goes that is picked.
+    pub replay_pace: Pace,
+    /// One that is on its way, and how fast it is to go.
+    pub replay_asked: Option<(SessionId, Pace)>,
     /// The filter being typed.
-    pub events_filter: Option<Input>,
+    pub events_filter: Option<FilterInput>,
     /// Where they are.
     pub column: Column,
     /// The servers.
@@ -356,9 +371,15 @@ impl State {
             default_model,
             context_window_tokens: None,
             feed: None,
+            tabs: Tabs::default(),
             last_other_seq: None,
             sync: Sync::Live,
+            reads: 0,
             gap: None,
+            moments: Moments::default(),
+            replay: None,
+            replay_pace: Pace::default(),
+            replay_asked: None,
             models: Vec::new(),
             transcript,
             highlighter,
@@ -440,6 +461,14 @@ impl State {
         Sources { servers: self.servers.rows(), catalog: &self.catalog }
     }
 
+    /// The events of what happens now, also while others are shown.
+    pub fn live_events(&mut self) -> &mut EventsPane {
+        match &mut self.replay {
+            Some(replay) => &mut replay.live,
+            None => &mut self.events,
+        }
+    }
+
     /// Whether the window is wide enough for two columns.
     pub fn is_wide(&self) -> bool {
         self.size.0 >= self.options.wide_columns
@@ -493,8 +522,11 @@ impl State {
         let count = counts.then(|| self.now.plus(Duration::from_secs(1)));
         let shown = if self.focused { self.tasks_in_sight() } else { 0 };
         let tasks = (shown > 0).then(|| self.tasks.next_change(self.now, shown)).flatten();
+        let rated = self.focused && layout::areas(self).side.is_some();
+        let rate = rated.then(|| self.events.rate().next_change(self.now)).flatten();
+        let replay = self.replay.as_ref().and_then(|replay| replay.due());
         let toast = self.toast.as_ref().map(|toast| toast.until);
         let retry = self.retry_at().map(|at| at.min(self.now.plus(Duration::from_secs(1))));
-        [spin, count, retry, tasks, toast, self.quit_until, self.rewind_until, self.completing.next()].into_iter().flatten().min()
+        [spin, count, rate, retry, tasks, toast, replay, self.quit_until, self.rewind_until, self.tabs.close_until, self.completing.next()].into_iter().flatten().min()
     }
 }

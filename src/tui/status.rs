@@ -5,9 +5,17 @@ use std::time::Duration;
 use crate::domain::clock::Instant;
 use crate::domain::remote::{Line, LineState};
 use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::keymap::Action;
 use crate::tui::panels::Row;
 use crate::tui::state::{LinkState, State, Tone};
+use crate::tui::tabs::Mark;
 use crate::tui::theme::{Icon, Key};
+
+/// From this share of the context on, in percent, the line says what to do.
+const CONTEXT_WARN: u64 = 80;
+
+/// From this share on little is left: the next answer may be the last that fits.
+const CONTEXT_FULL: u64 = 95;
 
 /// Columns of the reason why there is no connection.
 const REASON_WIDTH: usize = 48;
@@ -85,6 +93,12 @@ fn parts(state: &State) -> Row {
         parts.push((key, format!("{ready}/{all} servers")));
     }
     parts.extend(background(state));
+    let asking = state.tabs.hidden().filter(|tab| tab.mark() == Mark::Asking).count();
+    if asking > 0 {
+        let asks = if asking == 1 { "1 tab asks".to_owned() } else { format!("{asking} tabs ask") };
+        let key = state.keymap.hint(Action::TabAsking);
+        parts.push((Key::StatusWarn, format!("{asks} ({key})")));
+    }
     if state.session.context_tokens > 0 {
         parts.push(context(state));
     }
@@ -157,8 +171,11 @@ fn context(state: &State) -> (Key, String) {
     match state.context_window_tokens {
         Some(window) if window > 0 => {
             let percent = used.saturating_mul(100) / window;
-            let key = if percent >= 80 { Key::StatusWarn } else { Key::UiStatus };
-            (key, format!("ctx {percent}%"))
+            match percent {
+                CONTEXT_FULL.. => (Key::StatusError, format!("ctx {percent}% full: /compact")),
+                CONTEXT_WARN.. => (Key::StatusWarn, format!("ctx {percent}% · /compact")),
+                _ => (Key::UiStatus, format!("ctx {percent}%")),
+            }
         }
         _ => (Key::UiStatus, format!("ctx {}", count(used))),
     }

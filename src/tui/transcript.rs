@@ -5,6 +5,7 @@
 
 mod fold;
 mod item;
+mod jump;
 mod layout;
 #[cfg(test)]
 mod tests;

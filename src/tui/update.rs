@@ -4,14 +4,19 @@ mod asking;
 mod commands;
 mod compose;
 mod feed;
+mod filter;
 mod inbox;
+mod jump;
 mod keys;
 mod line;
+mod moment;
 mod mouse;
 mod overlay;
 mod prompts;
+mod replay;
 mod resources;
 mod session;
+mod tabs;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -20,7 +25,7 @@ use crate::tui::composer::Token;
 use crate::tui::layout;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
-use crate::tui::panels::{Overlay, info};
+use crate::tui::panels::{Overlay, cost, info};
 use crate::tui::popup::Popup;
 use crate::tui::state::{Asked, LinkState, State, Tone};
 
@@ -246,6 +251,8 @@ fn tick(state: &mut State) {
     state.toast.take_if(|toast| toast.until <= now);
     state.quit_until.take_if(|until| *until <= now);
     state.rewind_until.take_if(|until| *until <= now);
+    state.tabs.close_until.take_if(|until| *until <= now);
+    replay::tick(state);
 }
 
 fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
@@ -295,7 +302,8 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         }
         Answer::Sessions(result) => {
             let rows = result.map(|rows| info::sessions(&rows, state.now, &state.surroundings.timezone));
-            fill(state, PickKind::Sessions, rows);
+            let replays = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Replays);
+            fill(state, if replays { PickKind::Replays } else { PickKind::Sessions }, rows);
         }
         Answer::Models(result) => {
             let model = state.session.model.clone();
@@ -323,6 +331,9 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 Err(reason) => state.note(Tone::Bad, reason),
             }
         }
+        Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
+        Answer::Moment(seq, result) => moment::came(state, seq, result),
+        Answer::Replay(id, result) => replay::came(state, &id, result),
         Answer::Session(id, result) => return session::loaded(state, &id, result),
         Answer::After(result) => return feed::caught_up(state, result),
     }

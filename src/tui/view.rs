@@ -1,12 +1,15 @@
 //! Draws the state. Plain functions of the state into a buffer; nothing is decided here.
 
 mod ambient;
+pub mod banner;
 mod dialog;
+mod filter;
 mod links;
 mod overlay;
 mod panes;
 mod question;
 mod resources;
+pub mod tabs;
 pub mod working;
 
 use ratatui::buffer::Buffer;
@@ -37,6 +40,12 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         return None;
     }
     let areas = layout::areas(state);
+    if let Some(row) = areas.tabs {
+        tabs::draw(state, row, buf);
+    }
+    if let Some(row) = areas.banner {
+        banner::draw(state, row, buf);
+    }
     if let Some(chat) = areas.chat {
         panes::chat(state, chat, buf);
     }
@@ -87,8 +96,11 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     hints(state, area, buf);
     let inner = text_area(area);
     if state.composer.is_empty() {
-        let text =
-            if state.refusing.is_some() { "what should happen instead? (enter without a text: just no)" } else { "ask for anything" };
+        let text = match () {
+            () if state.replay.is_some() => "nothing is sent while a session is shown again",
+            () if state.refusing.is_some() => "what should happen instead? (enter without a text: just no)",
+            () => "ask for anything",
+        };
         row(buf, inner, &vec![(Key::UiPlaceholder, text.to_owned())], &state.theme);
         return Some(Position::new(inner.x, inner.y));
     }
@@ -98,7 +110,9 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
 /// The hints in the lower border: as many as fit.
 fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     let key = |action: Action| state.keymap.hint(action);
-    let hints = if state.refusing.is_some() {
+    let hints = if state.replay.is_some() {
+        vec![(key(Action::Escape), "ends the replay"), (key(Action::FocusNext), "look around"), (key(Action::CycleEvents), "events")]
+    } else if state.refusing.is_some() {
         vec![(key(Action::Send), "say no, with this"), (key(Action::Escape), "just no")]
     } else if state.is_asking() {
         vec![(key(Action::Interrupt), "interrupt"), (key(Action::CycleEvents), "events")]

@@ -1,8 +1,11 @@
 //! A list to choose from: sessions, models, themes, agents, prompts, commands. Typing narrows it.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::domain::event::Event;
 use crate::domain::ids::{Seq, SessionId};
 use crate::domain::text::clean_line;
 use crate::tui::fuzzy;
@@ -76,6 +79,10 @@ pub enum PickKind {
     ServerPrompts,
     /// Tools of a server.
     Tools,
+    /// Whether and where to open the session of an event.
+    Jump,
+    /// Sessions to show again.
+    Replays,
 }
 
 impl PickKind {
@@ -91,12 +98,14 @@ impl PickKind {
             Self::Palette => "commands",
             Self::ServerPrompts => "prompts of the servers",
             Self::Tools => "tools",
+            Self::Jump => "its session",
+            Self::Replays => "show a session again",
         }
     }
 }
 
 /// What a row stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Pick {
     /// A session.
     Session(SessionId),
@@ -118,10 +127,17 @@ pub enum Pick {
     ServerPrompt(String),
     /// A tool of a server, by its name there.
     Tool(String),
+    /// The place of an event in its session.
+    Jump {
+        /// The event.
+        event: Arc<Event>,
+        /// Whether the session gets a tab of its own.
+        tab: bool,
+    },
 }
 
 /// A row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PickRow {
     /// What it stands for.
     pub pick: Pick,
@@ -139,7 +155,7 @@ impl PickRow {
 }
 
 /// A list to choose from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Picker {
     /// What it is for.
     pub kind: PickKind,
@@ -158,7 +174,7 @@ pub struct Picker {
 }
 
 /// What a key did to a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Picked {
     /// Nothing.
     NotMine,

@@ -13,10 +13,12 @@ use tokio::time::Instant as Moment;
 
 use crate::bus::CommandSender;
 use crate::domain::command::Command;
-use crate::domain::query::{EventFilter, InboxFilter, Queries};
+use crate::domain::ids::SessionId;
+use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries};
 use crate::tui::catalog::Typed;
 use crate::tui::composer::history;
 use crate::tui::files;
+use crate::tui::moment;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::inbox;
 use crate::tui::question::may_open;
@@ -142,7 +144,7 @@ impl Effects {
             Effect::Ask(query) => self.ask(query),
             Effect::FindFiles(query) => self.find_files(query),
             Effect::KeepPrompt(prompt) => self.keep(prompt),
-            Effect::Write(path, text) => self.write(path, text),
+            Effect::Export { session, format, path } => self.export(session, format, path),
             Effect::Open(url) => self.open(url),
             terminal @ (Effect::Copy(_) | Effect::Edit { .. } | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit) => {
                 return After::Terminal(terminal);
@@ -214,16 +216,27 @@ impl Effects {
         }));
     }
 
-    fn write(&self, path: PathBuf, text: String) {
+    fn export(&self, session: SessionId, format: ExportFormat, path: PathBuf) {
+        let Some(queries) = self.queries.clone() else { return };
         let messages = self.messages.clone();
-        drop(spawn_blocking(move || {
-            let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-            let msg = match written {
-                Ok(()) => Msg::Note(true, format!("written to {}", path.display())),
-                Err(error) => Msg::Note(false, format!("could not write `{}`: {error}", path.display())),
+        drop(tokio::spawn(async move {
+            let msg = match queries.export(session, format).await {
+                Ok(text) => spawn_blocking(move || write(&path, &text)).await.unwrap_or_else(|error| Msg::Note(false, error.to_string())),
+                Err(error) => Msg::Note(false, format!("could not export the session: {error}")),
             };
-            let _ = messages.blocking_send(msg);
+            let _ = messages.send(msg).await;
         }));
+    }
+}
+
+/// Writes a file that does not exist yet.
+fn write(path: &Path, text: &str) -> Msg {
+    match std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => Msg::Note(true, format!("written to {}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Msg::Note(false, format!("`{}` exists and is left as it is; give another name", path.display()))
+        }
+        Err(error) => Msg::Note(false, format!("could not write `{}`: {error}", path.display())),
     }
 }
 
@@ -296,6 +309,23 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
         Query::Session(id) => {
             let events = queries.session_events(id.clone()).await;
             Answer::Session(id, text(events))
+        }
+        Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
+        Query::Replay(id) => {
+            let events = queries.session_events(id.clone()).await;
+            Answer::Replay(id, text(events))
+        }
+        Query::Moment(seq, at) => {
+            let of = |kind: &str| EventFilter {
+                types: vec![kind.to_owned()],
+                upto: Some(seq),
+                limit: Some(moment::EVENTS_MAX),
+                newest: true,
+                ..EventFilter::default()
+            };
+            let events = futures::try_join!(queries.events(of("task_event")), queries.events(of("mcp_event")));
+            let fold = |(tasks, servers): (Vec<_>, Vec<_>)| Box::new(moment::Moment::fold(seq, at, &tasks, &servers));
+            Answer::Moment(seq, text(events.map(fold)))
         }
         Query::After(seq) => Answer::After(text(queries.events(EventFilter { after: Some(seq), ..EventFilter::default() }).await)),
     }

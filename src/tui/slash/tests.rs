@@ -32,7 +32,7 @@ fn arguments_become_what_is_wanted() {
     check("/model openai/gpt", Want::Model("openai/gpt".into()));
     check(" /rename  two words ", Want::Rename("two words".into()));
     check("/approvals auto-read", Want::Mode(ApprovalMode::AutoRead));
-    check("/export notes.md", Want::Export(Some("notes.md".into())));
+    check("/export notes.md", Want::Export { path: Some("notes.md".into()), format: crate::domain::query::ExportFormat::Markdown });
     check("/events type:mcp_event connected", Want::Events("type:mcp_event connected".into()));
     check("/copy code", Want::Copy { code: true });
     check("/mcp", Want::Servers);

@@ -36,6 +36,8 @@ pub(crate) struct Script {
     pub(crate) state: State,
     /// All that was wanted since the last look.
     pub(crate) effects: Vec<Effect>,
+    /// All stored events.
+    pub(crate) log: Vec<Arc<Event>>,
     seq: u64,
 }
 
@@ -57,7 +59,7 @@ impl Script {
         let now = Instant::from_millis(START_MS);
         let mut state = State::new(Options::default(), surroundings, Highlighter::off(), now).unwrap();
         state.session.id = SessionId::new("session-1");
-        let mut script = Self { state, effects: Vec::new(), seq: 0 };
+        let mut script = Self { state, effects: Vec::new(), log: Vec::new(), seq: 0 };
         script.send(Msg::Resize(columns, rows));
         script.effects.clear();
         script
@@ -121,14 +123,30 @@ impl Script {
     }
 
     fn event(&mut self, session: bool, body: EventBody, stored: bool) -> Arc<Event> {
+        let session = session.then(|| self.state.session.id.clone());
+        self.event_of(session, body, stored)
+    }
+
+    fn event_of(&mut self, session: Option<SessionId>, body: EventBody, stored: bool) -> Arc<Event> {
         self.seq += u64::from(stored);
-        Arc::new(Event {
-            seq: stored.then_some(Seq(self.seq)),
-            id: EventId::new(format!("event-{}", self.seq)),
-            at: self.state.now,
-            session: session.then(|| self.state.session.id.clone()),
-            body,
-        })
+        let seq = stored.then_some(Seq(self.seq));
+        let event = Arc::new(Event { seq, id: EventId::new(format!("event-{}", self.seq)), at: self.state.now, session, body });
+        if stored {
+            self.log.push(Arc::clone(&event));
+        }
+        event
+    }
+
+    /// A stored event of another session.
+    pub(crate) fn feed_of(&mut self, session: &str, body: impl Into<EventBody>) {
+        let event = self.event_of(Some(SessionId::new(session)), body.into(), true);
+        self.send(Msg::Events(vec![Delivery::Event(event)]));
+    }
+
+    /// Types a command and sends it.
+    pub(crate) fn command(&mut self, text: &str) {
+        self.type_text(text);
+        self.keys(&["esc", "enter"]);
     }
 
     /// A stored event of the session.

@@ -47,7 +47,7 @@ struct Stream {
 pub(super) struct Memory {
     /// Answers in the making, by the handoff they run under.
     streams: HashMap<Option<CallId>, Stream>,
-    calls: HashMap<CallId, ItemId>,
+    pub(super) calls: HashMap<CallId, ItemId>,
     retries: HashMap<TurnId, ItemId>,
     /// Whether the agent has spoken since the user did.
     spoken: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
 use crate::domain::ids::{ServerName, SessionId};
+use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::Filter;
@@ -12,10 +13,10 @@ use crate::tui::keymap::{Action, Context, KEYS};
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::panels::{Overlay, TextPanel, help, info};
+use crate::tui::replay::Pace;
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
-use crate::tui::transcript::ItemKind;
-use crate::tui::update::{compose, inbox, prompts, resources, session, tasks};
+use crate::tui::update::{compose, inbox, prompts, resources, session, tabs, tasks};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
@@ -32,7 +33,15 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Resume(id) => return resume(state, &id),
         Want::Fork => return session::fork(state),
         Want::Rename(title) => return rename(state, &title),
-        Want::Export(path) => return export(state, path),
+        Want::Export { path, format } => return export(state, path, format),
+        Want::Cost => {
+            let session = state.session.made.then(|| state.session.id.clone());
+            let today = state.now.timestamp().to_zoned(state.surroundings.timezone.clone()).start_of_day();
+            let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
+            return read(state, "cost".to_owned(), Query::Spending(session, today));
+        }
+        Want::Tab(want) => return tabs::run(state, want),
+        Want::Replay { session, pace } => return replay(state, session, pace),
         Want::Compact => return on_session(state, |session| Command::Compact { session }),
         Want::Clear => {
             state.transcript.load(&[]);
@@ -229,7 +238,10 @@ pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
 }
 
 fn events(state: &mut State, filter: &str) {
-    state.events.set_filter(Filter::parse(filter));
+    match Filter::parse(filter, &super::filter::known(state)) {
+        Ok(filter) => state.events.set_filter(filter),
+        Err(reason) => return state.note(Tone::Bad, reason),
+    }
     // Whoever filters goes on writing.
     if filter.is_empty() {
         state.focus = Focus::Events;
@@ -285,33 +297,34 @@ pub(super) fn copy(state: &mut State, text: Option<String>, otherwise: &str) -> 
     vec![Effect::Copy(text)]
 }
 
-/// Writes the chat as Markdown.
-fn export(state: &mut State, path: Option<String>) -> Vec<Effect> {
-    let mut out = format!("# {}\n", if state.session.title.is_empty() { "wakeful" } else { &state.session.title });
-    let mut any = false;
-    for item in state.transcript.items() {
-        let heading = match item.kind {
-            ItemKind::User => "\n## You\n\n",
-            ItemKind::Assistant => "\n## Agent\n\n",
-            ItemKind::Tool | ItemKind::Handoff | ItemKind::Error => "\n- ",
-            ItemKind::Welcome | ItemKind::Reasoning | ItemKind::Retry | ItemKind::TurnEnd | ItemKind::Marker => continue,
-        };
-        if let Some(text) = state.transcript.text_of(item.id) {
-            any = true;
-            out.push_str(heading);
-            out.push_str(text.trim_end());
-            out.push('\n');
-        }
-    }
-    if !any {
+/// Writes the session to a file, from the log.
+fn export(state: &mut State, path: Option<String>, format: ExportFormat) -> Vec<Effect> {
+    if !state.session.made {
         state.note(Tone::Plain, "there is nothing to export yet");
+        return Vec::new();
+    }
+    if !is_ready(state) {
         return Vec::new();
     }
     let path = path.unwrap_or_else(|| {
         let now = state.now.timestamp().to_zoned(state.surroundings.timezone.clone());
-        format!("wakeful-{}.md", now.strftime("%Y-%m-%d-%H%M%S"))
+        format!("wakeful-{}.{}", now.strftime("%Y-%m-%d-%H%M%S"), format.extension())
     });
-    vec![Effect::Write(state.surroundings.cwd.join(PathBuf::from(path)), out)]
+    let path = state.surroundings.cwd.join(PathBuf::from(path));
+    vec![Effect::Export { session: state.session.id.clone(), format, path }]
+}
+
+/// Shows a session again: this one, the one with this id, or one to pick.
+fn replay(state: &mut State, session: Option<String>, pace: Pace) -> Vec<Effect> {
+    let whole = state.session.id.as_str().len();
+    let search = match session {
+        None if state.session.made => return super::replay::ask(state, state.session.id.clone(), pace),
+        Some(id) if id.len() == whole => return super::replay::ask(state, SessionId::new(id), pace),
+        other => other.unwrap_or_default(),
+    };
+    let effects = pick(state, PickKind::Replays, Query::Sessions, &search);
+    state.replay_pace = pace;
+    effects
 }
 
 pub(super) fn demo(state: &mut State) -> Vec<Effect> {

@@ -8,7 +8,7 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::slash;
 use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
-use crate::tui::update::{asking, commands, prompts, resources};
+use crate::tui::update::{asking, commands, filter, prompts, resources};
 
 /// Takes a paste.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
@@ -38,11 +38,15 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         Some(_) => return Vec::new(),
         None => {}
     }
+    if state.replay.is_some() && state.events_filter.is_none() {
+        let key = state.keymap.hint(crate::tui::keymap::Action::Escape);
+        state.note(Tone::Plain, format!("a replay runs and nothing is sent; {key} ends it"));
+        return Vec::new();
+    }
     if asking::paste(state, text) {
         return Vec::new();
     }
-    if let Some(input) = &mut state.events_filter {
-        input.paste(text);
+    if filter::paste(state, text) {
         return Vec::new();
     }
     state.focus = Focus::Composer;
@@ -128,9 +132,17 @@ pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<E
     effects
 }
 
-/// A command was not taken: what was typed is not lost.
+/// A command was not taken: what was typed is not lost, and comes back to the tab where it was written.
 pub(super) fn not_sent(state: &mut State, command: Command, reason: &str) -> Vec<Effect> {
     state.note(Tone::Bad, reason);
+    let hidden = command.session().filter(|id| **id != state.session.id).and_then(|id| state.tabs.position_of(id));
+    match hidden {
+        Some(position) => state.behind(position, |state| give_back(state, command)).unwrap_or_default(),
+        None => give_back(state, command),
+    }
+}
+
+fn give_back(state: &mut State, command: Command) -> Vec<Effect> {
     resources::not_sent(state, &command);
     match command {
         Command::Submit { message_id, text, .. } => {

@@ -16,7 +16,7 @@ use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
-use crate::tui::update::{asking, line, resources};
+use crate::tui::update::{asking, line, resources, tabs};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
@@ -45,7 +45,7 @@ pub(super) fn deliveries(state: &mut State, deliveries: Vec<Delivery>) -> Vec<Ef
 fn take(state: &mut State, event: Arc<Event>) -> Vec<Effect> {
     let Sync::Reading(held) = &mut state.sync else {
         fold(state, &event);
-        return if is_fork(state, &event) { read_fork(state) } else { Vec::new() };
+        return forked(state, &event);
     };
     // What comes after a gap is read from the log together with it.
     if state.gap.is_some() {
@@ -54,7 +54,7 @@ fn take(state: &mut State, event: Arc<Event>) -> Vec<Effect> {
     if held.len() < HELD_MAX {
         held.push(event);
     } else {
-        state.events.lost += 1;
+        state.live_events().lost += 1;
         mark_gap(state);
     }
     Vec::new()
@@ -68,25 +68,33 @@ fn mark_gap(state: &mut State) {
     state.gap.get_or_insert(before);
 }
 
-fn is_fork(state: &State, event: &Event) -> bool {
+/// A copy begins with the events of the session that it was made from.
+fn forked(state: &mut State, event: &Event) -> Vec<Effect> {
     let created = matches!(&event.body, EventBody::SessionEvent(SessionEvent::Created { fork: Some(_), .. }));
-    created && event.session.as_ref() == Some(&state.session.id)
+    let Some(id) = event.session.as_ref().filter(|id| created && (**id == state.session.id || state.tabs.position_of(id).is_some())) else {
+        return Vec::new();
+    };
+    read(state, Query::Session(id.clone()))
 }
 
-/// A copy begins with the events of the session that it was made from.
-fn read_fork(state: &mut State) -> Vec<Effect> {
-    state.sync = Sync::Reading(Vec::new());
-    vec![Effect::Ask(Query::Session(state.session.id.clone()))]
+/// Asks for stored events; new ones wait until all that were asked for are folded.
+pub(super) fn read(state: &mut State, query: Query) -> Vec<Effect> {
+    if matches!(state.sync, Sync::Live) {
+        state.sync = Sync::Reading(Vec::new());
+    }
+    state.reads += 1;
+    vec![Effect::Ask(query)]
 }
 
 /// The last event that was folded, of whatever stream.
 fn position(state: &State) -> Seq {
-    state.session.last_seq.max(state.last_other_seq).unwrap_or_default()
+    let hidden = state.tabs.hidden().filter_map(|tab| tab.session.last_seq).max();
+    state.session.last_seq.max(state.last_other_seq).max(hidden).unwrap_or_default()
 }
 
 /// Events are gone from the bus: the stored ones are read from the log.
 fn lost(state: &mut State, count: u64) -> Vec<Effect> {
-    state.events.lost += count;
+    state.live_events().lost += count;
     state.servers.stale = true;
     state.tasks.stale = true;
     state.inbox.stale = true;
@@ -94,8 +102,8 @@ fn lost(state: &mut State, count: u64) -> Vec<Effect> {
         mark_gap(state);
         return Vec::new();
     }
-    state.sync = Sync::Reading(Vec::new());
-    vec![Effect::Ask(Query::After(position(state)))]
+    let position = position(state);
+    read(state, Query::After(position))
 }
 
 /// What was missed is there.
@@ -107,8 +115,13 @@ pub(super) fn caught_up(state: &mut State, result: Result<Vec<Arc<Event>>, Strin
     release(state)
 }
 
-/// Folds what waited and goes on as it comes; where there was a gap, the log is read from there.
+/// An answer with stored events was folded. After the last one what waited is folded, and all goes on as it comes; where
+/// there was a gap, the log is read from there.
 pub(super) fn release(state: &mut State) -> Vec<Effect> {
+    state.reads = state.reads.saturating_sub(1);
+    if state.reads > 0 {
+        return Vec::new();
+    }
     if let Sync::Reading(held) = std::mem::replace(&mut state.sync, Sync::Live) {
         for event in &held {
             fold(state, event);
@@ -118,19 +131,30 @@ pub(super) fn release(state: &mut State) -> Vec<Effect> {
     state.servers.stale = true;
     state.tasks.stale = true;
     state.inbox.stale = true;
-    state.sync = Sync::Reading(Vec::new());
-    vec![Effect::Ask(Query::After(before))]
+    read(state, Query::After(before))
+}
+
+/// Folds one event; one of a hidden session as if that were on the screen.
+fn fold(state: &mut State, event: &Arc<Event>) {
+    let hidden = event.session.as_ref().filter(|id| **id != state.session.id).and_then(|id| state.tabs.position_of(id));
+    match hidden {
+        Some(position) => {
+            state.behind(position, |state| fold_here(state, event));
+            tabs::happened(state, position, event);
+        }
+        None => fold_here(state, event),
+    }
 }
 
 /// Folds one event; one that was folded before is passed over.
-fn fold(state: &mut State, event: &Arc<Event>) {
+fn fold_here(state: &mut State, event: &Arc<Event>) {
     let mine = event.session.as_ref() == Some(&state.session.id);
     let last = if mine { &mut state.session.last_seq } else { &mut state.last_other_seq };
     if event.seq.is_some() && event.seq <= *last {
         return;
     }
     *last = event.seq.or(*last);
-    state.events.push(event);
+    state.live_events().push(event);
     if let (None, EventBody::Error(error)) = (event.seq, &event.body) {
         line::undelivered(state, error);
     }
@@ -153,12 +177,21 @@ fn fold(state: &mut State, event: &Arc<Event>) {
     // An error without a session (a broken config, a full disk) must be seen where the user looks; so must what the tasks
     // have to say.
     let told = matches!(event.body, EventBody::Error(_) | EventBody::InboxEvent(_) | EventBody::Custom(_) | EventBody::Question(_));
-    let shown = mine || (event.session.is_none() && told);
-    if shown {
+    if mine {
         state.transcript.apply(event);
+    } else if event.session.is_none() && told {
+        tell(state, event);
     }
     if mine {
         fold_session(state, event);
+    }
+}
+
+/// Something that belongs to no session stands in the chat; while another one is replayed, in the chat that it hides.
+fn tell(state: &mut State, event: &Event) {
+    match state.replay.as_ref().map(|replay| replay.origin) {
+        Some(origin) => drop(state.behind(origin, |state| state.transcript.apply(event))),
+        None => drop(state.transcript.apply(event)),
     }
 }
 

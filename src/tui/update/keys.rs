@@ -11,13 +11,13 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crate::domain::command::Decision;
 use crate::tui::approval::Outcome;
 use crate::tui::composer::Edit;
-use crate::tui::events_pane::Filter;
-use crate::tui::keymap::{Action, Context};
+use crate::tui::keymap::{Action, Chord, Context};
 use crate::tui::layout;
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::panels::{Overlay, help};
+use crate::tui::tabs::TabWant;
 use crate::tui::state::{AGAIN, Asked, Column, Focus, State, Tone};
-use crate::tui::update::{asking, commands, compose, overlay, tasks};
+use crate::tui::update::{asking, commands, compose, filter, moment, overlay, replay, tabs, tasks};
 use crate::tui::view;
 
 pub(super) use chat::{rewind, size as chat_size};
@@ -46,7 +46,7 @@ fn written(state: &State, key: &KeyEvent, more: bool) -> Option<char> {
     let is_plain =
         key.kind != KeyEventKind::Release && matches!(key.modifiers, KeyModifiers::NONE | KeyModifiers::SHIFT) && !ch.is_control();
     let is_listening = state.events_filter.is_some() || state.search.as_ref().is_some_and(|search| search.typing);
-    let is_elsewhere = is_listening || state.is_asking() || state.overlay.is_some() || state.focus != Focus::Composer;
+    let is_elsewhere = is_listening || state.replay.is_some() || state.is_asking() || state.overlay.is_some() || state.focus != Focus::Composer;
     // The first character of a message may be a number of a suggestion or ask for help.
     let is_first = !more && state.composer.is_empty();
     let is_bound = || state.keymap.action(Context::Composer, key).is_some();
@@ -87,7 +87,10 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.overlay.is_some() {
         return overlay::key(state, &key, action);
     }
-    if let Some(effects) = input_key(state, &key) {
+    if state.replay.is_some() {
+        return replay::key(state, &key);
+    }
+    if let Some(effects) = input(state, &key) {
         return effects;
     }
     if state.focus == Focus::Composer
@@ -102,6 +105,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn context(state: &State) -> Context {
+    if state.replay.is_some() && state.overlay.is_none() {
+        return Context::Replay;
+    }
     match (&state.overlay, state.focus) {
         (Some(Overlay::Tasks), _) => Context::Tasks,
         (Some(Overlay::Inbox), _) => Context::Inbox,
@@ -140,25 +146,9 @@ pub(super) fn answer(state: &mut State, outcome: Outcome, call: crate::domain::i
 }
 
 /// Inputs of one line: the filter of the events, the search in the chat.
-fn input_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
-    if let Some(input) = &mut state.events_filter {
-        match key.code {
-            KeyCode::Enter => {
-                let filter = Filter::parse(&input.text);
-                state.events_filter = None;
-                state.events.set_filter(filter);
-            }
-            KeyCode::Esc => {
-                state.events_filter = None;
-                state.events.set_filter(Filter::default());
-            }
-            _ if input.key(key) => {
-                let filter = Filter::parse(&input.text);
-                state.events.set_filter(filter);
-            }
-            _ => return None,
-        }
-        return Some(Vec::new());
+pub(super) fn input(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
+    if state.events_filter.is_some() {
+        return filter::key(state, key).then(Vec::new);
     }
     let search = state.search.as_mut().filter(|search| search.typing)?;
     match key.code {
@@ -264,6 +254,15 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
             state.note(Tone::Plain, text);
             return vec![Effect::Mouse(state.mouse)];
         }
+        Action::TabNew => return tabs::run(state, TabWant::New),
+        Action::TabNext => return tabs::run(state, TabWant::Next),
+        Action::TabPrev => return tabs::run(state, TabWant::Prev),
+        Action::TabAsking => return tabs::run(state, TabWant::Asking),
+        Action::TabClose => return tabs::run(state, TabWant::Close),
+        Action::TabNth => {
+            let at = state.keymap.chords(action).iter().position(|chord| *chord == Chord::from_event(key));
+            return tabs::run(state, TabWant::At(at.map_or(1, |at| at + 1)));
+        }
         Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap))),
         _ => return focused(state, action, key),
     }
@@ -345,6 +344,9 @@ fn interrupt(state: &mut State) -> Vec<Effect> {
 fn escape(state: &mut State) -> Vec<Effect> {
     if let Some(call) = state.refusing.take() {
         return compose::decide(state, &call, Decision::Refuse { instead: None });
+    }
+    if moment::leave(state) {
+        return Vec::new();
     }
     if state.search.take().is_some() {
         state.chat.current_match = None;

@@ -4,7 +4,7 @@ use crate::domain::event::ErrorEvent;
 use crate::domain::remote::{ATTACH, Line, LineState};
 use crate::domain::text::clean_line;
 use crate::tui::msg::{Effect, Query};
-use crate::tui::state::{LinkState, State, Tone};
+use crate::tui::state::{LinkState, State, Sync, Tone};
 use crate::tui::update::{compose, session};
 
 /// The connection stands otherwise now.
@@ -46,7 +46,11 @@ pub(super) fn undelivered(state: &mut State, error: &ErrorEvent) {
 
 /// The log there is another one: no position means what it did, and the session is not in it.
 fn another_log(state: &mut State) {
+    super::replay::end(state);
+    state.tabs.clear();
     session::fresh(state);
+    state.sync = Sync::Live;
+    state.reads = 0;
     state.last_other_seq = None;
     state.gap = None;
     state.note(Tone::Bad, "the program there has another log now: this is a new session");

@@ -85,6 +85,9 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
                 popup.step(direction);
             }
         }
+        Part::Tabs => {
+            drop(super::tabs::run(state, if direction < 0 { crate::tui::tabs::TabWant::Prev } else { crate::tui::tabs::TabWant::Next }));
+        }
         Part::Chat | Part::Composer | Part::Nothing => {
             let (width, height) = keys::chat_size(state);
             state.transcript.scroll_by(&mut state.chat, direction * WHEEL_ROWS, width, height, &state.theme);
@@ -118,6 +121,11 @@ fn click(state: &mut State, areas: &Areas, part: Part, position: Position) -> Ve
         Part::Composer => {
             state.focus = Focus::Composer;
             state.composer.click(position);
+        }
+        Part::Tabs => {
+            if let Some(position) = areas.tabs.and_then(|area| view::tabs::hit(state, area, position.x)) {
+                return super::tabs::run(state, crate::tui::tabs::TabWant::At(position + 1));
+            }
         }
         Part::Nothing => {}
     }

@@ -11,7 +11,7 @@ use crate::tui::panels::picker::{Pick, PickKind, Picked};
 use crate::tui::panels::{Overlay, TextPanel, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
-use crate::tui::update::{commands, inbox, keys, prompts, resources, session, tasks};
+use crate::tui::update::{commands, inbox, jump, keys, prompts, replay, resources, session, tasks};
 use crate::tui::view;
 
 /// Takes a key; `action` is what the table says it means.
@@ -108,9 +108,15 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    let kind = if let Some(Overlay::Pick(picker)) = &state.overlay { Some(picker.kind) } else { None };
     state.overlay = None;
     match pick {
         Pick::Tool(_) => Vec::new(),
+        Pick::Jump { event, tab } => jump::open(state, event, tab),
+        Pick::Session(id) if kind == Some(PickKind::Replays) => {
+            let pace = state.replay_pace;
+            replay::ask(state, id, pace)
+        }
         Pick::ServerPrompt(name) => {
             state.focus = Focus::Composer;
             if !state.composer.is_empty() {

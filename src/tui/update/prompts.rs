@@ -70,6 +70,12 @@ pub(super) fn fetch(state: &mut State, prompt: &PromptInfo, arguments: BTreeMap<
 /// A prompt's text came, or why it did not; one that nobody waits for any more is dropped.
 pub(super) fn fetched(state: &mut State, server: &ServerName, name: &str, result: Result<String, String>) -> Vec<Effect> {
     let wanted = Fetching { server: server.clone(), name: name.to_owned() };
+    if state.fetching.as_ref() != Some(&wanted)
+        && let Some(position) = state.tabs.find(|tab| tab.fetching.as_ref() == Some(&wanted))
+    {
+        // It was asked for in a tab that is hidden by now: there it is sent.
+        return state.behind(position, |state| fetched(state, server, name, result)).unwrap_or_default();
+    }
     if state.fetching.take_if(|fetching| *fetching == wanted).is_none() {
         return Vec::new();
     }

@@ -1,5 +1,6 @@
 //! Sessions: the program stands, another session comes to the screen, its events are folded.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::command::{Command, SessionOptions};
@@ -7,8 +8,8 @@ use crate::domain::event::Event;
 use crate::domain::ids::SessionId;
 use crate::tui::msg::{Effect, Link, Query};
 use crate::tui::panels::welcome;
-use crate::tui::state::{Focus, LinkState, Session, State, Sync, Tone};
-use crate::tui::update::feed;
+use crate::tui::state::{Focus, LinkState, Session, State, Tone};
+use crate::tui::update::{feed, jump, tabs};
 use crate::tui::{Start, transcript};
 
 /// The program stands.
@@ -43,7 +44,8 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     effects
 }
 
-fn greet(state: &mut State) {
+/// The greeting of a new session.
+pub(super) fn greet(state: &mut State) {
     let welcome = welcome::welcome(&state.surroundings, &state.session.model);
     state.transcript.set_welcome(Some(welcome));
 }
@@ -58,29 +60,45 @@ fn leave(state: &mut State) {
     state.approvals.clear();
     state.refusing = None;
     state.fetching = None;
-    state.focus = Focus::Composer;
+    clear_transients(state);
+}
+
+/// Puts away what makes no sense in another session.
+pub(super) fn clear_transients(state: &mut State) {
+    state.popup = None;
+    state.selection = None;
     state.rewind_until = None;
+    state.focus = Focus::Composer;
+}
+
+/// How the next new session starts: with the model and the mode of this one.
+pub(super) fn next_options(state: &State) -> SessionOptions {
+    // Before a session is made its mode is only known where it was chosen; else the configured one is meant.
+    let mode = if state.session.made { Some(state.session.mode) } else { state.session.options.mode };
+    let model = Some(state.session.model.clone()).filter(|model| !model.is_empty());
+    SessionOptions { model, mode, ..SessionOptions::default() }
 }
 
 /// Starts a session that is made with its first prompt.
 pub(super) fn fresh(state: &mut State) {
-    let options =
-        SessionOptions { model: Some(state.session.model.clone()).filter(|model| !model.is_empty()), ..SessionOptions::default() };
-    // Before a session is made its mode is only known where it was chosen; else the configured one is meant.
-    let mode = if state.session.made { Some(state.session.mode) } else { state.session.options.mode };
-    let options = SessionOptions { mode, ..options };
+    let options = next_options(state);
     leave(state);
     state.session = Session::fresh(options, &state.default_model);
-    state.sync = Sync::Live;
     greet(state);
 }
 
-/// Brings a stored session to the screen.
+/// Brings a stored session to the screen; one that has a tab already, by going there.
 pub(super) fn open(state: &mut State, id: SessionId) -> Vec<Effect> {
+    if let Some(position) = state.tabs.position_of(&id) {
+        tabs::go(state, position);
+        jump::arrived(state);
+        return Vec::new();
+    }
     leave(state);
     state.session = Session { id: id.clone(), made: true, ..Session::fresh(SessionOptions::default(), "") };
-    state.sync = Sync::Reading(Vec::new());
-    vec![Effect::Send(Command::OpenSession { session: id.clone() }), Effect::Ask(Query::Session(id))]
+    let mut effects = vec![Effect::Send(Command::OpenSession { session: id.clone() })];
+    effects.extend(feed::read(state, Query::Session(id)));
+    effects
 }
 
 /// Goes on in a copy of the session.
@@ -93,36 +111,41 @@ pub(super) fn fork(state: &mut State) -> Vec<Effect> {
     let id = SessionId::generate();
     leave(state);
     state.session = Session { id: id.clone(), made: true, ..Session::fresh(SessionOptions::default(), "") };
-    state.sync = Sync::Live;
     state.note(Tone::Good, "this is a copy; the session before it stays as it was");
     vec![Effect::Send(Command::ForkSession { session: id.clone(), from, upto: None })]
 }
 
-/// The events of a session came, or did not.
+/// The events of a session came, or did not: they go to the tab that it has.
 pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Vec<Arc<Event>>, String>) -> Vec<Effect> {
-    if state.session.id != *id {
-        return Vec::new();
-    }
-    match result {
-        Ok(events) => {
-            // Of a copy the pane has seen everything before.
-            let new_to_pane = state.session.last_seq.is_none();
-            state.transcript.load(&events);
-            for event in &events {
-                feed::fold_session(state, event);
-                if new_to_pane {
-                    state.events.push(event);
-                }
-            }
-            state.session.last_seq = events.last().and_then(|event| event.seq).max(state.session.last_seq);
-            if state.session.model.is_empty() {
-                state.session.model.clone_from(&state.default_model);
-            }
-            if events.is_empty() {
-                greet(state);
-            }
-        }
-        Err(reason) => state.note(Tone::Bad, format!("could not read the session: {reason}")),
+    if state.session.id == *id {
+        fill(state, result);
+        jump::arrived(state);
+    } else if let Some(position) = state.tabs.position_of(id) {
+        state.behind(position, |state| fill(state, result));
     }
     feed::release(state)
+}
+
+fn fill(state: &mut State, result: Result<Vec<Arc<Event>>, String>) {
+    let events = match result {
+        Ok(events) => events,
+        Err(reason) => return state.note(Tone::Bad, format!("could not read the session: {reason}")),
+    };
+    // Of a copy the pane has seen everything before; so it has of a session that was open or at work elsewhere.
+    let new_to_pane = state.session.last_seq.is_none();
+    let seen = if new_to_pane { state.live_events().seqs() } else { HashSet::new() };
+    state.transcript.load(&events);
+    for event in &events {
+        feed::fold_session(state, event);
+        if new_to_pane && event.seq.is_none_or(|seq| !seen.contains(&seq)) {
+            state.live_events().push(event);
+        }
+    }
+    state.session.last_seq = events.last().and_then(|event| event.seq).max(state.session.last_seq);
+    if state.session.model.is_empty() {
+        state.session.model.clone_from(&state.default_model);
+    }
+    if events.is_empty() {
+        greet(state);
+    }
 }

@@ -1,11 +1,14 @@
 //! Messages in, state and effects out: every key, every command, the mouse, the feed.
 
 mod asking;
+mod events;
 mod lending;
 mod mouse;
+mod past;
 mod questions;
 mod sessions;
 mod tables;
+mod tabs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,6 +17,9 @@ use crate::tui::status::thousands;
 use crate::tui::theme::{Icon, IconSet, Key};
 use crate::tui::view;
 
+/// Columns of the filter in the title.
+const FILTER_WIDTH: usize = 30;
+
 /// Columns before the text of an event: `[14:30:25] `.
 const TIME_WIDTH: u16 = 11;
 
@@ -47,15 +50,8 @@ pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
     let focused = state.focus == Focus::Events && state.overlay.is_none();
     view::frame(buf, area, "events", focused, &state.theme);
     let pane = &state.events;
-    let what = if pane.filter().is_empty() { "all".to_owned() } else { clean_line(pane.filter().text()) };
-    let mut right = format!("{what} {} {} {}", state.theme.icon(Icon::Down), state.theme.icon(Icon::Separator), thousands(pane.total()));
-    if pane.is_paused() {
-        right = format!("paused, {} new", pane.unseen());
-    } else if pane.unseen() > 0 {
-        right = format!("{} {} below", state.theme.icon(Icon::Down), pane.unseen());
-    }
     let key = if pane.is_paused() { Key::StatusWarn } else { Key::UiDim };
-    view::title_right(buf, area, &right, key, "events".len() + 2, &state.theme);
+    view::title_right(buf, area, &events_title(state), key, "events".len() + 2, &state.theme);
     if let Some(inner) = areas.events {
         events(state, inner, buf);
     }
@@ -67,26 +63,43 @@ pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
     }
 }
 
-/// The row that the filter takes while it is typed.
-fn filter_area(inner: Rect) -> Rect {
-    Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner }
+/// What passes the filter, how much of all that is, how fast it comes; while paused, what came meanwhile.
+fn events_title(state: &State) -> String {
+    let (pane, theme) = (&state.events, &state.theme);
+    let dot = theme.icon(Icon::Separator);
+    let rate = match pane.rate().per_second(state.now) {
+        0 => String::new(),
+        rate => format!(" {dot} {}/s", thousands(u64::from(rate))),
+    };
+    let (total, passed) = (thousands(pane.total()), thousands(pane.passed()));
+    let filtered = !pane.filter().is_empty();
+    if pane.is_paused() {
+        let what = if filtered { " that pass" } else { "" };
+        return format!("paused, {} new{what}{rate}", thousands(pane.unseen()));
+    }
+    if pane.unseen() > 0 {
+        return format!("{} {} below{rate}", theme.icon(Icon::Down), thousands(pane.unseen()));
+    }
+    if filtered {
+        let what = view::cut(&clean_line(pane.filter().text()), FILTER_WIDTH);
+        return format!("{what} {} {dot} {passed} of {total}{rate}", theme.icon(Icon::Down));
+    }
+    format!("all {} {dot} {total}{rate}", theme.icon(Icon::Down))
 }
 
 /// The rows left for events.
 pub(crate) fn events_area(state: &State, inner: Rect) -> Rect {
-    Rect { height: inner.height.saturating_sub(u16::from(state.events_filter.is_some())), ..inner }
+    Rect { height: inner.height.saturating_sub(view::filter::rows(state, inner)), ..inner }
 }
 
 fn events(state: &State, inner: Rect, buf: &mut Buffer) {
-    if let Some(input) = &state.events_filter {
-        let text = vec![(Key::UiAccent, "filter: ".to_owned()), (Key::UiInput, clean_line(&input.text))];
-        view::row(buf, filter_area(inner), &text, &state.theme);
-    }
+    view::filter::draw(state, inner, buf);
     let area = events_area(state, inner);
     let slots = state.events.window(area.height);
     if slots.is_empty() {
         let text = if state.events.filter().is_empty() { "nothing has happened yet" } else { "nothing passes the filter" };
-        view::row(buf, area, &vec![(Key::UiDim, format!(" {text}"))], &state.theme);
+        let spot = Rect { height: area.height.min(1), ..area };
+        view::row(buf, spot, &vec![(Key::UiDim, format!(" {text}"))], &state.theme);
     }
     for slot in slots {
         let Some(entry) = state.events.entry(slot.index) else { continue };
@@ -99,7 +112,7 @@ fn events(state: &State, inner: Rect, buf: &mut Buffer) {
 }
 
 fn event(state: &State, entry: &Entry, area: Rect, buf: &mut Buffer) {
-    let line = &entry.line;
+    let line = entry.line();
     let theme = &state.theme;
     let tag_width = u16::try_from(line.tag.width()).unwrap_or(0);
     let roomy = area.width > 44;
@@ -127,18 +140,27 @@ fn clock_time(at: Instant, timezone: &TimeZone) -> String {
 
 /// The servers below the events, under a line that carries their title.
 fn servers(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
-    let (ready, all) = state.servers.counts();
-    divider(state, side, inner, &format!("servers {ready}/{all}"), buf);
-    let mut rows: Vec<_> = state.servers.rows().iter().collect();
+    let (servers, now, then) = match &state.moments.shown {
+        Some(moment) => (&moment.servers, moment.at, " then"),
+        None => (&state.servers, state.now, ""),
+    };
+    let (ready, all) = servers.counts();
+    divider(state, side, inner, &format!("servers {ready}/{all}{then}"), buf);
+    let mut rows: Vec<_> = servers.rows().iter().collect();
     rows.sort_by_key(|server| rank(&server.status));
-    let row = |server: &&crate::domain::query::ServerStatus| short_row(server, state.now, &state.theme);
+    let row = |server: &&crate::domain::query::ServerStatus| short_row(server, now, &state.theme);
     list(state, inner, &rows, row, buf);
 }
 
 /// The tasks below the events, the worst first, then the next ones due.
 fn tasks(state: &State, side: Rect, inner: Rect, buf: &mut Buffer) {
-    divider(state, side, inner, &format!("tasks {}", thousands(state.tasks.total())), buf);
     let width = usize::from(inner.width.saturating_sub(2));
+    if let Some(moment) = &state.moments.shown {
+        divider(state, side, inner, &format!("tasks {} then", thousands(moment.tasks.total())), buf);
+        let row = |task: &crate::domain::task::TaskRow| crate::tui::moment::task_row(task, &state.theme, width);
+        return list(state, inner, moment.tasks.rows(), row, buf);
+    }
+    divider(state, side, inner, &format!("tasks {}", thousands(state.tasks.total())), buf);
     let row = |task: &crate::domain::task::TaskRow| tasks::short_row(task, state.now, &state.theme, width);
     list(state, inner, state.tasks.rows(), row, buf);
 }
@@ -182,10 +204,5 @@ fn divider(state: &State, side: Rect, inner: Rect, title: &str, buf: &mut Buffer
 
 /// Where the cursor stands in the inputs of these panes.
 pub(super) fn input_caret(state: &State, areas: &Areas) -> Option<Position> {
-    if let (Some(input), Some(inner)) = (&state.events_filter, areas.events) {
-        let spot = filter_area(inner);
-        let x = spot.x + u16::try_from("filter: ".len() + clean_line(&input.text).width()).unwrap_or(0);
-        return Some(Position::new(x.min(spot.right().saturating_sub(1)), spot.y));
-    }
-    None
+    areas.events.and_then(|inner| view::filter::caret(state, inner))
 }

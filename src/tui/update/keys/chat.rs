@@ -9,7 +9,7 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::state::{Search, State, Tone};
 use crate::tui::transcript::{ItemId, ItemKind, UserTurn};
-use crate::tui::update::commands;
+use crate::tui::update::{commands, jump};
 
 use super::to_end;
 
@@ -33,6 +33,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let text = state.chat.selected.and_then(|item| state.transcript.text_of(item));
             return commands::copy(state, text, "select an item first");
         }
+        Action::ChatEvent => jump::to_event(state),
         Action::ChatEditor => {
             let text = state.transcript.dump(100).join("\n");
             return vec![Effect::Edit { text, keep: false }];

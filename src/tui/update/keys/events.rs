@@ -5,10 +5,9 @@ use crate::tui::events_pane::whole_message;
 use crate::tui::keymap::Action;
 use crate::tui::layout;
 use crate::tui::msg::Effect;
-use crate::tui::panels::picker::Input;
 use crate::tui::panels::{Overlay, TextPanel};
 use crate::tui::state::{State, Tone};
-use crate::tui::update::commands;
+use crate::tui::update::{commands, filter, jump, moment};
 
 use super::to_end;
 
@@ -21,10 +20,12 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let json = state.events.current().map(|entry| event_json(&entry.event));
             return commands::copy(state, json, "there is no event");
         }
-        Action::EventsFilter => state.events_filter = Some(Input::new(state.events.filter().text())),
+        Action::EventsFilter => filter::open(state),
         Action::EventsPause => state.events.toggle_pause(),
         Action::EventsTop => to_end(state, true),
         Action::EventsBottom => to_end(state, false),
+        Action::EventsMoment => return moment::ask(state),
+        Action::EventsChat => jump::to_chat(state),
         Action::EventsLatestError => {
             let found = state.events.select_error();
             if !found {

@@ -25,6 +25,14 @@ pub(super) fn at(context: Context) -> Script {
             script.type_text("e");
             script.keys(&["enter", "up", "up"]);
         }
+        Context::Replay => {
+            script.type_text("/replay");
+            script.keys(&["esc", "enter"]);
+            let id = script.state.session.id.clone();
+            let events = script.log.iter().filter(|event| event.session.as_ref() == Some(&id)).cloned().collect();
+            script.send(Msg::Answer(Answer::Replay(id, Ok(events))));
+            script.keys(&["right", "right"]);
+        }
         Context::Events => script.keys(&["f6", "f6", "up", "up"]),
         Context::Panels | Context::Tasks => {
             script.tasks();
@@ -101,6 +109,8 @@ fn facts(script: &Script) -> Vec<String> {
         format!("overlay {overlay}"),
         format!("mode {:?}", state.session.mode),
         format!("mouse {}", state.mouse),
+        format!("tab {} of {}", state.tabs.at() + 1, state.tabs.count()),
+        format!("replay {:?}", state.replay.as_ref().map(|replay| (replay.position(), replay.pace(), replay.is_paused()))),
         format!("event {:?}", state.events.selected()),
         format!("events paused {}", state.events.is_paused()),
         format!("filter typing {}", state.events_filter.is_some()),

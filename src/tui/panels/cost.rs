@@ -1,0 +1,74 @@
+//! `/cost`: what models took, by model, of this session, today and all.
+
+use crate::domain::query::{Spend, Spending};
+use crate::domain::text::clean_line;
+use crate::tui::panels::tasks::rows::money;
+use crate::tui::panels::{Row, TextPanel, columns, heading};
+use crate::tui::status::{count, thousands};
+use crate::tui::theme::Key;
+
+/// Columns of a model's name.
+const MODEL_WIDTH: usize = 34;
+
+/// The panel.
+pub fn panel(spending: &Spending) -> TextPanel {
+    let mut rows: Vec<Row> = Vec::new();
+    let parts = [("This session", &spending.session), ("Today", &spending.today), ("All", &spending.all)];
+    for (name, spends) in parts {
+        if !rows.is_empty() {
+            rows.push(Row::new());
+        }
+        rows.push(heading(name));
+        if spends.is_empty() {
+            rows.push(vec![(Key::UiDim, "  nothing yet".to_owned())]);
+            continue;
+        }
+        rows.push(vec![(Key::UiDim, format!("  {}{:>7}{:>9}{:>9}{:>9}{:>9}", columns("model", MODEL_WIDTH), "turns", "read", "cached", "written", "cost"))]);
+        rows.extend(spends.iter().map(row));
+        rows.extend(sum(spends));
+    }
+    rows.push(Row::new());
+    rows.push(vec![(Key::UiDim, format!("  {}", note(spending)))]);
+    if spending.cut {
+        rows.push(vec![(Key::StatusWarn, "  the latest turns are left out: there are more than are counted".to_owned())]);
+    }
+    TextPanel::rows("cost", rows)
+}
+
+fn row(spend: &Spend) -> Row {
+    let usage = spend.usage;
+    let numbers = format!(
+        "{:>7}{:>9}{:>9}{:>9}",
+        thousands(spend.turns),
+        count(usage.input_tokens),
+        count(usage.cached_tokens),
+        count(usage.output_tokens)
+    );
+    let cost = spend.cost_micros.map_or_else(|| "–".to_owned(), money);
+    vec![(Key::UiPopup, format!("  {}", columns(&clean_line(&spend.model), MODEL_WIDTH))), (Key::UiPopup, numbers), (Key::UiPopup, format!("{cost:>9}"))]
+}
+
+/// A last line where there is more than one to add up.
+fn sum(spends: &[Spend]) -> Option<Row> {
+    if spends.len() < 2 {
+        return None;
+    }
+    let whole = spends.iter().fold(Spend::default(), |sum, spend| Spend {
+        turns: sum.turns + spend.turns,
+        usage: sum.usage.plus(spend.usage),
+        cost_micros: spend.cost_micros.map(|cost| cost + sum.cost_micros.unwrap_or(0)).or(sum.cost_micros),
+        ..sum
+    });
+    let mut row = row(&Spend { model: "together".to_owned(), ..whole });
+    row.iter_mut().for_each(|(key, _)| *key = Key::UiAccent);
+    Some(row)
+}
+
+fn note(spending: &Spending) -> &'static str {
+    let unpriced = spending.all.iter().any(|spend| spend.cost_micros.is_none());
+    match (spending.priced, unpriced) {
+        (false, _) => "no prices in the config, so only tokens are counted; [tasks.prices] sets them by `provider/model`",
+        (true, true) => "by the prices under [tasks.prices]; models without one are counted in tokens only",
+        (true, false) => "by the prices under [tasks.prices] in the config",
+    }
+}
