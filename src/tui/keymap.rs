@@ -4,6 +4,7 @@
 //! are an error when both could be meant at once.
 
 mod chord;
+pub mod trial;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ pub enum Context {
     Chat,
     /// While the events pane has the focus.
     Events,
-    /// While the tasks, the inbox, the notices, the servers or the resources are open.
+    /// While the tasks, the inbox, the notices, the servers, the resources or the settings are open.
     Panels,
     /// While the tasks panel is open.
     Tasks,
@@ -36,11 +37,13 @@ pub enum Context {
     Servers,
     /// While the resources are open.
     Resources,
+    /// While the settings are open.
+    Settings,
 }
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Global,
         Self::Composer,
         Self::Chat,
@@ -51,6 +54,7 @@ impl Context {
         Self::Notices,
         Self::Servers,
         Self::Resources,
+        Self::Settings,
     ];
 
     /// The heading in the help.
@@ -66,13 +70,14 @@ impl Context {
             Self::Notices => "notices",
             Self::Servers => "servers",
             Self::Resources => "resources",
+            Self::Settings => "settings",
         }
     }
 
     /// Where a key is looked up next.
     fn above(self) -> Option<Self> {
         match self {
-            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources => Some(Self::Panels),
+            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources | Self::Settings => Some(Self::Panels),
             Self::Panels | Self::Composer | Self::Chat | Self::Events => Some(Self::Global),
             Self::Global => None,
         }
@@ -127,7 +132,7 @@ actions! {
     OpenTool "open_tool" Global ["ctrl+o"] "open or close the latest tool call";
     Editor "editor" Global ["ctrl+g"] "write the message in your editor";
     Palette "palette" Global ["ctrl+p"] "all commands";
-    Stash "stash" Global ["ctrl+s"] "put the draft aside, or take it back";
+    Stash "stash" Global ["ctrl+s"] "put the draft aside, or take one back";
     CycleMode "approval_mode" Global ["shift+tab"] "approval mode: ask, auto-read, auto";
     PageUp "page_up" Global ["pgup"] "scroll up a page";
     PageDown "page_down" Global ["pgdn"] "scroll down a page";
@@ -135,6 +140,8 @@ actions! {
     Bottom "bottom" Global ["ctrl+end"] "go to the end and follow";
     FocusNext "focus" Global ["f6"] "move the focus: message, chat, events";
     Mouse "mouse" Global ["f8"] "mouse on or off (off: the terminal selects text)";
+    PaneWider "pane_wider" Global ["alt+,"] "the events' column wider";
+    PaneNarrower "pane_narrower" Global ["alt+."] "the events' column narrower";
     Help "help" Global ["f1"] "this help (also ? on an empty input)";
 
     Send "send" Composer ["enter"] "send; while the agent works: steer it";
@@ -159,6 +166,13 @@ actions! {
     KillStart "kill_start" Composer ["ctrl+u"] "delete to the start of the line";
     Yank "yank" Composer ["ctrl+y"] "put back what was deleted";
     Undo "undo" Composer ["ctrl+_", "ctrl+/", "ctrl+7"] "undo";
+    Redo "redo" Composer ["alt+z", "alt+_"] "redo";
+    TextStart "text_start" Composer ["alt+<"] "start of the message";
+    TextEnd "text_end" Composer ["alt+>"] "end of the message";
+    Upper "upper" Composer ["alt+u"] "the word in capitals";
+    Lower "lower" Composer ["alt+l"] "the word in small letters";
+    Capital "capital" Composer ["alt+c"] "the word with a capital";
+    UnfoldPaste "unfold_paste" Composer ["alt+o"] "write out a folded paste";
 
     ChatUp "chat_up" Chat ["up", "k"] "select the item above";
     ChatDown "chat_down" Chat ["down", "j"] "select the item below";
@@ -224,6 +238,9 @@ actions! {
     ResourceSubscribe "resource_subscribe" Resources ["s"] "be told when it changes, or no more";
     ResourceFilter "resource_filter" Resources ["/"] "list only those with these words";
     ResourceCopy "resource_copy" Resources ["y"] "copy its address";
+
+    SettingChange "setting_change" Settings ["enter", "space"] "change it: the next value, or type one";
+    SettingDefault "setting_default" Settings ["x", "delete"] "back to the default";
 }
 
 impl Action {

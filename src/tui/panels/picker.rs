@@ -76,6 +76,8 @@ pub enum PickKind {
     ServerPrompts,
     /// Tools of a server.
     Tools,
+    /// Drafts put aside.
+    Drafts,
 }
 
 impl PickKind {
@@ -91,6 +93,7 @@ impl PickKind {
             Self::Palette => "commands",
             Self::ServerPrompts => "prompts of the servers",
             Self::Tools => "tools",
+            Self::Drafts => "drafts put aside",
         }
     }
 }
@@ -118,6 +121,8 @@ pub enum Pick {
     ServerPrompt(String),
     /// A tool of a server, by its name there.
     Tool(String),
+    /// A draft put aside, by its place.
+    Draft(usize),
 }
 
 /// A row.
