@@ -10,6 +10,7 @@ mod inbox;
 mod line;
 mod mcp;
 pub mod output;
+mod preferences;
 mod screen;
 mod sessions;
 mod tasks;

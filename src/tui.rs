@@ -14,17 +14,20 @@ mod files;
 pub mod form;
 mod fuzzy;
 pub mod highlight;
+pub mod kept;
 pub mod keymap;
 pub mod layout;
 pub mod markdown;
 pub mod moment;
 pub mod msg;
 pub mod options;
+pub mod own;
 pub mod panels;
 pub mod popup;
 pub mod question;
 pub mod replay;
 pub mod runtime;
+pub mod settings;
 pub mod slash;
 pub mod state;
 pub mod status;
@@ -37,6 +40,7 @@ mod tests;
 pub mod theme;
 pub mod transcript;
 pub mod update;
+pub mod vi;
 pub mod view;
 
 use std::path::PathBuf;
@@ -71,6 +75,8 @@ pub struct Deps {
     pub options: Options,
     /// What is known of the surroundings.
     pub surroundings: Surroundings,
+    /// The user's config file, where the screen may change it.
+    pub preferences: Option<Arc<dyn settings::Preferences>>,
 }
 
 /// What the surface knows of its surroundings without asking anybody.
@@ -90,6 +96,10 @@ pub struct Surroundings {
     pub history_path: Option<PathBuf>,
     /// A folder of the user's own themes.
     pub themes_dir: Option<PathBuf>,
+    /// A folder of the user's own commands.
+    pub commands_dir: Option<PathBuf>,
+    /// Where the screen's layout is kept; nowhere if absent.
+    pub kept_path: Option<PathBuf>,
     /// The user's editor (`$VISUAL`, `$EDITOR`), with arguments.
     pub editor: Option<String>,
     /// The user's browser (`$BROWSER`); the system's where absent.
@@ -120,6 +130,8 @@ impl Default for Surroundings {
             log_path: None,
             history_path: None,
             themes_dir: None,
+            commands_dir: None,
+            kept_path: None,
             editor: None,
             browser: None,
             hyperlinks: false,

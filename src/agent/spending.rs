@@ -42,7 +42,8 @@ impl Tally {
             EventBody::TurnEvent(TurnEvent::Finished { turn, usage, .. }) => {
                 let model = self.open.remove(turn).unwrap_or_else(|| UNKNOWN.to_owned());
                 let add = |sums: &mut BTreeMap<String, Spend>| {
-                    let fresh = || Spend { model: model.clone(), turns: 0, usage: crate::domain::message::Usage::default(), cost_micros: None };
+                    let fresh =
+                        || Spend { model: model.clone(), turns: 0, usage: crate::domain::message::Usage::default(), cost_micros: None };
                     let sum = sums.entry(model.clone()).or_insert_with(fresh);
                     sum.turns += 1;
                     sum.usage = sum.usage.plus(*usage);

@@ -20,7 +20,8 @@ use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
-    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail,
+    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
+    ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
@@ -211,9 +212,8 @@ impl Queries for AppQueries {
                 if events.len() < TURNS_PAGE || pages == TURN_PAGES_MAX {
                     let cut = events.len() == TURNS_PAGE;
                     let prices = &self.start.loaded.settings.tasks.prices;
-                    let price = |spend: &Spend| {
-                        prices.get(&spend.model).map(|price| price.of(spend.usage.input_tokens, spend.usage.output_tokens))
-                    };
+                    let price =
+                        |spend: &Spend| prices.get(&spend.model).map(|price| price.of(spend.usage.input_tokens, spend.usage.output_tokens));
                     return Ok(tally.spending(price, !prices.is_empty(), cut));
                 }
             }

@@ -15,6 +15,7 @@ use crate::app::Start;
 use crate::app::queries::find_session;
 use crate::cli::args::{AttachArgs, TokenArgs};
 use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::cli::preferences::Config;
 use crate::cli::screen::{needs_terminal, surroundings};
 use crate::cli::{Base, block_on};
 use crate::domain::clock::SystemClock;
@@ -63,6 +64,7 @@ async fn screen(base: &Base, start: Start, address: Address, token: Option<Secre
         options: start.loaded.settings.tui.clone(),
         // The model and the config are the program's.
         surroundings: Surroundings { model: None, config_path: None, ..surroundings(&start, false) },
+        preferences: Some(Arc::new(Config::new(base))),
     };
     let starting = tokio::spawn(bring_up(base.clone(), connection, args.screen.resume.clone(), sender));
     let exit = tui::run(deps).await;

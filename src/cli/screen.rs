@@ -14,6 +14,7 @@ use crate::app::{App, Start, feed, tour};
 use crate::bus::Recorder;
 use crate::cli::args::ScreenArgs;
 use crate::cli::output::{self, Exit, Outcome, Stop};
+use crate::cli::preferences::Config;
 use crate::cli::{Base, block_on};
 use crate::config::environment::Environment;
 use crate::domain::clock::SystemClock;
@@ -52,6 +53,7 @@ async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool
         cancel: CancellationToken::new(),
         options: start.loaded.settings.tui.clone(),
         surroundings: surroundings(&start, touring),
+        preferences: Some(Arc::new(Config::new(base))),
     };
     let style = terminal_style(&start);
     // On a task of its own: the screen waits for nothing.
@@ -181,6 +183,8 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         log_path: Some(start.paths.logs()),
         history_path: Some(start.paths.history_file()),
         themes_dir: Some(start.paths.themes()),
+        commands_dir: Some(start.paths.commands()),
+        kept_path: Some(start.paths.screen_file()),
         editor,
         browser: environment.process("BROWSER").map(str::to_owned),
         // The others pass over what they do not know.

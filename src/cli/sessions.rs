@@ -77,7 +77,8 @@ fn format_of(wanted: Option<ExportFormat>, path: Option<&Path>) -> anyhow::Resul
     let Some(extension) = path.and_then(Path::extension).and_then(|extension| extension.to_str()) else {
         return Ok(query::ExportFormat::Markdown);
     };
-    query::ExportFormat::parse(extension).with_context(|| format!("files that end in `.{extension}` say no format: give --format md, json or html"))
+    query::ExportFormat::parse(extension)
+        .with_context(|| format!("files that end in `.{extension}` say no format: give --format md, json or html"))
 }
 
 /// Writes a file that does not exist yet.

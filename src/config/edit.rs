@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, value};
 
 /// Why the file could not be changed. It is then as it was.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum Error {
     /// There is such an entry already.
     #[error("there is a server `{0}` already; remove it first, or choose another name")]
     Exists(String),
+    /// The file would not fit any more.
+    #[error("{0}")]
+    Refused(String),
     /// There is no such entry.
     #[error("{path} has no server `{name}`")]
     Missing {
@@ -89,34 +92,51 @@ pub fn remove_server(path: &Path, name: &str) -> Result<(), Error> {
     write(path, &document.to_string())
 }
 
-/// Sets one key by its dotted path to a text.
+/// Sets one key by its dotted path (to a truth, a whole number or a text), or takes it out. Only what `check` finds right
+/// is written.
 ///
 /// # Errors
-/// When the file is broken.
-pub fn set_text(path: &Path, key: &str, text: &str) -> Result<(), Error> {
+/// When the file is broken, or `check` refuses what it would be.
+pub fn set(path: &Path, key: &str, new: Option<&toml::Value>, check: &dyn Fn(&str) -> Result<(), String>) -> Result<(), Error> {
     let mut document = read(path)?;
     let mut parts: Vec<&str> = key.split('.').collect();
     let last = parts.pop().unwrap_or(key);
-    let mut table = document.as_table_mut();
+    let mut table: &mut dyn TableLike = document.as_table_mut();
     for part in parts {
+        if new.is_none() && !table.contains_key(part) {
+            return Ok(());
+        }
         let next = table.entry(part).or_insert_with(|| Item::Table(Table::new()));
-        let Some(next) = next.as_table_mut() else {
-            return Err(Error::Missing { path: path.to_path_buf(), name: format!("table `{part}`") });
+        let Some(next) = next.as_table_like_mut() else {
+            return Err(Error::Refused(format!("{}: `{part}` is no table", path.display())));
         };
         table = next;
     }
-    match table.get_mut(last).and_then(Item::as_value_mut) {
-        Some(old) => {
+    match (new.map(edited), table.get_mut(last).and_then(Item::as_value_mut)) {
+        (Some(mut new), Some(old)) => {
             // What stands around the old value (its comment) stays around the new one.
-            let decor = old.decor().clone();
-            *old = text.into();
-            *old.decor_mut() = decor;
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
         }
-        None => {
-            table.insert(last, value(text));
+        (Some(new), None) => {
+            table.insert(last, Item::Value(new));
+        }
+        (None, _) => {
+            table.remove(last);
         }
     }
-    write(path, &document.to_string())
+    let text = document.to_string();
+    check(&text).map_err(Error::Refused)?;
+    write(path, &text)
+}
+
+fn edited(value: &toml::Value) -> toml_edit::Value {
+    match value {
+        toml::Value::Boolean(on) => (*on).into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::String(text) => text.as_str().into(),
+        other => other.to_string().into(),
+    }
 }
 
 fn named(entry: &Table, name: &str) -> bool {
@@ -210,8 +230,9 @@ mod tests {
 
         fs::write(&path, format!("# mine\nmodel = \"x\" # keep\n\n{text}")).unwrap();
         assert!(matches!(add_server(&path, &server), Err(Error::Exists(_))));
-        set_text(&path, "model", "y").unwrap();
-        set_text(&path, "tui.theme", "light").unwrap();
+        let set = |key: &str, text: &str| set(&path, key, Some(&text.into()), &|_| Ok(())).unwrap();
+        set("model", "y");
+        set("tui.theme", "light");
         remove_server(&path, "a").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\nmodel = \"y\" # keep\n\n[tui]\ntheme = \"light\"\n");
         assert!(matches!(remove_server(&path, "a"), Err(Error::Missing { .. })));

@@ -11,6 +11,7 @@ use crate::config::paths::Paths;
 use crate::config::settings::Settings;
 use crate::domain::text::with_causes;
 use crate::mcp;
+use crate::tui::keymap::Keymap;
 
 /// The largest config file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -276,10 +277,19 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-fn check(text: &str, place: &str) -> Result<Settings, Error> {
+/// Reads a file's `text`; `place` names it.
+///
+/// # Errors
+/// When it holds an unknown key, a value that does not fit, or one key of the keyboard for two actions.
+pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     let settings: Settings = toml::from_str(text).map_err(|error| invalid(text, place, &error))?;
     for server in &settings.mcp_servers {
         server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: with_causes(&error) })?;
+    }
+    let mut keys = settings.keys.clone();
+    keys.extend(settings.tui.keys.clone());
+    if let Err(problem) = Keymap::new(&keys) {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[keys] {problem}") });
     }
     if let Some(problem) = settings.fetch.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[fetch] {problem}") });

@@ -71,6 +71,16 @@ impl Paths {
         self.state.join("logs")
     }
 
+    /// The user's own commands.
+    pub fn commands(&self) -> PathBuf {
+        self.config.join("commands")
+    }
+
+    /// How the screen was laid out, and what is used often.
+    pub fn screen_file(&self) -> PathBuf {
+        self.state.join("screen.json")
+    }
+
     /// The user's own themes.
     pub fn themes(&self) -> PathBuf {
         self.config.join("themes")

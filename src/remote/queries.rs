@@ -13,7 +13,8 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
-    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError, ServerStatus, SessionPage, SessionPart, SessionSummary, Spending, TaskDetail,
+    AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
+    ServerStatus, SessionPage, SessionPart, SessionSummary, Spending, TaskDetail,
 };
 use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};

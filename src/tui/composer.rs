@@ -4,6 +4,7 @@
 //! paste folds to a chip that moves and dies as one piece and is written out when the message is sent.
 
 pub mod history;
+mod more;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,7 @@ pub enum Edit {
     WordRight,
     LineStart,
     LineEnd,
+    TextStart,
     TextEnd,
     DeleteBack,
     DeleteNext,
@@ -50,6 +52,11 @@ pub enum Edit {
     KillStart,
     Yank,
     Undo,
+    Redo,
+    Upper,
+    Lower,
+    Capital,
+    Unfold,
 }
 
 /// A folded paste.
@@ -215,6 +222,7 @@ impl Composer {
             Edit::WordRight => area.move_cursor(CursorMove::WordForward),
             Edit::LineStart => area.move_cursor(CursorMove::Head),
             Edit::LineEnd => area.move_cursor(CursorMove::End),
+            Edit::TextStart => jump(area, 0, 0),
             Edit::TextEnd => {
                 area.move_cursor(CursorMove::Bottom);
                 area.move_cursor(CursorMove::End);
@@ -227,6 +235,26 @@ impl Composer {
             Edit::KillStart => drop(area.delete_line_by_head()),
             Edit::Yank => drop(area.paste()),
             Edit::Undo => drop(area.undo()),
+            Edit::Redo => drop(area.redo()),
+            Edit::Upper | Edit::Lower | Edit::Capital => self.change_case(edit),
+            Edit::Unfold => self.unfold(),
+        }
+        self.mark_chips();
+    }
+
+    /// Puts the caret at a line and a column, in characters from 0; no further than the text goes.
+    pub fn jump_to(&mut self, (row, col): (usize, usize)) {
+        jump(self.area.get_mut(), row, col);
+    }
+
+    /// Deletes from one place up to another; the caret is where it began.
+    pub fn delete_between(&mut self, from: (usize, usize), to: (usize, usize)) {
+        let area = self.area.get_mut();
+        jump(area, from.0, from.1);
+        area.start_selection();
+        jump(area, to.0, to.1);
+        if area.cursor() == from || !area.cut() {
+            area.cancel_selection();
         }
         self.mark_chips();
     }

@@ -1,5 +1,6 @@
 //! Files for `@`: a bounded walk that obeys `.gitignore`, and the best paths for a query. Blocking: call it off the loop.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ignore::WalkBuilder;
@@ -30,9 +31,13 @@ pub(crate) fn list(root: &Path) -> Vec<String> {
     paths
 }
 
-/// The best of `files` for `query`.
-pub(crate) fn best(files: &[String], query: &str) -> Vec<String> {
-    let found = fuzzy::rank(query, files.iter().map(String::as_str), true);
+/// The best of `files` for `query`; those that were `used` (path and weight) come before others that fit as well.
+pub(crate) fn best(files: &[String], query: &str, used: &[(String, u32)]) -> Vec<String> {
+    /// Weight that counts as one point of the match: what is used most gains less than two more letters that fit.
+    const WEIGHT_A_POINT: u32 = 400;
+    let used: HashMap<&str, u32> = used.iter().map(|(path, weight)| (path.as_str(), weight.div_ceil(WEIGHT_A_POINT))).collect();
+    let more = |path: &str| used.get(path).copied().unwrap_or(0);
+    let found = fuzzy::scored(query, files.iter().map(String::as_str), true, more);
     found.into_iter().take(RESULTS_MAX).filter_map(|at| files.get(at).cloned()).collect()
 }
 
@@ -52,7 +57,16 @@ mod tests {
         }
         let files = list(folder.path());
         assert_eq!(files, ["src/lib.rs", "src/main.rs"]);
-        assert_eq!(best(&files, "main"), ["src/main.rs"]);
-        assert_eq!(best(&files, "").len(), 2);
+        assert_eq!(best(&files, "main", &[]), ["src/main.rs"]);
+        assert_eq!(best(&files, "", &[]).len(), 2);
+    }
+
+    #[test]
+    fn what_was_used_comes_before_what_fits_as_well() {
+        let files: Vec<String> = ["a/mod.rs", "b/mod.rs", "b/model.rs", "z.rs"].map(str::to_owned).to_vec();
+        let used = [("b/mod.rs".to_owned(), 2_000), ("z.rs".to_owned(), 900), ("gone.rs".to_owned(), 9_000)];
+        assert_eq!(best(&files, "mod", &[])[0], "a/mod.rs");
+        assert_eq!(best(&files, "mod", &used)[0], "b/mod.rs");
+        assert_eq!(best(&files, "", &used), ["b/mod.rs", "z.rs", "a/mod.rs", "b/model.rs"]);
     }
 }

@@ -6,6 +6,7 @@
 mod chord;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +27,7 @@ pub enum Context {
     Events,
     /// While a session is shown again.
     Replay,
-    /// While the tasks, the inbox, the notices, the servers or the resources are open.
+    /// While the tasks, the inbox, the notices, the servers, the resources or the settings are open.
     Panels,
     /// While the tasks panel is open.
     Tasks,
@@ -38,11 +39,13 @@ pub enum Context {
     Servers,
     /// While the resources are open.
     Resources,
+    /// While the settings are open.
+    Settings,
 }
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Global,
         Self::Composer,
         Self::Chat,
@@ -54,6 +57,7 @@ impl Context {
         Self::Notices,
         Self::Servers,
         Self::Resources,
+        Self::Settings,
     ];
 
     /// The heading in the help.
@@ -70,13 +74,14 @@ impl Context {
             Self::Notices => "notices",
             Self::Servers => "servers",
             Self::Resources => "resources",
+            Self::Settings => "settings",
         }
     }
 
     /// Where a key is looked up next.
     fn above(self) -> Option<Self> {
         match self {
-            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources => Some(Self::Panels),
+            Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources | Self::Settings => Some(Self::Panels),
             Self::Panels | Self::Composer | Self::Chat | Self::Events | Self::Replay => Some(Self::Global),
             Self::Global => None,
         }
@@ -131,7 +136,7 @@ actions! {
     OpenTool "open_tool" Global ["ctrl+o"] "open or close the latest tool call";
     Editor "editor" Global ["ctrl+g"] "write the message in your editor";
     Palette "palette" Global ["ctrl+p"] "all commands";
-    Stash "stash" Global ["ctrl+s"] "put the draft aside, or take it back";
+    Stash "stash" Global ["ctrl+s"] "put the draft aside, or take one back";
     CycleMode "approval_mode" Global ["shift+tab"] "approval mode: ask, auto-read, auto";
     PageUp "page_up" Global ["pgup"] "scroll up a page";
     PageDown "page_down" Global ["pgdn"] "scroll down a page";
@@ -145,6 +150,8 @@ actions! {
     TabNth "tab" Global ["alt+1", "alt+2", "alt+3", "alt+4", "alt+5", "alt+6", "alt+7", "alt+8", "alt+9"] "tab 1 to 9, in the order of these keys";
     TabAsking "tab_asking" Global ["alt+a"] "the next tab that waits for your answer";
     TabClose "tab_close" Global ["alt+w"] "close the tab; its session stays";
+    PaneWider "pane_wider" Global ["alt+,"] "the events' column wider";
+    PaneNarrower "pane_narrower" Global ["alt+."] "the events' column narrower";
     Help "help" Global ["f1"] "this help (also ? on an empty input)";
 
     Send "send" Composer ["enter"] "send; while the agent works: steer it";
@@ -169,6 +176,13 @@ actions! {
     KillStart "kill_start" Composer ["ctrl+u"] "delete to the start of the line";
     Yank "yank" Composer ["ctrl+y"] "put back what was deleted";
     Undo "undo" Composer ["ctrl+_", "ctrl+/", "ctrl+7"] "undo";
+    Redo "redo" Composer ["alt+z", "alt+_"] "redo";
+    TextStart "text_start" Composer ["alt+<"] "start of the message";
+    TextEnd "text_end" Composer ["alt+>"] "end of the message";
+    Upper "upper" Composer ["alt+u"] "the word in capitals";
+    Lower "lower" Composer ["alt+l"] "the word in small letters";
+    Capital "capital" Composer ["alt+c"] "the word with a capital";
+    UnfoldPaste "unfold_paste" Composer ["alt+o"] "write out a folded paste";
 
     ChatUp "chat_up" Chat ["up", "k"] "select the item above";
     ChatDown "chat_down" Chat ["down", "j"] "select the item below";
@@ -245,6 +259,9 @@ actions! {
     ResourceSubscribe "resource_subscribe" Resources ["s"] "be told when it changes, or no more";
     ResourceFilter "resource_filter" Resources ["/"] "list only those with these words";
     ResourceCopy "resource_copy" Resources ["y"] "copy its address";
+
+    SettingChange "setting_change" Settings ["enter", "space"] "change it: the next value, or type one";
+    SettingDefault "setting_default" Settings ["x", "delete"] "back to the default";
 }
 
 impl Action {

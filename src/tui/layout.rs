@@ -4,6 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::tui::panels::Overlay;
 use crate::tui::popup;
+use crate::tui::settings::SettingsPanel;
 use crate::tui::state::{Asked, Column, State};
 use crate::tui::view;
 
@@ -91,7 +92,7 @@ pub fn areas(state: &State) -> Areas {
     let (chat, side) = match (state.is_wide(), state.column) {
         (_, Column::Full) => (None, Some(top)),
         (true, Column::Side) => {
-            let side_width = (width * 2 / 5).clamp(38, 70);
+            let side_width = side_columns(state);
             let chat = Rect { width: width - side_width, ..top };
             (Some(chat), Some(Rect { x: chat.right(), width: side_width, ..top }))
         }
@@ -119,6 +120,19 @@ pub fn areas(state: &State) -> Areas {
         popup: popup_area(state, composer),
         overlay: state.overlay.as_ref().map(|overlay| overlay_area(state, overlay)),
     }
+}
+
+/// Columns of the events beside the chat: by the window's width, or as somebody wanted them.
+pub fn side_columns(state: &State) -> u16 {
+    let wanted = state.memory.kept.as_ref().and_then(|kept| kept.side_columns);
+    wanted.map_or((state.size.0 * 2 / 5).clamp(38, 70), |wanted| side_fits(wanted, state.size.0))
+}
+
+/// `columns` of the events where the window has `width`: neither they nor the chat become too narrow to read.
+pub fn side_fits(columns: u16, width: u16) -> u16 {
+    /// Columns that either of them needs.
+    const COLUMNS_MIN: u16 = 30;
+    columns.clamp(COLUMNS_MIN, width.saturating_sub(COLUMNS_MIN).max(COLUMNS_MIN))
 }
 
 fn working_rows(state: &State) -> usize {
@@ -176,8 +190,8 @@ fn popup_area(state: &State, composer: Rect) -> Option<Rect> {
 fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
     let (width, height) = state.size;
     let wanted = match overlay {
-        Overlay::Text(_) => 100,
-        Overlay::Pick(_) | Overlay::Servers => 94,
+        Overlay::Text(_) | Overlay::Keys => 100,
+        Overlay::Pick(_) | Overlay::Servers | Overlay::Settings => 94,
         Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources => 120,
         Overlay::Form(_) => 84,
     };
@@ -187,7 +201,8 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
         Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
         // Rows that come and go while one types must not move the box: all rows count, not those that are found.
         Overlay::Pick(picker) if picker.notice.is_none() => u16::try_from(picker.rows.len()).unwrap_or(u16::MAX).saturating_add(4),
-        Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources => rows_max,
+        Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources | Overlay::Keys => rows_max,
+        Overlay::Settings => u16::try_from(SettingsPanel::rows(state.line.is_some()).len()).unwrap_or(u16::MAX).saturating_add(6),
         // Suggestions come and go below the field.
         Overlay::Form(inquiry) => view::wanted_rows(inquiry, box_width.saturating_sub(4), &state.theme).saturating_add(4),
         Overlay::Servers => u16::try_from(state.servers.rows().len() * 2).unwrap_or(u16::MAX).saturating_add(6),

@@ -12,10 +12,10 @@ use crate::domain::ids::{Seq, ServerName, TaskId};
 use crate::domain::query::AmbientStatus;
 use crate::domain::task::{Outcome, OutcomeCounts, TaskFact, TaskRow, TaskSpec, TaskStatus};
 use crate::domain::text::clean_line;
-use crate::tui::panels::{Row, columns};
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::tasks::rows::short_kind;
+use crate::tui::panels::{Row, columns};
 use crate::tui::theme::{Icon, Key, Theme};
 
 /// Events of tasks, and of servers, that are folded: the newest. The store gives no more at once.
@@ -53,13 +53,7 @@ impl Moment {
     pub fn fold(seq: Seq, at: Instant, tasks: &[Arc<Event>], servers: &[Arc<Event>]) -> Self {
         let cut = tasks.len() >= EVENTS_MAX || servers.len() >= EVENTS_MAX;
         let counts = |event: &&Arc<Event>| event.seq.is_some_and(|at| at <= seq);
-        Self {
-            seq,
-            at,
-            tasks: fold_tasks(tasks.iter().filter(counts)),
-            servers: fold_servers(servers.iter().filter(counts)),
-            cut,
-        }
+        Self { seq, at, tasks: fold_tasks(tasks.iter().filter(counts)), servers: fold_servers(servers.iter().filter(counts)), cut }
     }
 }
 
@@ -84,8 +78,7 @@ fn fold_tasks<'a>(events: impl Iterator<Item = &'a Arc<Event>>) -> TasksPanel {
         }
     }
     let active = rows.values().filter(|row| row.status == TaskStatus::Active).count();
-    let status =
-        AmbientStatus { total_tasks: number(rows.len()), active_tasks: number(active), ..AmbientStatus::default() };
+    let status = AmbientStatus { total_tasks: number(rows.len()), active_tasks: number(active), ..AmbientStatus::default() };
     let mut panel = TasksPanel::default();
     panel.fill(rows.into_values().collect(), status);
     panel

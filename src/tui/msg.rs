@@ -14,14 +14,19 @@ use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{self, InboxRow};
-use crate::domain::query::{AgentInfo, AmbientStatus, CheckRow, ExportFormat, ModelInfo, ServerStatus, SessionSummary, Spending, TaskDetail};
+use crate::domain::query::{
+    AgentInfo, AmbientStatus, CheckRow, ExportFormat, ModelInfo, ServerStatus, SessionSummary, Spending, TaskDetail,
+};
 use crate::domain::question::Question;
 use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::tui::Start;
 use crate::tui::catalog::Typed;
+use crate::tui::kept::Kept;
 use crate::tui::moment::Moment;
+use crate::tui::own::OwnCommands;
+use crate::tui::settings::{Current, Value};
 use crate::tui::theme::Themes;
 
 /// Something happened to the screen.
@@ -59,6 +64,14 @@ pub enum Msg {
     Files(String, Vec<String>),
     /// All themes, the user's own among them, and what is wrong with those.
     Themes(Themes, Vec<String>),
+    /// The user's own commands.
+    Own(OwnCommands),
+    /// What earlier runs left.
+    Kept(Box<Kept>),
+    /// How the settings stand, by path.
+    Settings(Result<BTreeMap<String, Current>, String>),
+    /// A setting was written (`None`: taken out of the file): the file, or why not.
+    SettingSaved(String, Option<Value>, Result<String, String>),
     /// The editor gave back a text, or failed.
     Edited(Result<String, String>),
     /// Something done outside of the loop is worth a line: whether it went well, and the line.
@@ -191,7 +204,20 @@ pub enum Effect {
     /// Ask the program.
     Ask(Query),
     /// Find files for `@`.
-    FindFiles(String),
+    FindFiles {
+        /// What is typed behind it.
+        query: String,
+        /// Files that were put in before, and what they weigh.
+        used: Vec<(String, u32)>,
+    },
+    /// Read the user's own commands, where they changed.
+    ReadOwn,
+    /// Keep this for later runs.
+    Keep(String),
+    /// Read the settings.
+    ReadSettings,
+    /// Write a setting into the config file, or take it out.
+    SaveSetting(String, Option<Value>),
     /// Keep a prompt for later runs.
     KeepPrompt(String),
     /// Open an address in the browser; only `http` and `https`.

@@ -31,6 +31,12 @@ pub struct Options {
     pub alternate_screen: AlternateScreen,
     /// Whether the mouse is used from the start; F8 toggles it. Default true.
     pub mouse: bool,
+    /// Whether the message is edited with vi keys. Default false.
+    pub vi: bool,
+    /// Whether nothing spins, and what counts down or up does so every ten seconds. Default false.
+    pub reduced_motion: bool,
+    /// Whether the screen is plain lines from top to bottom, for screen readers. Default false.
+    pub screen_reader: bool,
     /// Columns from which chat and events stand side by side. Default 110.
     pub wide_columns: u16,
     /// Events kept for the pane. Default 10,000.
@@ -52,6 +58,9 @@ impl Default for Options {
             icons: IconSet::default(),
             alternate_screen: AlternateScreen::default(),
             mouse: true,
+            vi: false,
+            reduced_motion: false,
+            screen_reader: false,
             wide_columns: 110,
             events_max: 10_000,
             history_max: 1_000,

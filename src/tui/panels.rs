@@ -41,6 +41,10 @@ pub enum Overlay {
     Resources,
     /// A form of the program's own.
     Form(Box<Inquiry>),
+    /// The settings.
+    Settings,
+    /// All keys, to look up and to try.
+    Keys,
 }
 
 impl Overlay {
@@ -54,7 +58,7 @@ impl Overlay {
             Self::Inbox => Some(1),
             Self::Notices => Some(2),
             Self::Servers => Some(3),
-            Self::Text(_) | Self::Pick(_) | Self::Resources | Self::Form(_) => None,
+            Self::Text(_) | Self::Pick(_) | Self::Resources | Self::Form(_) | Self::Settings | Self::Keys => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Completions at the caret: commands and prompts behind a slash, their arguments, files and resources behind an `@`.
+//! Completions at the caret: commands, the user's own among them, and prompts behind a slash, their arguments, files and resources behind an `@`.
 //!
 //! What is typed is never replaced by itself. Enter on a part of a name only completes it; a command runs once its
 //! whole name stands there, or was picked with the arrow keys.
@@ -11,6 +11,7 @@ use crate::domain::text::clean_line;
 use crate::tui::catalog::{Catalog, Typed, arguments_of, command_name, mention};
 use crate::tui::composer::Token;
 use crate::tui::fuzzy;
+use crate::tui::own::OwnCommand;
 use crate::tui::slash::{self, mcp};
 
 /// Rows on the screen at once.
@@ -44,6 +45,8 @@ pub struct Sources<'a> {
     pub servers: &'a [ServerStatus],
     /// What they lend.
     pub catalog: &'a Catalog,
+    /// The user's own commands.
+    pub own: &'a [OwnCommand],
 }
 
 /// The completions.
@@ -80,7 +83,7 @@ impl Popup {
     pub fn refresh(&mut self, sources: Sources<'_>) {
         let chosen = self.chosen().filter(|_| self.moved).map(|row| row.insert.clone());
         self.rows = match &self.token {
-            Token::Slash(prefix) => slash_rows(prefix, sources.catalog),
+            Token::Slash(prefix) => slash_rows(prefix, sources.catalog, sources.own),
             Token::Argument(name, before, word) => {
                 let before: Vec<&str> = before.iter().map(String::as_str).collect();
                 match sources.catalog.prompt(name) {
@@ -207,9 +210,14 @@ fn argument_row(word: &str, help: &str) -> PopupRow {
 }
 
 /// Commands, then prompts whose name holds what is typed.
-fn slash_rows(prefix: &str, catalog: &Catalog) -> Vec<PopupRow> {
+fn slash_rows(prefix: &str, catalog: &Catalog, own: &[OwnCommand]) -> Vec<PopupRow> {
     let mut rows: Vec<PopupRow> = slash::complete(prefix).into_iter().map(slash_row).collect();
     let wanted = prefix.to_lowercase();
+    let mut fits: Vec<&OwnCommand> = own.iter().filter(|command| command.name.contains(&wanted)).collect();
+    fits.sort_by_key(|command| !command.name.starts_with(&wanted));
+    // Those that begin with what is typed stand before commands that only hold it.
+    let at = rows.iter().position(|row| !row.insert.get(1..).is_some_and(|name| name.starts_with(&wanted))).unwrap_or(rows.len());
+    rows.splice(at..at, fits.into_iter().take(OFFERED_MAX).map(own_row));
     let mut found: Vec<(bool, String, &PromptInfo)> = catalog
         .prompts
         .rows()
@@ -230,6 +238,16 @@ fn slash_rows(prefix: &str, catalog: &Catalog) -> Vec<PopupRow> {
 pub fn about(prompt: &PromptInfo) -> String {
     let parts = [prompt.title.as_deref(), prompt.description.as_deref()];
     parts.into_iter().flatten().map(clean_line).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+fn own_row(command: &OwnCommand) -> PopupRow {
+    PopupRow {
+        insert: format!("/{}", command.name),
+        label: command.usage(),
+        help: command.description.clone(),
+        runs: command.runs_alone(),
+        open: false,
+    }
 }
 
 fn slash_row(row: &'static slash::SlashRow) -> PopupRow {

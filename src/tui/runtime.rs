@@ -5,6 +5,7 @@
 
 mod effects;
 mod hangup;
+mod kept;
 
 use std::io;
 use std::time::Duration;
@@ -49,7 +50,7 @@ const MESSAGES_MAX: usize = 256;
 /// # Errors
 /// When there is no usable terminal, or the options do not fit.
 pub async fn run(deps: Deps) -> Result<Exit, Error> {
-    let Deps { clock, backend, mut line, cancel, options, surroundings } = deps;
+    let Deps { clock, backend, mut line, cancel, options, surroundings, preferences } = deps;
     let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
     let loaded = messages.clone();
     // Grammars are ready: what was plain is drawn again.
@@ -65,7 +66,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     state.size = Terminal::size().map_err(Error::Terminal)?;
     terminal.draw(&state).map_err(Error::Terminal)?;
     state.dirty = false;
-    let effects = Effects::new(messages, &state);
+    let effects = Effects::new(messages, &state, preferences);
     effects.start();
     let mut driver = Driver {
         state,

@@ -90,8 +90,10 @@ pub enum Want {
     Themes,
     /// Use this theme.
     Theme(String),
-    /// Show where the config is.
+    /// Show the settings.
     Config,
+    /// Show all keys.
+    Keys,
     /// Look at the set-up.
     Doctor,
     /// Show how things stand.
@@ -190,7 +192,8 @@ pub const COMMANDS: &[SlashRow] = &[
         Ok(Want::Events(args.to_owned()))
     }),
     row("theme", "[NAME]", "colours", |args| Ok(if args.is_empty() { Want::Themes } else { Want::Theme(args.to_owned()) })),
-    row("config", "", "where the config file is", |args| none(args, Want::Config)),
+    row("config", "", "settings: change them, kept in the config file", |args| none(args, Want::Config)),
+    row("keys", "", "all keys; press one to see what it does", |args| none(args, Want::Keys)),
     row("doctor", "", "check the set-up", |args| none(args, Want::Doctor)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),

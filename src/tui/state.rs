@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::{Position, Rect};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
 use crate::domain::command::{ApprovalMode, SessionOptions};
@@ -18,22 +19,27 @@ use crate::tui::catalog::{Catalog, Completing};
 use crate::tui::composer::{Composer, History, Token};
 use crate::tui::events_pane::{EventsPane, FilterInput};
 use crate::tui::highlight::Highlighter;
+use crate::tui::kept::Memory;
 use crate::tui::keymap::Keymap;
+use crate::tui::keymap::trial::Trial;
 use crate::tui::layout;
+use crate::tui::moment::Moments;
+use crate::tui::own::OwnCommands;
 use crate::tui::panels::inbox::InboxPanel;
 use crate::tui::panels::picker::Input;
 use crate::tui::panels::resources::ResourcesPanel;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
-use crate::tui::moment::Moments;
 use crate::tui::popup::{Popup, Sources};
 use crate::tui::question::Inquiry;
 use crate::tui::replay::{Pace, Replay};
+use crate::tui::settings::SettingsPanel;
 use crate::tui::tabs::Tabs;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::transcript::{ItemId, Transcript, ViewState};
 use crate::tui::update::Fetching;
+use crate::tui::vi::Vi;
 use crate::tui::{Error, Options, Surroundings};
 
 /// How long a note stands in the status line.
@@ -71,7 +77,8 @@ pub enum Focus {
 }
 
 /// Where the events are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Column {
     /// Beside the chat, where there is room.
     Side,
@@ -266,8 +273,18 @@ pub struct State {
     pub composer: Composer,
     /// Prompts of before.
     pub history: History,
-    /// A draft put aside.
-    pub stash: Option<String>,
+    /// Drafts put aside, the latest last.
+    pub stash: Vec<String>,
+    /// Modal editing of the message.
+    pub vi: Vi,
+    /// The user's own commands.
+    pub own: OwnCommands,
+    /// What is remembered across runs.
+    pub memory: Memory,
+    /// The settings.
+    pub settings: SettingsPanel,
+    /// The list of keys, and the one that was tried.
+    pub trial: Trial,
     /// Completions at the caret.
     pub popup: Option<Popup>,
     /// The word whose completions were closed.
@@ -387,7 +404,12 @@ impl State {
             search: None,
             composer: Composer::new(options.paste_fold_lines, options.paste_fold_chars),
             history: History::new(options.history_max),
-            stash: None,
+            stash: Vec::new(),
+            vi: Vi::default(),
+            own: OwnCommands::default(),
+            memory: Memory::default(),
+            settings: SettingsPanel::default(),
+            trial: Trial::default(),
             popup: None,
             popup_closed: None,
             turn: None,
@@ -458,7 +480,7 @@ impl State {
 
     /// Where completions come from.
     pub fn sources(&self) -> Sources<'_> {
-        Sources { servers: self.servers.rows(), catalog: &self.catalog }
+        Sources { servers: self.servers.rows(), catalog: &self.catalog, own: &self.own.list }
     }
 
     /// The events of what happens now, also while others are shown.
@@ -527,6 +549,9 @@ impl State {
         let replay = self.replay.as_ref().and_then(|replay| replay.due());
         let toast = self.toast.as_ref().map(|toast| toast.until);
         let retry = self.retry_at().map(|at| at.min(self.now.plus(Duration::from_secs(1))));
-        [spin, count, rate, retry, tasks, toast, replay, self.quit_until, self.rewind_until, self.tabs.close_until, self.completing.next()].into_iter().flatten().min()
+        [spin, count, rate, retry, tasks, toast, replay, self.quit_until, self.rewind_until, self.tabs.close_until, self.completing.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -3,6 +3,7 @@
 mod ambient;
 pub(crate) mod asking;
 mod lending;
+mod panels;
 mod rows;
 mod screens;
 mod script;

@@ -7,19 +7,23 @@ mod feed;
 mod filter;
 mod inbox;
 mod jump;
+mod kept;
 mod keys;
 mod line;
 mod moment;
 mod mouse;
 mod overlay;
+mod own;
 mod prompts;
 mod replay;
 mod resources;
 mod session;
+mod settings;
 mod tabs;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use crate::tui::composer::Token;
 use crate::tui::layout;
@@ -30,6 +34,7 @@ use crate::tui::popup::Popup;
 use crate::tui::state::{Asked, LinkState, State, Tone};
 
 pub use prompts::Fetching;
+pub(in crate::tui) use settings::keys as setting_keys;
 pub(in crate::tui) use tasks::{page, page_top};
 
 /// Folds `msg` into the state.
@@ -91,6 +96,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Msg::Own(own) => {
+            own::read(state, own);
+            Vec::new()
+        }
+        Msg::Kept(kept) => {
+            kept::load(state, *kept);
+            Vec::new()
+        }
+        Msg::Settings(result) => {
+            settings::read(state, result);
+            Vec::new()
+        }
+        Msg::SettingSaved(key, value, result) => settings::saved(state, &key, value.as_ref(), result),
         Msg::Edited(result) => {
             match result {
                 Ok(text) => state.composer.set(text.trim_end()),
@@ -130,6 +148,7 @@ fn settle(state: &mut State) -> Vec<Effect> {
         effects.extend(ask_about_tasks(state));
         effects.extend(ask_for_catalog(state));
     }
+    effects.extend(kept::changed(state));
     effects
 }
 
@@ -230,16 +249,18 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
     if state.popup.as_ref().map(|popup| &popup.token) == wanted.as_ref() {
         return Vec::new();
     }
+    let look = own::look(state.popup.as_ref().map(|popup| &popup.token), wanted.as_ref());
     let Some(token) = wanted else {
         state.popup = None;
         return Vec::new();
     };
-    let find = match &token {
+    let mut find = match &token {
         // Those of this machine are not the program's.
         Token::File(_) if state.line.is_some() => Vec::new(),
-        Token::File(query) => vec![Effect::FindFiles(query.clone())],
+        Token::File(query) => vec![Effect::FindFiles { query: query.clone(), used: kept::used_files(state) }],
         Token::Slash(_) | Token::Argument(..) => Vec::new(),
     };
+    find.extend(look);
     let before = state.popup.take();
     state.popup = Some(Popup::new(token, before, state.sources()));
     find

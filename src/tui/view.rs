@@ -4,11 +4,13 @@ mod ambient;
 pub mod banner;
 mod dialog;
 mod filter;
+mod keys;
 mod links;
 mod overlay;
 mod panes;
 mod question;
 mod resources;
+mod settings;
 pub mod tabs;
 pub mod working;
 
@@ -24,9 +26,11 @@ use crate::tui::panels::Row;
 use crate::tui::state::{Asked, Focus, Selection, State};
 use crate::tui::status;
 use crate::tui::theme::{Icon, IconSet, Key, Theme};
+use crate::tui::vi::Mode;
 
 pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
+pub(crate) use keys::window as keys_window;
 pub(crate) use links::{Link, links};
 pub(crate) use overlay::{LIST_TOP, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
@@ -91,8 +95,8 @@ fn too_small(state: &State, area: Rect, buf: &mut Buffer) {
 
 fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let focused = state.focus == Focus::Composer && state.overlay.is_none() && !state.is_asking();
-    let title = if state.refusing.is_some() { "say what to do instead" } else { "message" };
-    frame(buf, area, title, focused, &state.theme);
+    let title = composer_title(state);
+    frame(buf, area, &title, focused, &state.theme);
     hints(state, area, buf);
     let inner = text_area(area);
     if state.composer.is_empty() {
@@ -105,6 +109,21 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         return Some(Position::new(inner.x, inner.y));
     }
     state.composer.render(inner, state.theme.style(Key::UiInput), buf)
+}
+
+/// The title of the message: what it is for, and what keys do where that is not to write.
+fn composer_title(state: &State) -> String {
+    let title = if state.refusing.is_some() { "say what to do instead" } else { "message" };
+    if !state.options.vi {
+        return title.to_owned();
+    }
+    let mode = match state.vi.mode() {
+        Mode::Insert => "insert",
+        Mode::Normal => "normal",
+    };
+    let begun = state.vi.begun();
+    let separator = state.theme.icon(Icon::Separator);
+    format!("{title} {separator} {mode}{}{begun}", if begun.is_empty() { "" } else { " " })
 }
 
 /// The hints in the lower border: as many as fit.

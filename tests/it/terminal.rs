@@ -40,6 +40,7 @@ fn a_screen_that_breaks() {
         cancel: CancellationToken::new(),
         options: Options::default(),
         surroundings: Surroundings { log_path: Some("/var/log/the.log".into()), ..Surroundings::default() },
+        preferences: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _ = runtime.block_on(tui::run(deps));
@@ -53,7 +54,10 @@ fn settings(pty: &Pty) -> String {
 #[test]
 fn a_panic_gives_the_terminal_back_and_says_where_the_log_is() {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["terminal::a_screen_that_breaks", "--exact", "--ignored", "--nocapture"]).env("TERM", "xterm-256color").env("RUST_BACKTRACE", "0");
+    command
+        .args(["terminal::a_screen_that_breaks", "--exact", "--ignored", "--nocapture"])
+        .env("TERM", "xterm-256color")
+        .env("RUST_BACKTRACE", "0");
     let mut pty = Pty::spawn(command, 100, 30);
     pty.wait_written(LIMIT, "\x1b[?1049h");
     // Keys that come together are one look: press on until it breaks.

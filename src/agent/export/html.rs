@@ -99,7 +99,11 @@ fn said(out: &mut String, chat: &Chat, event: &Event) {
     }
     let _ = write!(out, "<section class=\"{class}\">\n<h2>{who} <time>{}</time></h2>\n", event.at);
     if let Some(reasoning) = reasoning {
-        let _ = writeln!(out, "<details><summary class=\"dim\">reasoning</summary><div class=\"text\">{}</div></details>", escape(reasoning.trim()));
+        let _ = writeln!(
+            out,
+            "<details><summary class=\"dim\">reasoning</summary><div class=\"text\">{}</div></details>",
+            escape(reasoning.trim())
+        );
     }
     prose(out, text.trim());
     if let Some(error) = &chat.error {

@@ -51,7 +51,9 @@ async fn html_stands_for_itself_and_runs_nothing() {
     bench.finished().await;
     let page = html(&bench.events());
     assert!(page.starts_with("<!doctype html>\n") && page.ends_with("</body>\n</html>\n"), "{page}");
-    assert!(page.contains("Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\""));
+    assert!(page.contains(
+        "Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\""
+    ));
     for forbidden in ["<script", "<img", "<b>", "src=\"", "href=", "url(", "@import", "\u{1b}"] {
         assert!(!page.contains(forbidden), "{forbidden}: {page}");
     }

@@ -200,10 +200,9 @@ fn task(data: &TaskEvent) -> &'static str {
         TaskFact::RunFinished(run) => run.outcome.as_str(),
         TaskFact::OccurrencesSkipped { outcome, .. } => outcome.as_str(),
         TaskFact::ChecksRolledUp(_) => "checked",
-        TaskFact::WebContentChange(_)
-        | TaskFact::ScheduledTrigger(_)
-        | TaskFact::DailyNewsDigest(_)
-        | TaskFact::ThresholdReached(_) => "fired",
+        TaskFact::WebContentChange(_) | TaskFact::ScheduledTrigger(_) | TaskFact::DailyNewsDigest(_) | TaskFact::ThresholdReached(_) => {
+            "fired"
+        }
         TaskFact::FiringJudged(_) => "judged",
         TaskFact::PromptFinished { success, .. } => {
             if *success {

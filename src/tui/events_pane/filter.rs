@@ -9,7 +9,8 @@ use crate::tui::events_pane::Entry;
 use crate::tui::events_pane::facts::{STATUSES, server_of, status_of, task_of};
 
 /// Tags of the pane's lines that are no name of a type or the start of one.
-pub(super) const TAGS: &[&str] = &["handoff", "tool", "mcp", "trace", "error", "chat", "turn", "ask", "session", "task", "notice", "inbox", "conn", "custom"];
+pub(super) const TAGS: &[&str] =
+    &["handoff", "tool", "mcp", "trace", "error", "chat", "turn", "ask", "session", "task", "notice", "inbox", "conn", "custom"];
 
 /// What a filter asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,7 +147,9 @@ impl Term {
                 let line = entry.line();
                 let (text, detail) = (line.text.to_lowercase(), line.detail.as_deref().map(str::to_lowercase));
                 any(&|value| {
-                    line.tag == value || text.contains(value.as_str()) || detail.as_ref().is_some_and(|detail| detail.contains(value.as_str()))
+                    line.tag == value
+                        || text.contains(value.as_str())
+                        || detail.as_ref().is_some_and(|detail| detail.contains(value.as_str()))
                 })
             }
         }

@@ -23,7 +23,10 @@ pub fn panel(spending: &Spending) -> TextPanel {
             rows.push(vec![(Key::UiDim, "  nothing yet".to_owned())]);
             continue;
         }
-        rows.push(vec![(Key::UiDim, format!("  {}{:>7}{:>9}{:>9}{:>9}{:>9}", columns("model", MODEL_WIDTH), "turns", "read", "cached", "written", "cost"))]);
+        rows.push(vec![(
+            Key::UiDim,
+            format!("  {}{:>7}{:>9}{:>9}{:>9}{:>9}", columns("model", MODEL_WIDTH), "turns", "read", "cached", "written", "cost"),
+        )]);
         rows.extend(spends.iter().map(row));
         rows.extend(sum(spends));
     }
@@ -45,7 +48,11 @@ fn row(spend: &Spend) -> Row {
         count(usage.output_tokens)
     );
     let cost = spend.cost_micros.map_or_else(|| "–".to_owned(), money);
-    vec![(Key::UiPopup, format!("  {}", columns(&clean_line(&spend.model), MODEL_WIDTH))), (Key::UiPopup, numbers), (Key::UiPopup, format!("{cost:>9}"))]
+    vec![
+        (Key::UiPopup, format!("  {}", columns(&clean_line(&spend.model), MODEL_WIDTH))),
+        (Key::UiPopup, numbers),
+        (Key::UiPopup, format!("{cost:>9}")),
+    ]
 }
 
 /// A last line where there is more than one to add up.

@@ -1,6 +1,9 @@
 //! The help: made from the tables of keys and commands, so that it cannot be wrong.
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::tui::keymap::{Context, KEYS, Keymap};
+use crate::tui::own::OwnCommands;
 use crate::tui::panels::{Row, TextPanel, heading};
 use crate::tui::slash::{self, COMMANDS, mcp};
 use crate::tui::theme::Key;
@@ -12,7 +15,7 @@ const KEYS_WIDTH: usize = 26;
 const COMMANDS_WIDTH: usize = 26;
 
 /// The help.
-pub fn help(keymap: &Keymap) -> TextPanel {
+pub fn help(keymap: &Keymap, own: &OwnCommands) -> TextPanel {
     let mut rows = vec![heading("Commands")];
     for row in COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q")) {
         if row.name == "mcp" {
@@ -30,6 +33,7 @@ pub fn help(keymap: &Keymap) -> TextPanel {
     rows.push(line("quit, exit, q, demo, simulate, tasks", COMMANDS_WIDTH, "work without the slash"));
     rows.push(line("/server:prompt [ARGUMENTS]", COMMANDS_WIDTH, "a prompt of a server: what is missing is asked for"));
     rows.push(line("@", COMMANDS_WIDTH, "completes files and resources of servers"));
+    rows.extend(own_rows(own));
     for context in Context::ALL {
         rows.push(Vec::new());
         rows.push(heading(&format!("Keys: {}", context.title())));
@@ -39,6 +43,25 @@ pub fn help(keymap: &Keymap) -> TextPanel {
         }
     }
     TextPanel::rows("help", rows)
+}
+
+/// The user's own commands, and what is wrong with their files.
+fn own_rows(own: &OwnCommands) -> Vec<Row> {
+    if own.list.is_empty() && own.problems.is_empty() {
+        return vec![line("/your own", COMMANDS_WIDTH, "Markdown files in the folder commands/ of the config: /name ARGUMENTS")];
+    }
+    let mut rows = vec![Row::new(), heading("Your commands")];
+    for command in &own.list {
+        let usage = command.usage();
+        if usage.width() > COMMANDS_WIDTH {
+            rows.push(vec![(Key::UiKey, format!("  {usage}"))]);
+            rows.push(line("", COMMANDS_WIDTH, &command.description));
+        } else {
+            rows.push(line(&usage, COMMANDS_WIDTH, &command.description));
+        }
+    }
+    rows.extend(own.problems.iter().map(|problem| vec![(Key::StatusError, format!("  {}", problem.text))]));
+    rows
 }
 
 fn line(name: &str, width: usize, help: &str) -> Row {

@@ -83,6 +83,8 @@ pub enum PickKind {
     Jump,
     /// Sessions to show again.
     Replays,
+    /// Drafts put aside.
+    Drafts,
 }
 
 impl PickKind {
@@ -100,6 +102,7 @@ impl PickKind {
             Self::Tools => "tools",
             Self::Jump => "its session",
             Self::Replays => "show a session again",
+            Self::Drafts => "drafts put aside",
         }
     }
 }
@@ -134,6 +137,8 @@ pub enum Pick {
         /// Whether the session gets a tab of its own.
         tab: bool,
     },
+    /// A draft put aside, by its place.
+    Draft(usize),
 }
 
 /// A row.

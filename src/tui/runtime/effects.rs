@@ -22,6 +22,8 @@ use crate::tui::moment;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::inbox;
 use crate::tui::question::may_open;
+use crate::tui::runtime::kept::Files;
+use crate::tui::settings::Preferences;
 use crate::tui::state::State;
 use crate::tui::theme::Themes;
 
@@ -55,6 +57,8 @@ type FileCache = Arc<Mutex<Option<(Moment, Arc<Vec<String>>)>>>;
 /// Carries out effects.
 pub(super) struct Effects {
     messages: mpsc::Sender<Msg>,
+    /// Files around the screen.
+    around: Files,
     commands: Option<CommandSender>,
     queries: Option<Arc<dyn Queries>>,
     waiting: VecDeque<Command>,
@@ -70,8 +74,9 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    pub(super) fn new(messages: mpsc::Sender<Msg>, state: &State) -> Self {
+    pub(super) fn new(messages: mpsc::Sender<Msg>, state: &State, preferences: Option<Arc<dyn Preferences>>) -> Self {
         Self {
+            around: Files::new(messages.clone(), state, preferences),
             messages,
             commands: None,
             queries: None,
@@ -89,6 +94,7 @@ impl Effects {
 
     /// Reads what the first screen can do without: earlier prompts, the user's themes.
     pub(super) fn start(&self) {
+        self.around.start();
         let (messages, path, max) = (self.messages.clone(), self.history_path.clone(), self.history_max);
         let themes_dir = self.themes_dir.clone();
         drop(spawn_blocking(move || {
@@ -142,7 +148,11 @@ impl Effects {
         match effect {
             Effect::Send(command) => return self.send(command).map_or(After::Nothing, |msg| After::Msg(Box::new(msg))),
             Effect::Ask(query) => self.ask(query),
-            Effect::FindFiles(query) => self.find_files(query),
+            Effect::FindFiles { query, used } => self.find_files(query, used),
+            Effect::ReadOwn => self.around.read_own(),
+            Effect::Keep(text) => self.around.keep(text),
+            Effect::ReadSettings => self.around.read_settings(),
+            Effect::SaveSetting(key, value) => self.around.save_setting(key, value),
             Effect::KeepPrompt(prompt) => self.keep(prompt),
             Effect::Export { session, format, path } => self.export(session, format, path),
             Effect::Open(url) => self.open(url),
@@ -162,7 +172,7 @@ impl Effects {
         }));
     }
 
-    fn find_files(&self, query: String) {
+    fn find_files(&self, query: String, used: Vec<(String, u32)>) {
         let (messages, cwd, cache) = (self.messages.clone(), self.cwd.clone(), Arc::clone(&self.files));
         drop(spawn_blocking(move || {
             let known = cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -174,7 +184,7 @@ impl Effects {
                     files
                 }
             };
-            let best = files::best(&all, &query);
+            let best = files::best(&all, &query, &used);
             let _ = messages.blocking_send(Msg::Files(query, best));
         }));
     }

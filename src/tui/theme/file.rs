@@ -22,11 +22,19 @@ use super::colour::{ansi_by_name, ansi_names, nearest_ansi, parse_hex};
 use super::{Background, ColourDepth, IconSet, Key, Paint, StyleSpec, Theme, ThemeError};
 
 /// Themes that come with the program.
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 12] = [
     ("dark", include_str!("../../../themes/dark.toml")),
     ("light", include_str!("../../../themes/light.toml")),
     ("high-contrast", include_str!("../../../themes/high-contrast.toml")),
+    ("high-contrast-light", include_str!("../../../themes/high-contrast-light.toml")),
     ("ansi16", include_str!("../../../themes/ansi16.toml")),
+    ("catppuccin-latte", include_str!("../../../themes/catppuccin-latte.toml")),
+    ("catppuccin-mocha", include_str!("../../../themes/catppuccin-mocha.toml")),
+    ("dracula", include_str!("../../../themes/dracula.toml")),
+    ("gruvbox-dark", include_str!("../../../themes/gruvbox-dark.toml")),
+    ("nord", include_str!("../../../themes/nord.toml")),
+    ("solarized-light", include_str!("../../../themes/solarized-light.toml")),
+    ("tokyo-night", include_str!("../../../themes/tokyo-night.toml")),
 ];
 
 /// Themes a theme may build on, one upon the other.
@@ -103,6 +111,12 @@ impl Themes {
     /// All names, in order.
     pub fn names(&self) -> Vec<&str> {
         self.files.keys().map(String::as_str).collect()
+    }
+
+    /// What a theme's file says of itself: its first line, where that is a comment.
+    pub fn about(&self, name: &str) -> &str {
+        let first = self.files.get(name).and_then(|text| text.lines().next()).unwrap_or_default();
+        first.strip_prefix('#').map_or("", str::trim)
     }
 
     /// The theme `name`, made ready for a terminal of `depth`.

@@ -4,7 +4,23 @@ use ratatui::style::{Color, Modifier};
 
 use super::*;
 
-const ALL: [&str; 4] = ["ansi16", "dark", "high-contrast", "light"];
+const ALL: [&str; 12] = [
+    "ansi16",
+    "catppuccin-latte",
+    "catppuccin-mocha",
+    "dark",
+    "dracula",
+    "gruvbox-dark",
+    "high-contrast",
+    "high-contrast-light",
+    "light",
+    "nord",
+    "solarized-light",
+    "tokyo-night",
+];
+
+/// Themes that leave the screen's background to the terminal.
+const UNPAINTED: [&str; 2] = ["ansi16", "dark"];
 const DEPTHS: [ColourDepth; 4] = [ColourDepth::None, ColourDepth::Ansi16, ColourDepth::Ansi256, ColourDepth::TrueColour];
 
 fn load(name: &str, depth: ColourDepth) -> Theme {
@@ -18,7 +34,7 @@ fn fails(text: &str) -> String {
 }
 
 #[test]
-fn all_four_themes_give_every_key_a_style_at_every_depth() {
+fn all_themes_give_every_key_a_style_at_every_depth() {
     assert_eq!(Themes::builtin().names(), ALL);
     for name in ALL {
         for depth in DEPTHS {
@@ -73,16 +89,94 @@ fn ansi16_has_the_wire_colours() {
 }
 
 #[test]
-fn only_the_light_theme_paints_the_background_of_the_screen() {
+fn a_theme_paints_the_background_of_the_whole_screen_or_none() {
     for name in ALL {
         let theme = load(name, ColourDepth::TrueColour);
         for key in [Key::UiText, Key::ChatAgent, Key::UiPopup] {
             assert_eq!(theme.style(key).bg, None, "{name} {}", key.name());
         }
-        // Dark letters on a terminal that turns out dark could not be read.
-        let painted = (name == "light").then_some(Color::Rgb(255, 255, 255));
-        assert_eq!(theme.style(Key::UiBackground).bg, painted, "{name}");
+        // Dark letters on a terminal that turns out dark could not be read: who paints the one paints the other.
+        let screen = theme.style(Key::UiBackground);
+        assert_eq!(
+            (screen.fg.is_some(), screen.bg.is_some()),
+            if UNPAINTED.contains(&name) { (false, false) } else { (true, true) },
+            "{name}"
+        );
         assert_eq!(load(name, ColourDepth::None).style(Key::UiBackground), Style::new(), "{name}: nothing to reverse");
+    }
+}
+
+/// How bright a colour is, from 0 to 1 (WCAG 2.2, relative luminance).
+fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
+    let part = |value: u8| {
+        let value = f64::from(value) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b)
+}
+
+/// How well two colours can be told apart, from 1 to 21 (WCAG 2.2, contrast ratio).
+fn contrast(one: (u8, u8, u8), other: (u8, u8, u8)) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn every_text_can_be_read_on_its_background() {
+    assert!((contrast((0, 0, 0), (255, 255, 255)) - 21.0).abs() < 0.01);
+    // What only decorates, and what says that it counts less.
+    let lines = ["ui.border", "md.quote.bar", "md.rule", "md.table.border", "ui.scrollbar", "ui.background"];
+    let quiet = |name: &str| {
+        ["dim", "time", "tag", "placeholder", "arguments", "reasoning", "status.off", "hint", "comment", "url", "strike", "code.label"]
+            .iter()
+            .any(|part| name.ends_with(part))
+            || name == "ui.status"
+    };
+    for (name, depth) in ALL.iter().flat_map(|name| [ColourDepth::TrueColour, ColourDepth::Ansi256].map(|depth| (*name, depth))) {
+        if name == "ansi16" {
+            continue;
+        }
+        let theme = load(name, depth);
+        let screen = theme.style(Key::UiBackground);
+        let rgb = |color: Option<Color>, otherwise| color.and_then(rgb_of).unwrap_or(otherwise);
+        // Where the terminal's own background shows, it is a dark one.
+        let (ink, paper) = (rgb(screen.fg, (229, 229, 229)), rgb(screen.bg, (30, 30, 30)));
+        let is_high = name.starts_with("high-contrast");
+        for key in Key::ALL.iter().filter(|key| !lines.contains(&key.name())) {
+            let style = theme.style(*key);
+            let found = contrast(rgb(style.fg, ink), rgb(style.bg, paper));
+            // WCAG 2.2: 4.5 for text (1.4.3), 7 for text of the enhanced level (1.4.6), 3 for what is no text (1.4.11).
+            let wanted = match (is_high, quiet(key.name())) {
+                (true, _) => 7.0,
+                (false, true) => 3.0,
+                (false, false) => 4.5,
+            };
+            // The 256 fixed colours are steps: a little is lost on them.
+            let wanted = if depth == ColourDepth::Ansi256 { wanted * 0.85 } else { wanted };
+            assert!(found >= wanted, "{name} {depth:?} {}: {found:.2} of {wanted}", key.name());
+        }
+    }
+}
+
+#[test]
+fn there_are_themes_for_dark_and_for_light_rooms() {
+    let count = |background| ALL.iter().filter(|name| load(name, ColourDepth::TrueColour).background() == background).count();
+    assert!(count(Background::Light) >= 3 && count(Background::Dark) >= 5);
+    let themes = Themes::builtin();
+    assert!(ALL.iter().all(|name| themes.about(name).len() > 10), "each says what it is");
+}
+
+#[test]
+fn without_colours_weight_and_underlines_stay() {
+    for name in ALL {
+        let (theme, coloured) = (load(name, ColourDepth::None), load(name, ColourDepth::TrueColour));
+        for key in Key::ALL {
+            let kept = theme.style(*key).add_modifier;
+            assert!(kept.contains(coloured.style(*key).add_modifier), "{name} {}", key.name());
+        }
+        for key in [Key::UiMatch, Key::UiMatchCurrent, Key::ApprovalChosen, Key::UiPopupSelected] {
+            assert!(theme.style(key).add_modifier.contains(Modifier::REVERSED), "{name} {}", key.name());
+        }
     }
 }
 
@@ -125,7 +219,8 @@ fn a_theme_of_the_users_own_builds_on_another() {
     let mut themes = Themes::builtin();
     assert!(themes.add_folder(folder.path()).is_empty());
     assert!(themes.add_folder(&folder.path().join("missing")).is_empty());
-    assert_eq!(themes.names(), ["ansi16", "dark", "high-contrast", "light", "mine"]);
+    assert_eq!(themes.names().len(), ALL.len() + 1);
+    assert!(themes.names().contains(&"mine"));
     let theme = themes.load("mine", ColourDepth::TrueColour, IconSet::Ascii).unwrap();
     assert_eq!(theme.style(Key::EventHandoff).fg, Some(Color::Rgb(255, 0, 0)), "the palette of the base follows");
     assert_eq!(theme.style(Key::UiTitle), Style::new().fg(Color::Rgb(255, 0, 0)).bg(Color::Black).bold());

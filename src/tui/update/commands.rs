@@ -14,16 +14,18 @@ use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::panels::{Overlay, TextPanel, help, info};
 use crate::tui::replay::Pace;
+use crate::tui::settings::Value;
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
-use crate::tui::update::{compose, inbox, prompts, resources, session, tabs, tasks};
+use crate::tui::update::{compose, inbox, prompts, resources, session, settings, tabs, tasks, trial};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
     match want {
-        Want::Help => show(state, help::help(&state.keymap)),
+        Want::Help => show(state, help::help(&state.keymap, &state.own)),
+        Want::Keys => trial::open(state),
         Want::Status => show(state, info::status(state)),
-        Want::Config => show(state, info::config(state)),
+        Want::Config => return settings::open(state),
         Want::New => {
             session::fresh(state);
             state.note(Tone::Good, "a new session; /resume goes back to the one before");
@@ -84,7 +86,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Notify { channel, to } => return inbox::notify(state, channel, to),
         Want::Events(filter) => events(state, &filter),
         Want::Themes => state.overlay = Some(Overlay::Pick(themes(state))),
-        Want::Theme(name) => set_theme(state, &name),
+        Want::Theme(name) => return set_theme(state, &name),
         Want::Doctor => return read(state, "doctor".to_owned(), Query::Doctor),
         Want::Copy { code } => {
             let text = if code { state.transcript.last_code_block() } else { state.transcript.last_answer() };
@@ -173,7 +175,7 @@ fn rename(state: &mut State, title: &str) -> Vec<Effect> {
 }
 
 /// The known providers, where that of `model` is none of them. Before the models were listed none is known.
-fn other_providers(state: &State, model: &str) -> Option<String> {
+pub(super) fn other_providers(state: &State, model: &str) -> Option<String> {
     let (provider, _) = model.split_once('/')?;
     let own = [state.session.model.as_str(), state.default_model.as_str()];
     let all = state.models.iter().map(String::as_str).chain(own);
@@ -253,10 +255,11 @@ fn events(state: &mut State, filter: &str) {
     }
 }
 
-fn themes(state: &State) -> Picker {
-    let row = |name: &str| PickRow::new(Pick::Theme(name.to_owned()), name, "");
-    let mut picker = Picker::new(PickKind::Themes, state.themes.names().into_iter().map(row).collect());
-    picker.choose(&Pick::Theme(state.theme.name().to_owned()));
+pub(super) fn themes(state: &State) -> Picker {
+    let row = |name: &str| PickRow::new(Pick::Theme(name.to_owned()), name, state.themes.about(name));
+    let auto = PickRow::new(Pick::Theme("auto".to_owned()), "auto", "dark or light, by the terminal's background");
+    let mut picker = Picker::new(PickKind::Themes, std::iter::once(auto).chain(state.themes.names().into_iter().map(row)).collect());
+    picker.choose(&Pick::Theme(state.options.theme.clone()));
     picker
 }
 
@@ -273,16 +276,14 @@ pub(super) fn wear(state: &mut State, name: &str) {
     }
 }
 
-/// Uses a theme from here on.
-pub(super) fn set_theme(state: &mut State, name: &str) {
-    let before = state.theme.id();
+/// Uses a theme from here on, and in later runs.
+pub(super) fn set_theme(state: &mut State, name: &str) -> Vec<Effect> {
     wear(state, name);
-    if state.theme.name() == name {
-        name.clone_into(&mut state.options.theme);
-        if state.theme.id() != before || state.toast.is_none() {
-            state.note(Tone::Good, format!("theme `{name}`; `theme = \"{name}\"` under [tui] in the config keeps it"));
-        }
+    if state.theme.name() != name && name != "auto" {
+        return Vec::new();
     }
+    name.clone_into(&mut state.options.theme);
+    vec![Effect::SaveSetting("tui.theme".to_owned(), Some(Value::Text(name.to_owned())))]
 }
 
 /// Puts a text on the clipboard.
@@ -348,5 +349,15 @@ pub(super) fn palette(state: &State) -> Picker {
         let label = format!("{} ({})", row.name.replace('_', " "), state.keymap.hint(row.action));
         PickRow::new(Pick::Action(row.action), &ellipsis(&label, 60), row.help)
     }));
+    rows.extend(state.own.list.iter().map(|own| PickRow::new(Pick::Slash(format!("/{}", own.name)), &own.usage(), &own.description)));
+    // What is used often stands first.
+    rows.sort_by_key(|row| {
+        let name = match &row.pick {
+            Pick::Slash(name) => name.as_str(),
+            Pick::Action(action) => action.row().map_or("", |row| row.name),
+            _ => "",
+        };
+        std::cmp::Reverse(state.memory.command_weight(name))
+    });
     Picker::new(PickKind::Palette, rows)
 }

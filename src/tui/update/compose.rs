@@ -8,7 +8,7 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::slash;
 use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
-use crate::tui::update::{asking, commands, filter, prompts, resources};
+use crate::tui::update::{asking, commands, filter, kept, own, prompts, resources};
 
 /// Takes a paste.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
@@ -20,6 +20,12 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         }
         Some(Overlay::Tasks) => {
             if let Some(input) = &mut state.tasks.typing {
+                input.paste(text);
+            }
+            return Vec::new();
+        }
+        Some(Overlay::Settings) => {
+            if let Some(input) = &mut state.settings.typing {
                 input.paste(text);
             }
             return Vec::new();
@@ -76,6 +82,21 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
     if text.is_empty() {
         return Vec::new();
     }
+    if let Some(own) = own::resolve(state, &text) {
+        return match own {
+            Ok(expanded) => {
+                state.composer.take();
+                state.vi.rest();
+                let mut effects = remember(state, &text);
+                effects.extend(own::run(state, expanded, delivery));
+                effects
+            }
+            Err(reason) => {
+                state.note(Tone::Bad, reason);
+                Vec::new()
+            }
+        };
+    }
     let wanted = slash::parse(&text);
     if let Some(Err(reason)) = wanted {
         state.note(Tone::Bad, reason);
@@ -93,6 +114,10 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
         _ => None,
     };
     state.composer.take();
+    state.vi.rest();
+    if wanted.is_some() {
+        kept::used_command(state, text.split_whitespace().next().unwrap_or_default());
+    }
     let mut effects = remember(state, &text);
     if let Some(resolved) = prompt {
         effects.extend(prompts::run(state, resolved));
@@ -230,19 +255,46 @@ pub(super) fn search_history(state: &mut State) {
     state.overlay = Some(Overlay::Pick(picker));
 }
 
-/// Ctrl+S: the draft and the stash change places.
+/// Ctrl+S: puts the draft aside; with nothing written it takes one back, of several the one that is picked.
 pub(super) fn stash(state: &mut State) {
+    /// Drafts that are kept; the oldest goes into the history.
+    const DRAFTS_MAX: usize = 10;
     if state.composer.is_empty() {
-        match state.stash.take() {
-            Some(draft) => state.composer.set(&draft),
-            None => state.note(Tone::Plain, "nothing was put aside"),
+        match state.stash.len() {
+            0 => state.note(Tone::Plain, "nothing was put aside"),
+            1 => unstash(state, 0),
+            _ => {
+                let rows = state.stash.iter().enumerate().rev();
+                let rows = rows.map(|(at, draft)| PickRow::new(Pick::Draft(at), draft, &lines_of(draft))).collect();
+                state.overlay = Some(Overlay::Pick(Picker::new(PickKind::Drafts, rows)));
+            }
         }
-    } else {
-        let draft = state.composer.take();
-        if let Some(before) = state.stash.replace(draft) {
-            state.composer.set(&before);
-        }
-        state.note(Tone::Good, format!("put aside; {} takes it back", state.keymap.hint(crate::tui::keymap::Action::Stash)));
+        return;
+    }
+    let draft = state.composer.take();
+    state.vi.rest();
+    state.stash.push(draft);
+    if state.stash.len() > DRAFTS_MAX {
+        let oldest = state.stash.remove(0);
+        state.history.push(&oldest);
+    }
+    let back = state.keymap.hint(crate::tui::keymap::Action::Stash);
+    let many = if state.stash.len() > 1 { format!("; {} drafts wait", state.stash.len()) } else { String::new() };
+    state.note(Tone::Good, format!("put aside; {back} takes it back{many}"));
+}
+
+fn lines_of(draft: &str) -> String {
+    match draft.lines().count() {
+        0 | 1 => String::new(),
+        lines => format!("{lines} lines"),
+    }
+}
+
+/// Takes the draft at a place of the stack back.
+pub(super) fn unstash(state: &mut State, at: usize) {
+    if at < state.stash.len() {
+        let draft = state.stash.remove(at);
+        state.composer.set(&draft);
     }
 }
 

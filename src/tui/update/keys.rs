@@ -5,19 +5,21 @@
 
 mod chat;
 mod events;
+mod vi;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::domain::command::Decision;
 use crate::tui::approval::Outcome;
-use crate::tui::composer::Edit;
+use crate::tui::composer::{Edit, Token};
 use crate::tui::keymap::{Action, Chord, Context};
 use crate::tui::layout;
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::panels::{Overlay, help};
-use crate::tui::tabs::TabWant;
 use crate::tui::state::{AGAIN, Asked, Column, Focus, State, Tone};
-use crate::tui::update::{asking, commands, compose, filter, moment, overlay, replay, tabs, tasks};
+use crate::tui::tabs::TabWant;
+use crate::tui::update::{asking, commands, compose, filter, kept, moment, overlay, replay, tabs, tasks};
+use crate::tui::vi::Mode;
 use crate::tui::view;
 
 pub(super) use chat::{rewind, size as chat_size};
@@ -46,11 +48,13 @@ fn written(state: &State, key: &KeyEvent, more: bool) -> Option<char> {
     let is_plain =
         key.kind != KeyEventKind::Release && matches!(key.modifiers, KeyModifiers::NONE | KeyModifiers::SHIFT) && !ch.is_control();
     let is_listening = state.events_filter.is_some() || state.search.as_ref().is_some_and(|search| search.typing);
-    let is_elsewhere = is_listening || state.replay.is_some() || state.is_asking() || state.overlay.is_some() || state.focus != Focus::Composer;
+    let is_elsewhere =
+        is_listening || state.replay.is_some() || state.is_asking() || state.overlay.is_some() || state.focus != Focus::Composer;
     // The first character of a message may be a number of a suggestion or ask for help.
     let is_first = !more && state.composer.is_empty();
     let is_bound = || state.keymap.action(Context::Composer, key).is_some();
-    (is_plain && !is_elsewhere && !is_first && !is_bound()).then_some(ch)
+    let is_moving = state.options.vi && state.vi.mode() == Mode::Normal;
+    (is_plain && !is_elsewhere && !is_first && !is_moving && !is_bound()).then_some(ch)
 }
 
 fn write(state: &mut State, text: &mut String) -> Vec<Effect> {
@@ -98,6 +102,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     {
         return effects;
     }
+    if let Some(effects) = vi::key(state, &key) {
+        return effects;
+    }
     match action {
         Some(action) => act(state, action, &key),
         None => typed(state, &key),
@@ -114,6 +121,7 @@ fn context(state: &State) -> Context {
         (Some(Overlay::Notices), _) => Context::Notices,
         (Some(Overlay::Servers), _) => Context::Servers,
         (Some(Overlay::Resources), _) => Context::Resources,
+        (Some(Overlay::Settings), _) => Context::Settings,
         (_, Focus::Composer) => Context::Composer,
         (_, Focus::Chat) => Context::Chat,
         (_, Focus::Events) => Context::Events,
@@ -189,6 +197,9 @@ fn popup_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
         }
         KeyCode::Tab | KeyCode::Enter => {
             let (insert, goes_on) = popup.chosen().map(|row| (row.insert.clone(), row.open)).unwrap_or_default();
+            if matches!(popup.token, Token::File(_)) {
+                kept::used_file(state, &insert);
+            }
             state.composer.replace_word(&insert, goes_on);
         }
         _ => return None,
@@ -206,7 +217,7 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     }
     state.focus = Focus::Composer;
     if state.composer.is_empty() && ch == '?' && state.refusing.is_none() {
-        state.overlay = Some(Overlay::Text(help::help(&state.keymap)));
+        state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own)));
         return Vec::new();
     }
     if let Some(effects) = compose::suggestion(state, ch) {
@@ -218,7 +229,18 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
 }
 
 fn edit(state: &mut State, edit: Edit) -> Vec<Effect> {
-    let moves = matches!(edit, Edit::Left | Edit::Right | Edit::WordLeft | Edit::WordRight | Edit::LineStart | Edit::LineEnd | Edit::Down);
+    let moves = matches!(
+        edit,
+        Edit::Left
+            | Edit::Right
+            | Edit::WordLeft
+            | Edit::WordRight
+            | Edit::LineStart
+            | Edit::LineEnd
+            | Edit::Down
+            | Edit::TextStart
+            | Edit::TextEnd
+    );
     if !moves {
         state.history.rest();
     }
@@ -242,6 +264,8 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
         Action::Editor => return vec![Effect::Edit { text: state.composer.text(), keep: true }],
         Action::Palette => state.overlay = Some(Overlay::Pick(commands::palette(state))),
         Action::Stash => compose::stash(state),
+        Action::PaneWider => kept::widen(state, 1),
+        Action::PaneNarrower => kept::widen(state, -1),
         Action::CycleMode => return commands::set_mode(state, state.session.mode.next()),
         Action::PageUp => page(state, -1),
         Action::PageDown => page(state, 1),
@@ -263,7 +287,7 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
             let at = state.keymap.chords(action).iter().position(|chord| *chord == Chord::from_event(key));
             return tabs::run(state, TabWant::At(at.map_or(1, |at| at + 1)));
         }
-        Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap))),
+        Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own))),
         _ => return focused(state, action, key),
     }
     Vec::new()
@@ -311,6 +335,13 @@ fn composer(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
         Action::KillStart => Edit::KillStart,
         Action::Yank => Edit::Yank,
         Action::Undo => Edit::Undo,
+        Action::Redo => Edit::Redo,
+        Action::TextStart => Edit::TextStart,
+        Action::TextEnd => Edit::TextEnd,
+        Action::Upper => Edit::Upper,
+        Action::Lower => Edit::Lower,
+        Action::Capital => Edit::Capital,
+        Action::UnfoldPaste => Edit::Unfold,
         _ => return typed(state, key),
     };
     edit(state, plain)

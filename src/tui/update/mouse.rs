@@ -7,7 +7,7 @@ use crate::tui::layout::{self, Areas, Part};
 use crate::tui::msg::Effect;
 use crate::tui::panels::Overlay;
 use crate::tui::state::{Asked, Focus, Selection, State};
-use crate::tui::update::{asking, commands, inbox, keys, overlay, resources, tasks};
+use crate::tui::update::{asking, commands, inbox, keys, overlay, resources, tasks, trial};
 use crate::tui::view;
 
 /// Rows that one notch of the wheel scrolls.
@@ -70,6 +70,8 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
             Some(Overlay::Notices) => state.inbox.step_notice(direction),
             Some(Overlay::Resources) => state.resources.step(direction, state.catalog.resources.rows()),
             Some(Overlay::Form(_)) => resources::form_scroll(state, direction * WHEEL_ROWS),
+            Some(Overlay::Settings) => state.settings.step(direction, state.line.is_some()),
+            Some(Overlay::Keys) => trial::scroll(state, direction * WHEEL_ROWS),
             None => {}
         },
         Part::Dialog if state.front() == Some(Asked::Question) => asking::scroll(state, direction * WHEEL_ROWS),

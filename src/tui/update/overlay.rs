@@ -11,7 +11,7 @@ use crate::tui::panels::picker::{Pick, PickKind, Picked};
 use crate::tui::panels::{Overlay, TextPanel, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
-use crate::tui::update::{commands, inbox, jump, keys, prompts, replay, resources, session, tasks};
+use crate::tui::update::{commands, compose, inbox, jump, kept, keys, prompts, replay, resources, session, settings, tasks, trial};
 use crate::tui::view;
 
 /// Takes a key; `action` is what the table says it means.
@@ -25,6 +25,11 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
         Some(Overlay::Notices) => return inbox::notices_key(state, action),
         Some(Overlay::Resources) => return resources::key(state, key, action),
         Some(Overlay::Form(_)) => return resources::form_key(state, key, action),
+        Some(Overlay::Settings) => return settings::key(state, key, action),
+        Some(Overlay::Keys) => {
+            trial::key(state, key, action);
+            return Vec::new();
+        }
         _ => {}
     }
     if let Some(Action::Escape | Action::Interrupt) = action {
@@ -49,7 +54,8 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
             Picked::Moved | Picked::NotMine => preview(state),
         },
         Some(Overlay::Servers) => servers(state, action),
-        Some(Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources | Overlay::Form(_)) | None => Vec::new(),
+        // Each has its own keys, see above.
+        Some(_) | None => Vec::new(),
     }
 }
 
@@ -109,13 +115,18 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
         return Vec::new();
     }
     let kind = if let Some(Overlay::Pick(picker)) = &state.overlay { Some(picker.kind) } else { None };
-    state.overlay = None;
+    // The list of themes may lie over the settings, which come back.
+    state.uncover();
     match pick {
         Pick::Tool(_) => Vec::new(),
         Pick::Jump { event, tab } => jump::open(state, event, tab),
         Pick::Session(id) if kind == Some(PickKind::Replays) => {
             let pace = state.replay_pace;
             replay::ask(state, id, pace)
+        }
+        Pick::Draft(at) => {
+            compose::unstash(state, at);
+            Vec::new()
         }
         Pick::ServerPrompt(name) => {
             state.focus = Focus::Composer;
@@ -129,10 +140,7 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
         Pick::Session(id) if id == state.session.id => Vec::new(),
         Pick::Session(id) => session::open(state, id),
         Pick::Model(model) => commands::set_model(state, model),
-        Pick::Theme(name) => {
-            commands::set_theme(state, &name);
-            Vec::new()
-        }
+        Pick::Theme(name) => commands::set_theme(state, &name),
         Pick::Agent(name) => {
             state.composer.insert_str(&format!("Hand over to {name}: "));
             state.focus = Focus::Composer;
@@ -144,6 +152,11 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
         }
         Pick::Rewind(seq, text) => keys::rewind(state, seq, &text),
         Pick::Slash(text) => {
+            kept::used_command(state, &text);
+            if slash::COMMANDS.iter().all(|row| text.strip_prefix('/') != Some(row.name)) {
+                state.composer.set(&format!("{text} "));
+                return Vec::new();
+            }
             if let Some(Ok(want)) = slash::parse(&text) {
                 return commands::run(state, want);
             }
@@ -152,6 +165,7 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
             Vec::new()
         }
         Pick::Action(action) => {
+            kept::used_command(state, action.row().map_or("", |row| row.name));
             let event = state.keymap.chords(action).first().map(|chord| chord.event());
             event.map_or_else(Vec::new, |event| keys::act(state, action, &event))
         }

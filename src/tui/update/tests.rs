@@ -4,6 +4,7 @@ mod asking;
 mod events;
 mod lending;
 mod mouse;
+mod panels;
 mod past;
 mod questions;
 mod sessions;
@@ -191,7 +192,7 @@ fn a_typo_is_told_and_stays_in_the_composer() {
     script.key("enter");
     assert_eq!(script.state.composer.raw(), "/quti");
     assert!(script.text().contains("did you mean `/quit`?"));
-    assert!(script.effects.is_empty());
+    assert_eq!(script.effects, [Effect::ReadOwn]);
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn enter_on_a_part_of_a_name_completes_it_and_never_runs_it() {
     script.type_text("/qui");
     script.key("enter");
     assert_eq!(script.state.composer.raw(), "/quit ");
-    assert!(script.effects.is_empty());
+    assert_eq!(script.effects, [Effect::ReadOwn]);
     script.key("enter");
     assert!(script.effects.contains(&Effect::Quit));
 }
@@ -231,7 +232,7 @@ fn bare_words_are_commands() {
 fn files_are_asked_for_and_put_in() {
     let mut script = ready();
     script.type_text("read @ma");
-    assert!(script.effects.contains(&Effect::FindFiles("ma".into())));
+    assert!(script.effects.contains(&Effect::FindFiles { query: "ma".into(), used: Vec::new() }));
     script.send(Msg::Files("m".into(), vec!["old.rs".into()]));
     assert!(script.state.popup.as_ref().unwrap().rows.is_empty());
     script.send(Msg::Files("ma".into(), vec!["src/main.rs".into()]));

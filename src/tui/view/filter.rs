@@ -5,8 +5,8 @@ use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
 
 use crate::domain::text::clean_line;
-use crate::tui::events_pane::complete::OFFERED_MAX;
 use crate::tui::events_pane::FilterInput;
+use crate::tui::events_pane::complete::OFFERED_MAX;
 use crate::tui::panels::Row;
 use crate::tui::state::State;
 use crate::tui::theme::Key;

@@ -15,7 +15,7 @@ use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, wrapped};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
-use crate::tui::view::{self, ambient, question, resources};
+use crate::tui::view::{self, ambient, keys, question, resources, settings};
 
 /// Lines of JSON that are drawn.
 const JSON_LINES_MAX: usize = 5_000;
@@ -45,6 +45,11 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
         }
         Overlay::Resources => resources::draw(state, area, buf),
         Overlay::Form(inquiry) => question::draw(state, inquiry, 1, area, buf),
+        Overlay::Settings => settings::draw(state, area, buf),
+        Overlay::Keys => {
+            keys::draw(state, area, buf);
+            None
+        }
     }
 }
 
@@ -147,6 +152,7 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Models | PickKind::Themes => "enter use",
         PickKind::Agents => "enter hand over",
         PickKind::Prompts | PickKind::Rewind => "enter edit",
+        PickKind::Drafts => "enter take back",
         PickKind::Palette => "enter run",
         PickKind::ServerPrompts => "enter write",
         PickKind::Tools | PickKind::Jump => "enter open",

@@ -12,13 +12,17 @@ pub(super) fn at(context: Context) -> Script {
     script.answered("line\n\n```\ncode\n```");
     script.finished(TurnEnd::Done, None);
     script.send(Msg::History(vec!["earlier".into()]));
+    script.send(Msg::Kept(Box::default()));
     match context {
         Context::Global => {}
         Context::Composer => {
             script.type_text("above");
             script.key("ctrl+j");
             script.type_text("some words here");
-            script.keys(&["ctrl+j", "x", "ctrl+k", "up", "alt+b"]);
+            script.key("ctrl+j");
+            script.send(Msg::Paste("many\n".repeat(20)));
+            // Something was undone as well.
+            script.keys(&["x", "ctrl+k", "up", "end", "alt+b", "q", "ctrl+_"]);
         }
         Context::Chat => {
             script.keys(&["f6", "/"]);
@@ -48,6 +52,10 @@ pub(super) fn at(context: Context) -> Script {
             script.keys(&["ctrl+t", "tab", "tab", "down"]);
         }
         Context::Servers => script.keys(&["f7", "down"]),
+        Context::Settings => {
+            script.settings();
+            script.keys(&["down", "down"]);
+        }
         Context::Resources => {
             script.lends();
             script.type_text("/mcp resources");
@@ -97,6 +105,8 @@ fn facts(script: &Script) -> Vec<String> {
         Some(Overlay::Servers) => "servers".to_owned(),
         Some(Overlay::Resources) => "resources".to_owned(),
         Some(Overlay::Form(inquiry)) => format!("form `{}`", inquiry.title()),
+        Some(Overlay::Settings) => format!("settings at {} typing {}", state.settings.selected, state.settings.typing.is_some()),
+        Some(Overlay::Keys) => "keys".to_owned(),
     };
     let open = state.transcript.items().filter(|item| item.open).count();
     vec![
@@ -111,6 +121,7 @@ fn facts(script: &Script) -> Vec<String> {
         format!("mouse {}", state.mouse),
         format!("tab {} of {}", state.tabs.at() + 1, state.tabs.count()),
         format!("replay {:?}", state.replay.as_ref().map(|replay| (replay.position(), replay.pace(), replay.is_paused()))),
+        format!("side columns {}", crate::tui::layout::side_columns(state)),
         format!("event {:?}", state.events.selected()),
         format!("events paused {}", state.events.is_paused()),
         format!("filter typing {}", state.events_filter.is_some()),
