@@ -19,6 +19,23 @@ pub enum AlternateScreen {
     Never,
 }
 
+/// How pictures in the chat are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Images {
+    /// By what the terminal is known to show, told by its environment.
+    #[default]
+    Auto,
+    /// kitty's graphics with Unicode placeholders.
+    Kitty,
+    /// iTerm2's inline files.
+    Iterm2,
+    /// Sixel graphics.
+    Sixel,
+    /// Not at all: their files are named.
+    Off,
+}
+
 /// How the terminal surface looks and reacts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,6 +48,8 @@ pub struct Options {
     pub alternate_screen: AlternateScreen,
     /// Whether the mouse is used from the start; F8 toggles it. Default true.
     pub mouse: bool,
+    /// How pictures are shown: `auto`, `kitty`, `iterm2`, `sixel`, `off`. Default `auto`.
+    pub images: Images,
     /// Columns from which chat and events stand side by side. Default 110.
     pub wide_columns: u16,
     /// Events kept for the pane. Default 10,000.
@@ -52,6 +71,7 @@ impl Default for Options {
             icons: IconSet::default(),
             alternate_screen: AlternateScreen::default(),
             mouse: true,
+            images: Images::default(),
             wide_columns: 110,
             events_max: 10_000,
             history_max: 1_000,

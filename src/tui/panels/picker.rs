@@ -7,6 +7,7 @@ use crate::domain::ids::{Seq, SessionId};
 use crate::domain::text::clean_line;
 use crate::tui::fuzzy;
 use crate::tui::keymap::Action;
+use crate::tui::transcript::Target;
 
 /// Characters of a single-line input.
 const INPUT_CHARS_MAX: usize = 200;
@@ -76,6 +77,10 @@ pub enum PickKind {
     ServerPrompts,
     /// Tools of a server.
     Tools,
+    /// Parts of an item to copy.
+    Parts,
+    /// Links and files of an item to open.
+    Targets,
 }
 
 impl PickKind {
@@ -91,6 +96,8 @@ impl PickKind {
             Self::Palette => "commands",
             Self::ServerPrompts => "prompts of the servers",
             Self::Tools => "tools",
+            Self::Parts => "copy",
+            Self::Targets => "open",
         }
     }
 }
@@ -118,6 +125,10 @@ pub enum Pick {
     ServerPrompt(String),
     /// A tool of a server, by its name there.
     Tool(String),
+    /// Text to copy.
+    Copy(String),
+    /// What to open.
+    Open(Target),
 }
 
 /// A row.

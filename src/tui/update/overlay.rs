@@ -111,6 +111,8 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
     state.overlay = None;
     match pick {
         Pick::Tool(_) => Vec::new(),
+        Pick::Copy(text) => commands::copy(state, Some(text), ""),
+        Pick::Open(target) => vec![keys::opened(state, target)],
         Pick::ServerPrompt(name) => {
             state.focus = Focus::Composer;
             if !state.composer.is_empty() {

@@ -6,6 +6,7 @@ mod mouse;
 mod questions;
 mod sessions;
 mod tables;
+mod taking;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -149,7 +149,8 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Prompts | PickKind::Rewind => "enter edit",
         PickKind::Palette => "enter run",
         PickKind::ServerPrompts => "enter write",
-        PickKind::Tools => "enter open",
+        PickKind::Tools | PickKind::Targets => "enter open",
+        PickKind::Parts => "enter copy",
     };
     view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
