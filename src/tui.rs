@@ -8,7 +8,9 @@
 
 pub mod approval;
 pub mod catalog;
+pub mod clipboard;
 pub mod composer;
+pub mod emulator;
 pub mod events_pane;
 mod files;
 pub mod form;
@@ -23,10 +25,12 @@ pub mod msg;
 pub mod options;
 pub mod own;
 pub mod panels;
+pub mod pictures;
 pub mod popup;
 pub mod question;
 pub mod replay;
 pub mod runtime;
+mod saved;
 pub mod settings;
 pub mod slash;
 pub mod state;
@@ -106,6 +110,10 @@ pub struct Surroundings {
     pub browser: Option<String>,
     /// Whether the terminal opens addresses with a click (OSC 8).
     pub hyperlinks: bool,
+    /// Which terminal it is.
+    pub emulator: emulator::Emulator,
+    /// Where results that are no text lie: only files of it are shown or opened.
+    pub results_dir: Option<PathBuf>,
     /// How many colours the terminal has.
     pub colours: theme::ColourDepth,
     /// Whether the terminal's background is light; dark where unknown.
@@ -135,6 +143,8 @@ impl Default for Surroundings {
             editor: None,
             browser: None,
             hyperlinks: false,
+            emulator: emulator::Emulator::default(),
+            results_dir: None,
             colours: theme::ColourDepth::default(),
             light_background: false,
             model: None,

@@ -23,6 +23,7 @@ use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::llm::offline;
 use crate::notify::TerminalStyle;
 use crate::server;
+use crate::tui::emulator::Emulator;
 use crate::tui::theme::ColourDepth;
 use crate::tui::{self, Backend, Deps, Surroundings};
 
@@ -189,6 +190,8 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         browser: environment.process("BROWSER").map(str::to_owned),
         // The others pass over what they do not know.
         hyperlinks: environment.process("TERM").is_some_and(|term| !["linux", "dumb"].contains(&term)),
+        emulator: Emulator::read(|name| environment.process(name), cfg!(target_os = "macos")),
+        results_dir: Some(start.paths.state.join("results")),
         colours: colours(environment),
         light_background: light_background(environment).unwrap_or(false),
         model: Some(start.loaded.settings.model.clone()),

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Whether `ch` may never reach a terminal: C0 and C1 controls, DEL, bidirectional overrides and isolates
-/// (Unicode TR9, "Trojan Source"), line and paragraph separators, interlinear and tag characters, BOM.
+/// (Unicode TR9, "Trojan Source"), line and paragraph separators, interlinear and tag characters, BOM, and the
+/// placeholder of kitty's graphics, behind which a terminal draws pictures.
 /// Zero-width joiners stay: emoji and several scripts need them.
 fn is_hostile(ch: char) -> bool {
     matches!(ch,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{10eeee}')
 }
 
 /// Removes escape sequences and hostile characters; keeps line breaks and tabs. `\r\n` and `\r` become `\n`.

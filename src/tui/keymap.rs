@@ -23,6 +23,8 @@ pub enum Context {
     Composer,
     /// While the chat has the focus.
     Chat,
+    /// While rows of the chat are marked.
+    Marking,
     /// While the events pane has the focus.
     Events,
     /// While a session is shown again.
@@ -45,10 +47,11 @@ pub enum Context {
 
 impl Context {
     /// All, in the order of the help.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Global,
         Self::Composer,
         Self::Chat,
+        Self::Marking,
         Self::Events,
         Self::Replay,
         Self::Panels,
@@ -66,6 +69,7 @@ impl Context {
             Self::Global => "everywhere",
             Self::Composer => "message",
             Self::Chat => "chat",
+            Self::Marking => "marking rows of the chat",
             Self::Events => "events",
             Self::Replay => "replay",
             Self::Panels => "panels",
@@ -82,7 +86,7 @@ impl Context {
     fn above(self) -> Option<Self> {
         match self {
             Self::Tasks | Self::Inbox | Self::Notices | Self::Servers | Self::Resources | Self::Settings => Some(Self::Panels),
-            Self::Panels | Self::Composer | Self::Chat | Self::Events | Self::Replay => Some(Self::Global),
+            Self::Panels | Self::Composer | Self::Chat | Self::Marking | Self::Events | Self::Replay => Some(Self::Global),
             Self::Global => None,
         }
     }
@@ -194,9 +198,20 @@ actions! {
     ChatSearch "chat_search" Chat ["/"] "search";
     ChatSearchNext "chat_search_next" Chat ["n"] "next match";
     ChatSearchPrev "chat_search_prev" Chat ["shift+n"] "previous match";
-    ChatCopy "chat_copy" Chat ["y"] "copy the item";
+    ChatCopy "chat_copy" Chat ["y"] "copy the message, or the call's result";
+    ChatCopyPart "chat_copy_part" Chat ["c"] "copy a part: a code block, arguments, result";
+    ChatMark "chat_mark" Chat ["shift+v"] "mark rows to copy";
+    ChatLink "chat_link" Chat ["o"] "open a link or a saved file of the item";
     ChatEditor "chat_editor" Chat ["v"] "view the chat in your editor";
     ChatEvent "chat_event" Chat ["e"] "the item's event, in the events pane";
+    ChatDump "chat_dump" Chat ["["] "print the chat into the terminal's own scrollback";
+
+    MarkUp "mark_up" Marking ["up", "k"] "a row up";
+    MarkDown "mark_down" Marking ["down", "j"] "a row down";
+    MarkTop "mark_top" Marking ["g", "home"] "to the first row";
+    MarkBottom "mark_bottom" Marking ["shift+g", "end"] "to the last row";
+    MarkSwap "mark_swap" Marking ["o"] "go on at the other end";
+    MarkCopy "mark_copy" Marking ["y", "enter"] "copy the marked rows";
 
     EventsUp "events_up" Events ["up", "k"] "select the event above";
     EventsDown "events_down" Events ["down", "j"] "select the event below";

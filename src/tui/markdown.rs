@@ -137,6 +137,16 @@ impl Markdown {
         self.scanner.finish(&mut self.blocks);
     }
 
+    /// Bytes of the text so far, at least.
+    pub fn len(&self) -> usize {
+        self.text.len() + self.partial.len()
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How much work was done so far.
     pub fn work(&self) -> Work {
         self.work
@@ -347,18 +357,28 @@ pub fn render_code(code: &str, language: &str, width: u16, lines_max: usize, loo
     out
 }
 
-/// The texts of all fenced code blocks, for copying.
-pub fn code_blocks(text: &str) -> Vec<String> {
+/// A fenced or indented code block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeBlock {
+    /// Its language, as it was written; empty where there is none.
+    pub language: String,
+    /// Its text, without the fences.
+    pub text: String,
+}
+
+/// All code blocks, for copying.
+pub fn code_blocks(text: &str) -> Vec<CodeBlock> {
     let markdown = Markdown::whole(text);
     let mut found = Vec::new();
     for block in &markdown.blocks {
         let source = markdown.text.get(block.start..block.end).unwrap_or_default();
         if let Kind::Fence(fence) = block.kind {
+            let language = scan::language(source.lines().next().unwrap_or_default()).to_owned();
             let mut lines: Vec<&str> = source.lines().skip(1).map(|line| strip_indent(line, fence.indent)).collect();
             if lines.last().is_some_and(|line| scan::closes(fence, line)) {
                 lines.pop();
             }
-            found.push(lines.join("\n"));
+            found.push(CodeBlock { language, text: lines.join("\n") });
         } else if matches!(block.kind, Kind::Item(_)) {
             found.extend(nested_code_blocks(source));
         }
@@ -366,19 +386,27 @@ pub fn code_blocks(text: &str) -> Vec<String> {
     found
 }
 
-fn nested_code_blocks(source: &str) -> Vec<String> {
-    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+fn nested_code_blocks(source: &str) -> Vec<CodeBlock> {
+    use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
     let mut found = Vec::new();
-    let mut code: Option<String> = None;
+    let mut code: Option<CodeBlock> = None;
     for event in Parser::new(source) {
         match event {
-            Event::Start(Tag::CodeBlock(_)) => code = Some(String::new()),
+            Event::Start(Tag::CodeBlock(kind)) => {
+                let language = match &kind {
+                    CodeBlockKind::Fenced(info) => scan::language(info).to_owned(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                code = Some(CodeBlock { language, text: String::new() });
+            }
             Event::Text(text) => {
                 if let Some(code) = &mut code {
-                    code.push_str(&text);
+                    code.text.push_str(&text);
                 }
             }
-            Event::End(TagEnd::CodeBlock) => found.extend(code.take().map(|code| code.trim_end_matches('\n').to_owned())),
+            Event::End(TagEnd::CodeBlock) => {
+                found.extend(code.take().map(|code| CodeBlock { text: code.text.trim_end_matches('\n').to_owned(), ..code }));
+            }
             _ => {}
         }
     }

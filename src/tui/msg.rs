@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::tz::TimeZone;
+use ratatui::text::Line as Row;
 
 use crate::bus::Delivery;
 use crate::domain::catalog::{PromptInfo, ResourceInfo, ResourcePart};
@@ -72,6 +73,8 @@ pub enum Msg {
     Settings(Result<BTreeMap<String, Current>, String>),
     /// A setting was written (`None`: taken out of the file): the file, or why not.
     SettingSaved(String, Option<Value>, Result<String, String>),
+    /// A text is on the clipboard: how many lines, by which program. Or none took it, and the terminal is asked.
+    Copied(usize, Result<&'static str, String>),
     /// The editor gave back a text, or failed.
     Edited(Result<String, String>),
     /// Something done outside of the loop is worth a line: whether it went well, and the line.
@@ -222,8 +225,14 @@ pub enum Effect {
     KeepPrompt(String),
     /// Open an address in the browser; only `http` and `https`.
     Open(String),
-    /// Put text on the clipboard (OSC 52).
+    /// Put text on the clipboard, by whatever does it here.
     Copy(String),
+    /// Put text on the clipboard by the terminal itself (OSC 52).
+    CopyByTerminal(String),
+    /// Open a file that a result was saved in.
+    OpenFile(PathBuf),
+    /// Print rows into the terminal's own scrollback and wait for a key.
+    Dump(Vec<Row<'static>>),
     /// Open the user's editor on a text; whether its result becomes the draft.
     Edit {
         /// The text.

@@ -19,6 +19,23 @@ pub enum AlternateScreen {
     Never,
 }
 
+/// How pictures in the chat are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Images {
+    /// By what the terminal is known to show, told by its environment.
+    #[default]
+    Auto,
+    /// kitty's graphics with Unicode placeholders.
+    Kitty,
+    /// iTerm2's inline files.
+    Iterm2,
+    /// Sixel graphics.
+    Sixel,
+    /// Not at all: their files are named.
+    Off,
+}
+
 /// How the terminal surface looks and reacts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,6 +54,8 @@ pub struct Options {
     pub reduced_motion: bool,
     /// Whether the screen is plain lines from top to bottom, for screen readers. Default false.
     pub screen_reader: bool,
+    /// How pictures are shown: `auto`, `kitty`, `iterm2`, `sixel`, `off`. Default `auto`.
+    pub images: Images,
     /// Columns from which chat and events stand side by side. Default 110.
     pub wide_columns: u16,
     /// Events kept for the pane. Default 10,000.
@@ -61,6 +80,7 @@ impl Default for Options {
             vi: false,
             reduced_motion: false,
             screen_reader: false,
+            images: Images::default(),
             wide_columns: 110,
             events_max: 10_000,
             history_max: 1_000,

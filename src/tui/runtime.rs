@@ -10,7 +10,7 @@ mod kept;
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::{Event as TerminalEvent, EventStream};
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,10 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Delivery, Subscription};
 use crate::domain::remote::Line;
+use crate::tui::clipboard;
 use crate::tui::highlight::Highlighter;
 use crate::tui::msg::{Effect, Link, Msg};
+use crate::tui::pictures::Pictures;
 use crate::tui::state::State;
 use crate::tui::terminal::Terminal;
+use crate::tui::theme::ColourDepth;
 use crate::tui::update::update;
 use crate::tui::{Backend, Deps, Error, Exit};
 
@@ -56,6 +59,13 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     // Grammars are ready: what was plain is drawn again.
     let highlighter = Highlighter::lazy(move || drop(loaded.try_send(Msg::Tick)));
     let mut state = State::new(options, surroundings, highlighter, clock.now())?;
+    let ready = messages.clone();
+    let protocol = state.surroundings.emulator.protocol(state.options.images).filter(|_| state.surroundings.colours != ColourDepth::None);
+    if let Some(protocol) = protocol {
+        let (wrap, folder) = (state.surroundings.emulator.wrap, state.surroundings.results_dir.clone());
+        // A picture is ready: where its name stood it is drawn.
+        state.set_pictures(Pictures::lazy(protocol, wrap, folder, move || drop(ready.try_send(Msg::Tick))));
+    }
     state.line = line.as_mut().map(|line| line.borrow_and_update().clone());
     let log = state.surroundings.log_path.as_ref().map(|path| path.display().to_string());
     // Before the terminal is taken: a signal in between would leave it taken.
@@ -64,6 +74,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     // Before the size is read: from here on each change of it is told.
     let keys = EventStream::new();
     state.size = Terminal::size().map_err(Error::Terminal)?;
+    state.transcript.pictures().set_cell(Terminal::cell_pixels());
     terminal.draw(&state).map_err(Error::Terminal)?;
     state.dirty = false;
     let effects = Effects::new(messages, &state, preferences);
@@ -276,7 +287,10 @@ impl Driver {
             TerminalEvent::Key(key) => Msg::Key(key),
             TerminalEvent::Paste(text) => Msg::Paste(text),
             TerminalEvent::Mouse(event) => Msg::Mouse(event),
-            TerminalEvent::Resize(columns, rows) => Msg::Resize(columns, rows),
+            TerminalEvent::Resize(columns, rows) => {
+                self.state.transcript.pictures().set_cell(Terminal::cell_pixels());
+                Msg::Resize(columns, rows)
+            }
             TerminalEvent::FocusGained => Msg::Focus(true),
             TerminalEvent::FocusLost => Msg::Focus(false),
         };
@@ -321,12 +335,13 @@ impl Driver {
                 self.state.dirty = true;
             }
             Effect::Mouse(on) => self.terminal.mouse(on)?,
-            Effect::Copy(text) => {
-                let copied = Terminal::copy(&text)?;
-                if !copied {
-                    self.effects.note(false, "too long for the terminal's clipboard; /export writes a file");
+            Effect::CopyByTerminal(text) => {
+                // Whoever wanted it has looked at its length.
+                if let Some(sequence) = clipboard::sequence(&text, self.state.surroundings.emulator.wrap) {
+                    Terminal::notify(&sequence)?;
                 }
             }
+            Effect::Dump(rows) => self.dump(&rows).await?,
             Effect::Suspend => self.suspend()?,
             Effect::Edit { text, keep } => self.edit(text, keep).await?,
             _ => {}
@@ -356,10 +371,35 @@ impl Driver {
         Ok(())
     }
 
+    /// Prints rows where the terminal scrolls and comes back with the next key.
+    async fn dump(&mut self, rows: &[ratatui::text::Line<'static>]) -> io::Result<()> {
+        drop(self.keys.take());
+        Terminal::leave();
+        Terminal::print(rows, "-- press a key to go back to wakeful --")?;
+        Terminal::raw(true)?;
+        let mut keys = EventStream::new();
+        loop {
+            tokio::select! {
+                () = self.cancel.cancelled() => { self.exit = Some(End::default()); break }
+                number = self.signals.next() => { self.exit = Some(End { signal: Some(number) }); break }
+                () = self.hangup.happened() => { self.exit = Some(End { signal: Some(SignalKind::hangup().as_raw_value()) }); break }
+                event = keys.next() => match event {
+                    Some(Ok(TerminalEvent::Key(key))) if key.kind != KeyEventKind::Release => break,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => { self.exit = Some(End { signal: Some(SignalKind::hangup().as_raw_value()) }); break }
+                },
+            }
+        }
+        drop(keys);
+        Terminal::raw(false)?;
+        if self.exit.is_none() { self.back() } else { Ok(()) }
+    }
+
     fn back(&mut self) -> io::Result<()> {
         self.terminal.enter()?;
         self.keys = Some(EventStream::new());
         self.state.size = Terminal::size()?;
+        self.state.transcript.pictures().set_cell(Terminal::cell_pixels());
         self.state.dirty = true;
         Ok(())
     }

@@ -31,6 +31,7 @@ use crate::tui::panels::resources::ResourcesPanel;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
 use crate::tui::panels::{Overlay, welcome};
+use crate::tui::pictures::Pictures;
 use crate::tui::popup::{Popup, Sources};
 use crate::tui::question::Inquiry;
 use crate::tui::replay::{Pace, Replay};
@@ -442,6 +443,11 @@ impl State {
             options,
             surroundings,
         })
+    }
+
+    /// Shows pictures from here on.
+    pub fn set_pictures(&mut self, pictures: Pictures) {
+        self.transcript.set_pictures(pictures);
     }
 
     /// Shows a note for a while.

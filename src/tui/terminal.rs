@@ -3,28 +3,30 @@
 //! Nothing here asks the terminal a question: an answer may never come, and the wait would be the user's. That is why
 //! frames are compared here: ratatui's own `Terminal` asks for the cursor's place whenever it clears the screen.
 
+mod canvas;
+mod print;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal, Stdout, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread::ThreadId;
 
-use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange, EnableMouseCapture,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
-use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
+use crossterm::terminal::{EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{execute, queue};
-use ratatui::backend::{Backend, ClearType, CrosstermBackend};
-use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
 
 use crate::tui::options::AlternateScreen;
+use crate::tui::pictures;
 use crate::tui::state::State;
-use crate::tui::view::{self, Link};
+
+pub(crate) use canvas::Canvas;
 
 /// Whether the terminal is ours now; whoever restores it clears it first, so that it is restored once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -37,29 +39,16 @@ static TAKER: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 static PANIC_HOOK: Once = Once::new();
 
-/// The largest text that is put on the clipboard, in bytes: terminals drop longer sequences.
-const COPY_BYTES_MAX: usize = 74_000;
+/// The highest number of a picture that the terminal keeps for us, to be forgotten at the end.
+static PICTURES: AtomicU8 = AtomicU8::new(0);
 
 /// Bytes collected before they go to the terminal: a whole frame in few writes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Where frames go.
-type Screen = CrosstermBackend<io::BufWriter<Stdout>>;
-
 /// The terminal while it is ours.
 pub(crate) struct Terminal {
-    backend: Screen,
-    /// What is on the screen.
-    shown: Buffer,
-    /// The frame being drawn.
-    next: Buffer,
-    /// Where the cursor is; hidden where absent.
-    cursor: Option<Position>,
-    /// Whether what is on the screen is unknown.
-    unknown: bool,
+    canvas: Canvas<io::BufWriter<Stdout>>,
     mouse: bool,
-    /// What of it leads somewhere.
-    links: Vec<Link>,
 }
 
 impl Terminal {
@@ -74,9 +63,8 @@ impl Terminal {
         *TAKER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         install_panic_hook(log);
         ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
-        let backend = CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
-        let mut terminal =
-            Self { backend, shown: Buffer::default(), next: Buffer::default(), cursor: None, unknown: true, mouse, links: Vec::new() };
+        let canvas = Canvas::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
+        let mut terminal = Self { canvas, mouse };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -107,7 +95,7 @@ impl Terminal {
 
     /// Forgets what is on the screen: the next frame draws all of it.
     pub(crate) fn redraw(&mut self) {
-        self.unknown = true;
+        self.canvas.redraw();
     }
 
     /// Columns and rows.
@@ -115,51 +103,16 @@ impl Terminal {
         crossterm::terminal::size()
     }
 
-    /// Draws the state as one synchronized update, the cursor hidden meanwhile. What did not change is not sent; the
-    /// screen is only cleared when its size changed or what is on it is unknown.
-    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        let area = Rect::new(0, 0, state.size.0, state.size.1);
-        self.next.resize(area);
-        self.next.reset();
-        let cursor = view::draw(state, area, &mut self.next);
-        let clear = self.unknown || self.shown.area != area;
-        if clear {
-            self.shown = Buffer::empty(area);
-        }
-        let links = if state.surroundings.hyperlinks { view::links(&self.next) } else { Vec::new() };
-        self.forget_links(&links);
-        let changes = self.shown.diff(&self.next);
-        if changes.is_empty() && cursor == self.cursor && !clear {
-            return Ok(());
-        }
-        queue!(self.backend, BeginSynchronizedUpdate, Hide)?;
-        if clear {
-            self.backend.clear_region(ClearType::All)?;
-        }
-        send(&mut self.backend, &changes, &links)?;
-        if let Some(position) = cursor {
-            queue!(self.backend, MoveTo(position.x, position.y), Show)?;
-        }
-        queue!(self.backend, EndSynchronizedUpdate)?;
-        Write::flush(&mut self.backend)?;
-        std::mem::swap(&mut self.shown, &mut self.next);
-        self.cursor = cursor;
-        self.unknown = false;
-        Ok(())
+    /// Columns and rows of pixels of a cell, where the terminal says so (without being asked: the system knows).
+    pub(crate) fn cell_pixels() -> Option<(u16, u16)> {
+        let size = crossterm::terminal::window_size().ok()?;
+        let cell = (size.width.checked_div(size.columns)?, size.height.checked_div(size.rows)?);
+        (cell.0 > 0 && cell.1 > 0).then_some(cell)
     }
 
-    /// Cells whose address is another one now are sent again, although they look the same.
-    fn forget_links(&mut self, links: &[Link]) {
-        let gone: Vec<&Link> = self.links.iter().filter(|link| !links.contains(link)).collect();
-        let new: Vec<&Link> = links.iter().filter(|link| !self.links.contains(link)).collect();
-        for link in gone.into_iter().chain(new) {
-            for x in link.from..link.upto {
-                if let Some(cell) = self.shown.cell_mut((x, link.y)) {
-                    cell.set_symbol("\u{fffd}");
-                }
-            }
-        }
-        self.links = links.to_vec();
+    /// Draws the state.
+    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
+        self.canvas.draw(state).map(|_| ())
     }
 
     /// Takes the mouse, or leaves it to the terminal.
@@ -175,32 +128,23 @@ impl Terminal {
         out.flush()
     }
 
-    /// Puts a text on the clipboard (OSC 52); `false` where it is too long for that.
-    pub(crate) fn copy(text: &str) -> io::Result<bool> {
-        if text.len() > COPY_BYTES_MAX {
-            return Ok(false);
-        }
-        execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text)).map(|()| true)
+    /// Prints rows where the terminal scrolls: only after [`Terminal::leave`].
+    pub(crate) fn print(rows: &[Line<'_>], last: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(print::printed(rows).as_bytes())?;
+        write!(out, "\r\n{last}")?;
+        out.flush()
+    }
+
+    /// Reads keys one by one while the screen is not taken.
+    pub(crate) fn raw(on: bool) -> io::Result<()> {
+        if on { enable_raw_mode() } else { disable_raw_mode() }
     }
 }
 
-/// Sends cells; those that lead somewhere between the sequences that say where.
-fn send(backend: &mut Screen, changes: &[(u16, u16, &Cell)], links: &[Link]) -> io::Result<()> {
-    if links.is_empty() {
-        return backend.draw(changes.iter().copied());
-    }
-    let of = |change: &(u16, u16, &Cell)| links.iter().position(|link| link.holds(change.0, change.1));
-    for run in changes.chunk_by(|one, other| of(one) == of(other)) {
-        let link = run.first().and_then(of).and_then(|at| links.get(at));
-        if let Some(link) = link {
-            write!(backend, "\x1b]8;;{}\x1b\\", link.target)?;
-        }
-        backend.draw(run.iter().copied())?;
-        if link.is_some() {
-            write!(backend, "\x1b]8;;\x1b\\")?;
-        }
-    }
-    Ok(())
+/// The terminal keeps a picture of this number until it is told to forget it.
+fn holds_pictures(number: u8) {
+    PICTURES.fetch_max(number, Ordering::SeqCst);
 }
 
 impl Drop for Terminal {
@@ -215,6 +159,7 @@ fn restore() {
         return;
     }
     let mut out = io::stdout();
+    let _ = out.write_all(pictures::forgotten(PICTURES.swap(0, Ordering::SeqCst)).as_bytes());
     // An update that a panic left open would keep the screen frozen.
     let _ = queue!(out, EndSynchronizedUpdate, DisableMouseCapture, PopKeyboardEnhancementFlags, DisableFocusChange, DisableBracketedPaste);
     if ALTERNATE.load(Ordering::SeqCst) {

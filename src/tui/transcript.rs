@@ -7,6 +7,8 @@ mod fold;
 mod item;
 mod jump;
 mod layout;
+mod marking;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod viewport;
@@ -15,11 +17,15 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use self::item::{Body, Item};
+pub use self::marking::{Mark, Marked, ROWS_MAX as MARKED_ROWS_MAX};
+pub(crate) use self::parts::address_len;
+pub use self::parts::{Part, Target};
 use crate::domain::event::Event;
 use crate::domain::ids::Seq;
 use crate::domain::text::clean;
 use crate::tui::highlight::Highlighter;
 use crate::tui::markdown::code_blocks;
+use crate::tui::pictures::Pictures;
 
 /// One item, for as long as the transcript lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +49,10 @@ pub struct ViewState {
     pub selected: Option<ItemId>,
     /// The place of the match that is shown, if a search is on.
     pub current_match: Option<ItemId>,
+    /// Rows marked by keys.
+    pub mark: Option<Mark>,
+    /// How many items there were when the end was left.
+    pub left_at: Option<usize>,
     /// Which frame the spinners show.
     pub tick: u64,
 }
@@ -130,7 +140,7 @@ pub struct Cost {
 /// The conversation.
 #[derive(Debug)]
 pub struct Transcript {
-    highlighter: Highlighter,
+    kit: layout::Kit,
     items: Vec<Item>,
     memory: fold::Memory,
     next_id: u64,
@@ -147,7 +157,7 @@ impl Transcript {
     /// An empty conversation.
     pub fn new(highlighter: Highlighter) -> Self {
         Self {
-            highlighter,
+            kit: layout::Kit { highlighter, pictures: Pictures::off() },
             items: Vec::new(),
             memory: fold::Memory::default(),
             next_id: 0,
@@ -156,6 +166,17 @@ impl Transcript {
             cache: RefCell::default(),
             hint: Cell::new(0),
         }
+    }
+
+    /// Shows pictures from here on.
+    pub fn set_pictures(&mut self, pictures: Pictures) {
+        self.kit.pictures = pictures;
+        self.cache.get_mut().clear();
+    }
+
+    /// The pictures among its items.
+    pub fn pictures(&self) -> &Pictures {
+        &self.kit.pictures
     }
 
     /// Puts the greeting at the top, or takes it away.
@@ -306,7 +327,7 @@ impl Transcript {
 
     /// The last code block of the agent, for copying.
     pub fn last_code_block(&self) -> Option<String> {
-        self.answers().find_map(|text| code_blocks(text).pop())
+        self.answers().find_map(|text| code_blocks(text).pop().map(|block| block.text))
     }
 }
 

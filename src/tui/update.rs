@@ -25,6 +25,7 @@ mod tasks;
 mod tests;
 mod trial;
 
+use crate::tui::clipboard;
 use crate::tui::composer::Token;
 use crate::tui::layout;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
@@ -109,6 +110,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::SettingSaved(key, value, result) => settings::saved(state, &key, value.as_ref(), result),
+        Msg::Copied(lines, Ok(program)) => {
+            state.note(Tone::Good, clipboard::told(lines, program));
+            Vec::new()
+        }
+        Msg::Copied(_, Err(text)) => commands::copy_by_terminal(state, text),
         Msg::Edited(result) => {
             match result {
                 Ok(text) => state.composer.set(text.trim_end()),
@@ -132,6 +138,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 
 /// What must hold after every message.
 fn settle(state: &mut State) -> Vec<Effect> {
+    let there = state.transcript.len();
+    state.chat.left_at = if state.chat.follows() { None } else { Some(state.chat.left_at.unwrap_or(there).min(there)) };
     let mut effects = refresh_popup(state);
     let area = if state.is_asking() { layout::areas(state).dialog } else { None };
     if state.overlay.is_none() {

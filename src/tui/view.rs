@@ -315,7 +315,7 @@ pub fn marked_text(state: &State) -> Option<String> {
         if skip > 0 {
             skip -= 1;
         } else if let (Some(cell), Some(line)) = (buf.cell((x, y)), lines.last_mut()) {
-            line.push_str(cell.symbol());
+            line.push_str(if crate::tui::pictures::cells::is_piece(cell.symbol()) { " " } else { cell.symbol() });
             skip = cell.symbol().width().saturating_sub(1);
         }
     });

@@ -62,6 +62,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("crossterm", &["tui"]),
     ("tui_textarea", &["tui"]),
     ("syntect", &["tui"]),
+    ("image", &["tui"]),
     ("pulldown_cmark", &["tui"]),
     ("directories", &["config"]),
     ("toml_edit", &["config"]),

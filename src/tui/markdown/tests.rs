@@ -364,9 +364,10 @@ fn a_new_width_or_theme_draws_anew_while_streaming() {
 
 #[test]
 fn code_blocks_can_be_copied() {
-    assert_eq!(
-        code_blocks("a\n```rust\nfn main() {\n}\n```\nb\n- x\n  ```\n  nested\n  ```\n\n```\nopen"),
-        ["fn main() {\n}", "nested", "open"]
-    );
-    assert!(code_blocks("none `inline`").is_empty());
+    let blocks =
+        |text: &str| -> Vec<(String, String)> { code_blocks(text).into_iter().map(|block| (block.language, block.text)).collect() };
+    let expected =
+        [("rust", "fn main() {\n}"), ("", "nested"), ("", "open")].map(|(language, text)| (language.to_owned(), text.to_owned()));
+    assert_eq!(blocks("a\n```rust\nfn main() {\n}\n```\nb\n- x\n  ```\n  nested\n  ```\n\n```\nopen"), expected);
+    assert!(blocks("none `inline`").is_empty());
 }

@@ -69,6 +69,23 @@ fn is_blank(cluster: &str) -> bool {
     matches!(cluster, " " | "\t" | "\u{3000}" | "\u{1680}" | "\u{2008}" | "\u{2009}" | "\u{200a}" | "\u{205f}")
 }
 
+#[cfg(test)]
+thread_local! {
+    static VISITED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Clusters that were looked at on this thread so far: a measure of work that is not time.
+#[cfg(test)]
+pub(crate) fn visited() -> u64 {
+    VISITED.get()
+}
+
+/// Counts a cluster, in tests.
+fn visit() {
+    #[cfg(test)]
+    VISITED.set(VISITED.get() + 1);
+}
+
 struct Wrapper<'t> {
     width: usize,
     blanks: Blanks,
@@ -126,6 +143,7 @@ impl<'t> Wrapper<'t> {
     }
 
     fn cluster(&mut self, cluster: &'t str, style: Style) {
+        visit();
         if is_blank(cluster) {
             self.end_word();
             self.gap += if cluster == "\t" { 4 } else { columns(cluster) };
@@ -186,6 +204,7 @@ pub(crate) fn cut(pieces: &[(Style, &str)], width: usize) -> Vec<Line<'static>> 
     let mut row = Row::default();
     for (style, text) in pieces {
         for cluster in text.graphemes(true) {
+            visit();
             let (cluster, columns) = match cluster {
                 "\t" => {
                     let to_stop = TAB - row.width % TAB;
@@ -228,6 +247,7 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for cluster in text.graphemes(true) {
+        visit();
         let more = columns(cluster);
         if used + more + 1 > width {
             break;

@@ -10,6 +10,7 @@ use crate::domain::ids::{Seq, SessionId};
 use crate::domain::text::clean_line;
 use crate::tui::fuzzy;
 use crate::tui::keymap::Action;
+use crate::tui::transcript::Target;
 
 /// Characters of a single-line input.
 const INPUT_CHARS_MAX: usize = 200;
@@ -85,6 +86,10 @@ pub enum PickKind {
     Replays,
     /// Drafts put aside.
     Drafts,
+    /// Parts of an item to copy.
+    Parts,
+    /// Links and files of an item to open.
+    Targets,
 }
 
 impl PickKind {
@@ -103,6 +108,8 @@ impl PickKind {
             Self::Jump => "its session",
             Self::Replays => "show a session again",
             Self::Drafts => "drafts put aside",
+            Self::Parts => "copy",
+            Self::Targets => "open",
         }
     }
 }
@@ -139,6 +146,10 @@ pub enum Pick {
     },
     /// A draft put aside, by its place.
     Draft(usize),
+    /// Text to copy.
+    Copy(String),
+    /// What to open.
+    Open(Target),
 }
 
 /// A row.

@@ -16,6 +16,7 @@ use crate::domain::command::Command;
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries};
 use crate::tui::catalog::Typed;
+use crate::tui::clipboard::{self, Program};
 use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::moment;
@@ -23,6 +24,7 @@ use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::inbox;
 use crate::tui::question::may_open;
 use crate::tui::runtime::kept::Files;
+use crate::tui::saved;
 use crate::tui::settings::Preferences;
 use crate::tui::state::State;
 use crate::tui::theme::Themes;
@@ -69,6 +71,8 @@ pub(super) struct Effects {
     history_max: usize,
     themes_dir: Option<PathBuf>,
     browser: Option<String>,
+    clipboards: Vec<Program>,
+    results_dir: Option<PathBuf>,
     /// Prompts to be kept, in order, written by one task.
     prompts: Option<mpsc::UnboundedSender<String>>,
 }
@@ -88,6 +92,8 @@ impl Effects {
             history_max: state.options.history_max,
             themes_dir: state.surroundings.themes_dir.clone(),
             browser: state.surroundings.browser.clone(),
+            clipboards: state.surroundings.emulator.clipboards.clone(),
+            results_dir: state.surroundings.results_dir.clone(),
             prompts: None,
         }
     }
@@ -156,7 +162,16 @@ impl Effects {
             Effect::KeepPrompt(prompt) => self.keep(prompt),
             Effect::Export { session, format, path } => self.export(session, format, path),
             Effect::Open(url) => self.open(url),
-            terminal @ (Effect::Copy(_) | Effect::Edit { .. } | Effect::Mouse(_) | Effect::Suspend | Effect::Redraw | Effect::Quit) => {
+            Effect::Copy(text) if self.clipboards.is_empty() => return After::Terminal(Effect::CopyByTerminal(text)),
+            Effect::Copy(text) => self.copy(text),
+            Effect::OpenFile(path) => self.open_file(path),
+            terminal @ (Effect::CopyByTerminal(_)
+            | Effect::Dump(_)
+            | Effect::Edit { .. }
+            | Effect::Mouse(_)
+            | Effect::Suspend
+            | Effect::Redraw
+            | Effect::Quit) => {
                 return After::Terminal(terminal);
             }
         }
@@ -209,6 +224,34 @@ impl Effects {
         let _ = sender.send(prompt);
     }
 
+    /// Programs are tried in turn; where none does it, the text comes back for the terminal.
+    fn copy(&self, text: String) {
+        let (messages, programs) = (self.messages.clone(), self.clipboards.clone());
+        drop(tokio::spawn(async move {
+            let lines = text.lines().count();
+            let done = clipboard::put(&programs, &text).await.ok_or(text);
+            let _ = messages.send(Msg::Copied(lines, done)).await;
+        }));
+    }
+
+    /// Opens a saved result with the system's program for it.
+    fn open_file(&self, path: PathBuf) {
+        let (messages, folder) = (self.messages.clone(), self.results_dir.clone());
+        drop(tokio::spawn(async move {
+            let shown = path.display().to_string();
+            let opened = async {
+                let path = spawn_blocking(move || saved::openable(&path, folder.as_deref())).await.map_err(|error| error.to_string())??;
+                let words = vec![system_opener().to_owned(), path.display().to_string()];
+                open_in_browser(words).await.map_err(|error| format!("`{}` did not open it: {error}", system_opener()))
+            };
+            let msg = match opened.await {
+                Ok(()) => Msg::Note(true, format!("opened {shown}")),
+                Err(reason) => Msg::Note(false, format!("{reason}: {shown}")),
+            };
+            let _ = messages.send(msg).await;
+        }));
+    }
+
     fn open(&self, url: String) {
         if !may_open(&url) {
             return self.note(false, "only http and https addresses are opened");
@@ -250,9 +293,14 @@ fn write(path: &Path, text: &str) -> Msg {
     }
 }
 
+/// The system's program that opens things.
+fn system_opener() -> &'static str {
+    if cfg!(target_os = "macos") { "open" } else { "xdg-open" }
+}
+
 /// The command that opens addresses: the user's own, else the system's.
 fn browser_command(browser: Option<&str>, url: &str) -> Option<Vec<String>> {
-    let system = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let system = system_opener();
     // `BROWSER` may list several; `%s` stands for the address.
     let wanted = browser.and_then(|list| list.split(':').find(|command| !command.trim().is_empty())).unwrap_or(system);
     let mut words = shlex::split(wanted).filter(|words| !words.is_empty())?;

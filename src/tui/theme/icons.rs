@@ -74,6 +74,7 @@ icons! {
     Line = "─", "-", "a horizontal line (one column)";
     Cross = "┼", "+", "where lines cross (one column)";
     Down = "▾", "v", "opens downwards (one column)";
+    Below = "↓", "v", "more stands below (one column)";
     Full = "▓", "#", "a full cell of a progress bar (one column)";
     Empty = "░", ".", "an empty cell of a progress bar (one column)";
 }

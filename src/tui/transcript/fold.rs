@@ -265,8 +265,8 @@ impl Transcript {
             return *id;
         }
         let body = Call {
-            server: clean_line(server),
-            tool: clean_line(tool),
+            server: name(server),
+            tool: name(tool),
             state: CallState::Is(Status::Started),
             arguments: Map::new(),
             result: None,
@@ -302,7 +302,7 @@ impl Transcript {
     fn handoff(&mut self, event: &HandoffCall, seq: Option<Seq>) -> bool {
         let known = event.call_id.as_ref().and_then(|call| self.memory.calls.get(call)).copied();
         let body = Handoff {
-            to: clean_line(&event.service_name),
+            to: name(&event.service_name),
             task: event.task.clone(),
             status: event.status,
             result: event.result.clone(),
@@ -525,6 +525,14 @@ impl Transcript {
             }
         })
     }
+}
+
+/// A name of somebody else's in one line.
+fn name(text: &str) -> String {
+    /// Characters of a name.
+    const CHARS_MAX: usize = 160;
+    let start = text.get(..text.floor_char_boundary((CHARS_MAX * 8).min(text.len()))).unwrap_or(text);
+    ellipsis(&clean_line(start), CHARS_MAX).into_owned()
 }
 
 /// Full cells of a bar for a share of the whole.

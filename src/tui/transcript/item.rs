@@ -227,6 +227,15 @@ impl Handoff {
     }
 }
 
+/// The text of a result that is text, as it is.
+pub(super) fn result_str(result: &Value) -> Option<&str> {
+    match result {
+        Value::String(text) => Some(text),
+        Value::Object(map) if map.contains_key("structured") => map.get("text").and_then(Value::as_str),
+        _ => None,
+    }
+}
+
 /// A result as a person reads it: text as it is, `{"text", "structured"}` by its text, everything else as JSON.
 pub(super) fn result_text(result: &Value) -> String {
     match result {

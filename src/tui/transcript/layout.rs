@@ -1,20 +1,20 @@
 //! One item into rows. What is drawn of an item is kept until the item, the width or the theme changes; a streamed
 //! answer keeps its finished blocks while more comes.
 
+mod calls;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use serde_json::{Map, Value};
 
 use super::Welcome;
-use super::fold::duration;
-use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress};
-use crate::domain::event::{ErrorKind, Scope, Status};
+use super::item::{Body, Ending, Item};
 use crate::domain::text::{clean, clean_line};
 use crate::tui::highlight::Highlighter;
 use crate::tui::markdown::wrap::{Blanks, Piece, columns, fit, trim_end, wrap};
-use crate::tui::markdown::{Look, Markdown, render, render_code};
+use crate::tui::markdown::{Look, Markdown, render};
+use crate::tui::pictures::{Pictures, cells};
 use crate::tui::theme::{Icon, Key, Theme};
 
 /// Rows of a line of a background task.
@@ -24,14 +24,34 @@ const NOTICE_ROWS_MAX: usize = 3;
 pub(super) const USER_LINES_MAX: usize = 20;
 /// Rows of an error on a closed call.
 const ERROR_ROWS_MAX: usize = 3;
-/// Saved files that a closed call names.
-const SAVED_FILES_MAX: usize = 4;
 /// Lines of a result, of arguments or of reasoning that an open item shows; the rest is told and can be copied.
 const OPEN_LINES_MAX: usize = 400;
-/// Bytes of a result that are looked at for drawing.
-const RESULT_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of one text that are laid out: more than the longest answers of models; beyond it a frame would be felt.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a user's message that are shown while it is folded.
+const USER_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that can be seen in one line of a closed item.
+const LINE_BYTES: usize = 4 * 1024;
+/// Bytes of one cell that are looked at where rows are few.
+const CELL_BYTES: usize = 16;
 /// A gutter for the speaker's name is kept at this width and above; below it is two columns.
 const WIDE: usize = 50;
+
+/// What drawing needs beside an item, a width and a theme.
+#[derive(Debug, Clone)]
+pub(super) struct Kit {
+    /// Colours for code.
+    pub(super) highlighter: Highlighter,
+    /// Pictures that tools gave back.
+    pub(super) pictures: Pictures,
+}
+
+impl Kit {
+    /// The same for where only text goes.
+    pub(super) fn without_pictures(&self) -> Self {
+        Self { pictures: Pictures::off(), ..self.clone() }
+    }
+}
 
 /// What an item was drawn for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +59,7 @@ struct For {
     width: u16,
     theme: u64,
     generation: u64,
+    pictures: u64,
     revision: u32,
     open: bool,
 }
@@ -51,6 +72,8 @@ pub(super) struct Layout {
     pub(super) used: u64,
     /// The column of the spinner on the first row.
     spinner: Option<u16>,
+    /// Characters of the speaker's name on the first row.
+    label: usize,
     rows: Rows,
 }
 
@@ -62,30 +85,41 @@ enum Rows {
 
 impl Layout {
     /// Draws `item`.
-    pub(super) fn new(item: &Item, width: u16, theme: &Theme, highlighter: &Highlighter) -> Self {
-        let drawn = Self::wanted(item, width, theme, highlighter);
-        let mut painter =
-            Painter { item, width: usize::from(width), look: Look::new(theme, highlighter), lines: Vec::new(), spinner: None };
+    pub(super) fn new(item: &Item, width: u16, theme: &Theme, kit: &Kit) -> Self {
+        let drawn = Self::wanted(item, width, theme, kit);
+        let mut painter = Painter {
+            item,
+            kit,
+            width: usize::from(width),
+            look: Look::new(theme, &kit.highlighter),
+            lines: Vec::new(),
+            spinner: None,
+            label: 0,
+        };
         let rows = painter.paint();
-        Self { drawn, used: 0, spinner: painter.spinner, rows }
+        Self { drawn, used: 0, spinner: painter.spinner, label: painter.label, rows }
     }
 
-    fn wanted(item: &Item, width: u16, theme: &Theme, highlighter: &Highlighter) -> For {
+    fn wanted(item: &Item, width: u16, theme: &Theme, kit: &Kit) -> For {
         // Markdown sees for itself whether the grammars are there by now.
-        let generation = if matches!(item.body, Body::Assistant { .. }) { 0 } else { highlighter.generation() };
-        For { width, theme: theme.id(), generation, revision: item.revision, open: item.open }
+        let generation = if matches!(item.body, Body::Assistant { .. }) { 0 } else { kit.highlighter.generation() };
+        let pictures = if matches!(item.body, Body::Tool(_)) { kit.pictures.generation() } else { 0 };
+        For { width, theme: theme.id(), generation, pictures, revision: item.revision, open: item.open }
     }
 
     /// Whether the rows still show `item` as it is.
-    pub(super) fn fits(&self, item: &Item, width: u16, theme: &Theme, highlighter: &Highlighter) -> bool {
-        self.drawn == Self::wanted(item, width, theme, highlighter)
+    pub(super) fn fits(&self, item: &Item, width: u16, theme: &Theme, kit: &Kit) -> bool {
+        self.drawn == Self::wanted(item, width, theme, kit)
     }
 
-    /// More of a streamed text.
-    pub(super) fn append(&mut self, part: &str) {
-        if let Rows::Text { markdown, .. } = &mut self.rows {
-            markdown.push(part);
+    /// More of a streamed text; whether it can be added. What is too long is laid out anew, cut.
+    pub(super) fn append(&mut self, part: &str) -> bool {
+        let Rows::Text { markdown, .. } = &mut self.rows else { return true };
+        if markdown.len() + part.len() > TEXT_BYTES_MAX {
+            return false;
         }
+        markdown.push(part);
+        true
     }
 
     /// The streamed text is whole.
@@ -96,19 +130,19 @@ impl Layout {
     }
 
     /// How many rows there are.
-    pub(super) fn height(&mut self, theme: &Theme, highlighter: &Highlighter) -> usize {
+    pub(super) fn height(&mut self, theme: &Theme, kit: &Kit) -> usize {
         let width = self.drawn.width;
         match &mut self.rows {
             Rows::Lines(lines) => lines.len(),
             Rows::Text { gutter, markdown, tail, base, .. } => {
-                let look = Look { base: *base, ..Look::new(theme, highlighter) };
+                let look = Look { base: *base, ..Look::new(theme, &kit.highlighter) };
                 (markdown.lines(inner(width, *gutter), look).len() + tail.len()).max(1)
             }
         }
     }
 
     /// Draws row `row` into the one row of `area`.
-    pub(super) fn draw(&mut self, row: usize, area: Rect, buf: &mut Buffer, theme: &Theme, highlighter: &Highlighter, tick: u64) {
+    pub(super) fn draw(&mut self, row: usize, area: Rect, buf: &mut Buffer, theme: &Theme, kit: &Kit, tick: u64) {
         let width = self.drawn.width;
         match &mut self.rows {
             Rows::Lines(lines) => {
@@ -120,7 +154,7 @@ impl Layout {
                 if row == 0 {
                     buf.set_span(area.x, area.y, label, area.width);
                 }
-                let look = Look { base: *base, ..Look::new(theme, highlighter) };
+                let look = Look { base: *base, ..Look::new(theme, &kit.highlighter) };
                 let lines = markdown.lines(inner(width, *gutter), look);
                 if let Some(line) = lines.get(row).or_else(|| tail.get(row.saturating_sub(lines.len()))) {
                     let shift = u16::try_from(*gutter).unwrap_or(0).min(area.width);
@@ -135,13 +169,43 @@ impl Layout {
         }
     }
 
+    /// All rows.
+    pub(super) fn into_lines(self, theme: &Theme, kit: &Kit) -> Vec<Line<'static>> {
+        let width = self.drawn.width;
+        match self.rows {
+            Rows::Lines(lines) => lines,
+            Rows::Text { label, gutter, mut markdown, tail, base } => {
+                let look = Look { base, ..Look::new(theme, &kit.highlighter) };
+                let pad = |width: usize| Span::raw(" ".repeat(gutter.saturating_sub(width)));
+                let own = markdown.lines(inner(width, gutter), look).iter().cloned();
+                let row = |(at, line): (usize, Line<'static>)| {
+                    let mut spans = if at == 0 { vec![label.clone(), pad(columns(&label.content))] } else { vec![pad(0)] };
+                    spans.extend(line.spans);
+                    Line::from(trim_end(spans))
+                };
+                own.chain(tail).enumerate().map(row).collect()
+            }
+        }
+    }
+
+    /// All rows as plain text, blanks in place of the speaker's name.
+    pub(super) fn without_label(&mut self, theme: &Theme, kit: &Kit) -> Vec<String> {
+        let label = self.label;
+        let mut rows = self.plain(theme, kit);
+        if let Some(first) = rows.first_mut().filter(|_| label > 0) {
+            let rest = first.char_indices().nth(label).map_or("", |(at, _)| first.get(at..).unwrap_or_default());
+            *first = format!("{}{rest}", " ".repeat(label));
+        }
+        rows
+    }
+
     /// All rows as plain text.
-    pub(super) fn plain(&mut self, theme: &Theme, highlighter: &Highlighter) -> Vec<String> {
+    pub(super) fn plain(&mut self, theme: &Theme, kit: &Kit) -> Vec<String> {
         let width = self.drawn.width;
         match &mut self.rows {
-            Rows::Lines(lines) => lines.iter().map(ToString::to_string).collect(),
+            Rows::Lines(lines) => lines.iter().map(plain).collect(),
             Rows::Text { label, gutter, markdown, tail, base } => {
-                let look = Look { base: *base, ..Look::new(theme, highlighter) };
+                let look = Look { base: *base, ..Look::new(theme, &kit.highlighter) };
                 let lines = markdown.lines(inner(width, *gutter), look);
                 let row = |(at, line): (usize, &Line<'_>)| {
                     let before = if at == 0 { label.content.to_string() } else { String::new() };
@@ -154,16 +218,24 @@ impl Layout {
     }
 }
 
+/// A row as plain text; a row of a picture is empty.
+fn plain(line: &Line<'_>) -> String {
+    let text = line.to_string();
+    if text.contains(cells::PLACEHOLDER) { String::new() } else { text }
+}
+
 fn inner(width: u16, gutter: usize) -> u16 {
     width.saturating_sub(u16::try_from(gutter).unwrap_or(0)).max(1)
 }
 
 struct Painter<'a> {
     item: &'a Item,
+    kit: &'a Kit,
     width: usize,
     look: Look<'a>,
     lines: Vec<Line<'static>>,
     spinner: Option<u16>,
+    label: usize,
 }
 
 impl Painter<'_> {
@@ -221,8 +293,9 @@ impl Painter<'_> {
         }
     }
 
-    fn speaker(&self, name: &str, icon: Icon, key: Key) -> Span<'static> {
+    fn speaker(&mut self, name: &str, icon: Icon, key: Key) -> Span<'static> {
         let text = if self.gutter() == 6 { name } else { self.icon(icon) };
+        self.label = text.chars().count();
         Span::styled(text.to_owned(), self.style(key))
     }
 
@@ -233,7 +306,10 @@ impl Painter<'_> {
     /// Text behind a mark, its further rows below the first; at most `rows_max`.
     fn marked(&mut self, indent: usize, mark: &Span<'static>, text: &str, key: Key, rows_max: usize) {
         let hang = indent + columns(&mark.content);
-        let pieces = [Piece::new(clean(text), self.style(key))];
+        let bytes_max = rows_max.saturating_mul(self.width.max(1)).saturating_mul(CELL_BYTES).clamp(1, TEXT_BYTES_MAX);
+        let (shown, left_out) = head(text, bytes_max);
+        let note = if left_out > 0 && rows_max == usize::MAX { left_out_note(left_out) } else { String::new() };
+        let pieces = [Piece::new(clean(shown), self.style(key)), Piece::new(note, self.style(Key::ChatDim))];
         let rows = wrap(&pieces, self.width.saturating_sub(hang).max(1), Blanks::Keep);
         let more = rows.len() > rows_max;
         for (at, row) in rows.into_iter().take(rows_max).enumerate() {
@@ -259,9 +335,13 @@ impl Painter<'_> {
     fn assistant(&mut self, text: &str, ending: &Ending, label: bool) -> Rows {
         let label = if label { self.speaker("agent", Icon::Diamond, Key::ChatAgentLabel) } else { Span::raw("") };
         let mut markdown = Markdown::new();
-        markdown.push(text);
-        if *ending != Ending::Open {
+        let (shown, left_out) = head(text, TEXT_BYTES_MAX);
+        markdown.push(shown);
+        if *ending != Ending::Open || left_out > 0 {
             markdown.finish();
+        }
+        if left_out > 0 {
+            self.push(vec![Span::styled(left_out_note(left_out), self.style(Key::ChatDim))]);
         }
         match ending {
             Ending::Open | Ending::Whole => {}
@@ -282,8 +362,11 @@ impl Painter<'_> {
         let gutter = self.gutter();
         let total = text.lines().count();
         let shown = if self.item.open { usize::MAX } else { USER_LINES_MAX };
-        let head: Vec<&str> = text.lines().take(shown).collect();
-        let pieces = [Piece::new(head.join("\n"), self.style(Key::ChatUser))];
+        let lines: Vec<&str> = text.lines().take(shown).collect();
+        let joined = lines.join("\n");
+        let (bounded, left_out) = head(&joined, if self.item.open { TEXT_BYTES_MAX } else { USER_BYTES_MAX });
+        let note = if left_out > 0 { format!(" {}", left_out_note(left_out)) } else { String::new() };
+        let pieces = [Piece::new(bounded, self.style(Key::ChatUser)), Piece::new(note, self.style(Key::ChatDim))];
         let label = self.speaker("you", Icon::Prompt, Key::ChatUserLabel);
         let rows = wrap(&pieces, self.width.saturating_sub(gutter).max(1), Blanks::Keep);
         for (at, row) in rows.into_iter().enumerate() {
@@ -320,6 +403,9 @@ impl Painter<'_> {
 
     fn reasoning(&mut self, text: &str, running: bool) {
         let indent = self.indent();
+        // Of what is closed only an end is seen.
+        let bytes_max = if self.item.open { TEXT_BYTES_MAX } else { LINE_BYTES };
+        let text = if running && !self.item.open { end(text, bytes_max) } else { head(text, bytes_max).0 };
         let text = clean(text);
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let shown = if running { lines().next_back() } else { lines().next() }.unwrap_or_default();
@@ -338,159 +424,9 @@ impl Painter<'_> {
         }
     }
 
-    /// The line of a call: mark, name, what it does, and on the right how long it took.
-    fn headline(&mut self, mark: (&'static str, Style), names: Vec<Span<'static>>, about: &str, right: &str) {
-        let indent = self.indent();
-        let mut spans = vec![Span::raw(" ".repeat(indent)), Span::styled(mark.0, mark.1), Span::raw(" ")];
-        spans.extend(names);
-        let mut line = Line::from(spans);
-        let right_width = if right.is_empty() { 0 } else { columns(right) + 2 };
-        let room = self.width.saturating_sub(right_width);
-        if line.width() > room {
-            let text: String = line.spans.iter().skip(3).map(|span| span.content.as_ref()).collect();
-            let style = line.spans.last().map(|span| span.style).unwrap_or_default();
-            line.spans.truncate(3);
-            line.spans.push(Span::styled(fit(&text, room.saturating_sub(indent + 2)), style));
-        }
-        let left = room.saturating_sub(line.width() + 2);
-        if !about.is_empty() && left >= 4 {
-            line.spans.push(Span::styled(format!("  {}", fit(about, left)), self.style(Key::ChatArguments)));
-        }
-        if !right.is_empty() {
-            let gap = self.width.saturating_sub(line.width() + columns(right));
-            line.spans.push(Span::raw(" ".repeat(gap)));
-            line.spans.push(Span::styled(right.to_owned(), self.style(Key::ChatDim)));
-        }
-        self.lines.push(Line::from(trim_end(line.spans)));
-    }
-
-    fn tool(&mut self, call: &Call) {
-        let (icon, key) = match call.state {
-            CallState::Asking => (Icon::Question, Key::StatusWarn),
-            CallState::Granted | CallState::Is(Status::Started) => (Icon::Pending, Key::StatusBusy),
-            CallState::Is(Status::Success) => (Icon::Ok, Key::StatusOk),
-            CallState::Is(Status::Error) if call.error_kind == Some(ErrorKind::Interrupted) => (Icon::Stopped, Key::StatusWarn),
-            CallState::Refused | CallState::Is(Status::Error) => (Icon::Error, Key::StatusError),
-        };
-        self.spinner = self.item.running().then(|| u16::try_from(self.indent()).unwrap_or(0));
-        let names = vec![
-            Span::styled(call.server.clone(), self.style(Key::ChatServer)),
-            Span::styled(format!(" {} ", self.icon(Icon::Separator)), self.style(Key::ChatDim)),
-            Span::styled(call.tool.clone(), self.style(Key::ChatTool)),
-        ];
-        let about = match (&call.progress, call.state) {
-            (_, CallState::Asking) => "waits for your answer".to_owned(),
-            (Some(progress), CallState::Is(Status::Started)) => self.bar(progress),
-            _ => summary(&call.arguments, self.icon(Icon::Separator)),
-        };
-        let right = [allowed(call.scope, call.state), call.duration_ms.map(duration)].into_iter().flatten().collect::<Vec<_>>().join("  ");
-        self.headline((self.icon(icon), self.style(key)), names, &about, &right);
-        let rows_max = if self.item.open { usize::MAX } else { ERROR_ROWS_MAX };
-        let refused = matches!(call.state, CallState::Refused) && call.error.is_none();
-        let error = if refused { Some("refused by you".to_owned()) } else { call.error.clone() };
-        self.call_error(error.as_deref(), rows_max);
-        if let Some(instead) = &call.instead {
-            self.marked(self.indent() + 2, &Span::raw("instead: "), instead, Key::ChatHint, rows_max);
-        }
-        if self.item.open {
-            self.arguments("arguments", &call.arguments);
-            if let Some(preview) = &call.preview {
-                self.labelled("change", &guess(preview), preview);
-            }
-            self.result(call.result.as_ref());
-        } else {
-            self.saved_files(call.result.as_ref());
-        }
-    }
-
-    /// Pictures and sounds are no text: a closed call tells where they were saved.
-    fn saved_files(&mut self, result: Option<&Value>) {
-        let Some(text) = result.map(super::item::result_text) else { return };
-        let files: Vec<String> = saved_files(&text).map(clean_line).collect();
-        let more = files.len().saturating_sub(SAVED_FILES_MAX);
-        for file in files.iter().take(SAVED_FILES_MAX) {
-            let mark = Span::styled(format!("{} ", self.icon(Icon::Arrow)), self.style(Key::ChatDim));
-            self.marked(self.indent() + 2, &mark, file, Key::MdUrl, usize::MAX);
-        }
-        if more > 0 {
-            self.marked(self.indent() + 4, &Span::raw(""), &format!("and {more} more"), Key::ChatDim, 1);
-        }
-    }
-
-    /// `▓▓▓░░░░░░░ 3/10 what it does`.
-    fn bar(&self, progress: &Progress) -> String {
-        let Some(full) = progress.full else { return progress.text.clone() };
-        let (on, off) = (self.icon(Icon::Full), self.icon(Icon::Empty));
-        format!("{}{} {}", on.repeat(full), off.repeat(Progress::CELLS.saturating_sub(full)), progress.text)
-    }
-
-    fn handoff(&mut self, handoff: &Handoff) {
-        let (icon, key) = match handoff.status {
-            Status::Started => (Icon::Pending, Key::StatusBusy),
-            Status::Success => (Icon::Ok, Key::StatusOk),
-            Status::Error => (Icon::Error, Key::StatusError),
-        };
-        self.spinner = self.item.running().then(|| u16::try_from(self.indent()).unwrap_or(0));
-        let names = vec![
-            Span::styled(format!("{} ", self.icon(Icon::Arrow)), self.style(Key::ChatDim)),
-            Span::styled(handoff.to.clone(), self.style(Key::ChatHandoff)),
-        ];
-        let about = summary(&handoff.task, self.icon(Icon::Separator));
-        let right = handoff.duration_ms.map(duration).unwrap_or_default();
-        self.headline((self.icon(icon), self.style(key)), names, &about, &right);
-        self.call_error(handoff.error.as_deref(), if self.item.open { usize::MAX } else { ERROR_ROWS_MAX });
-        if self.item.open {
-            self.arguments("task", &handoff.task);
-            self.result(handoff.result.as_ref());
-        }
-    }
-
-    fn call_error(&mut self, error: Option<&str>, rows_max: usize) {
-        if let Some(error) = error {
-            self.marked(self.indent() + 2, &Span::raw(""), error.trim_end(), Key::ChatError, rows_max);
-        }
-    }
-
-    fn arguments(&mut self, label: &str, map: &Map<String, Value>) {
-        if !map.is_empty() {
-            let json = serde_json::to_string_pretty(map).unwrap_or_default();
-            self.labelled(label, "json", &json);
-        }
-    }
-
-    fn result(&mut self, result: Option<&Value>) {
-        let Some(result) = result else { return };
-        let text = super::item::result_text(result);
-        if text.trim().is_empty() {
-            return self.labelled("result", "text", "(empty)");
-        }
-        let parsed = if text.len() <= RESULT_BYTES_MAX { serde_json::from_str::<Value>(&text).ok() } else { None };
-        match parsed.filter(|value| value.is_object() || value.is_array()).and_then(|value| serde_json::to_string_pretty(&value).ok()) {
-            Some(json) => self.labelled("result", "json", &json),
-            None => self.labelled("result", &guess(&text), &text),
-        }
-    }
-
-    /// A dim heading and code below it.
-    fn labelled(&mut self, label: &str, language: &str, code: &str) {
-        let indent = self.indent() + 2;
-        self.push(vec![Span::raw(" ".repeat(indent)), Span::styled(label.to_owned(), self.style(Key::ChatLabel))]);
-        let shown = code.get(..code.floor_char_boundary(RESULT_BYTES_MAX)).unwrap_or(code);
-        let width = u16::try_from(self.width.saturating_sub(indent).max(1)).unwrap_or(u16::MAX);
-        for row in render_code(shown, language, width, OPEN_LINES_MAX, self.look) {
-            let mut spans = vec![Span::raw(" ".repeat(indent))];
-            spans.extend(row.spans);
-            self.push(spans);
-        }
-        if shown.len() < code.len() {
-            let note = format!("… {} more bytes", code.len() - shown.len());
-            self.push(vec![Span::raw(" ".repeat(indent)), Span::styled(note, self.style(Key::ChatDim))]);
-        }
-    }
-
     fn text_block(&mut self, text: &str, key: Key) {
         let indent = self.indent() + 2;
-        let pieces = [Piece::new(text.trim(), self.style(key))];
+        let pieces = [Piece::new(head(text.trim(), TEXT_BYTES_MAX).0, self.style(key))];
         let rows = wrap(&pieces, self.width.saturating_sub(indent).max(1), Blanks::Keep);
         let more = rows.len().saturating_sub(OPEN_LINES_MAX);
         for row in rows.into_iter().take(OPEN_LINES_MAX) {
@@ -526,44 +462,19 @@ impl Painter<'_> {
     }
 }
 
-/// What is named in lines like `[image image/png 12 kB: /path]`.
-fn saved_files(text: &str) -> impl Iterator<Item = &str> {
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
-    lines.filter(|line| (line.starts_with("image ") || line.starts_with("audio ")) && line.contains(": /"))
+/// The first bytes of a text, and how many are left out.
+fn head(text: &str, bytes_max: usize) -> (&str, usize) {
+    let shown = text.get(..text.floor_char_boundary(bytes_max.min(text.len()))).unwrap_or(text);
+    (shown, text.len() - shown.len())
 }
 
-/// How a consent that reaches further than this call is told.
-fn allowed(scope: Option<Scope>, state: CallState) -> Option<String> {
-    let reach = match scope? {
-        Scope::Once => "allowed once",
-        Scope::Session => "allowed for this session",
-        Scope::Tool => "tool allowed always",
-        Scope::Server => "server allowed always",
-    };
-    (!matches!(state, CallState::Refused | CallState::Asking)).then(|| reach.to_owned())
+/// The last bytes of a text.
+fn end(text: &str, bytes_max: usize) -> &str {
+    text.get(text.ceil_char_boundary(text.len().saturating_sub(bytes_max))..).unwrap_or(text)
 }
 
-/// The language that a text is probably written in.
-fn guess(text: &str) -> String {
-    let diff = text.starts_with("--- ") || text.starts_with("diff --git") || text.starts_with("@@ ") || text.contains("\n@@ ");
-    if diff { "diff".to_owned() } else { "text".to_owned() }
-}
-
-/// Arguments in one line.
-fn summary(map: &Map<String, Value>, separator: &str) -> String {
-    /// Characters of one argument, and arguments, that are worth showing.
-    const PART_CHARS_MAX: usize = 120;
-    const PARTS_MAX: usize = 8;
-    let value = |value: &Value| match value {
-        Value::String(text) => clean_line(text.get(..text.floor_char_boundary(PART_CHARS_MAX * 4)).unwrap_or(text)),
-        other => clean_line(&other.to_string()),
-    };
-    let short = |text: String| crate::domain::text::ellipsis(&text, PART_CHARS_MAX).into_owned();
-    if map.len() == 1 {
-        return map.values().next().map(|only| short(value(only))).unwrap_or_default();
-    }
-    let parts = map.iter().take(PARTS_MAX).map(|(name, part)| format!("{}: {}", clean_line(name), short(value(part))));
-    parts.collect::<Vec<_>>().join(&format!(" {separator} "))
+fn left_out_note(bytes: usize) -> String {
+    format!("… {} kB more; y copies all", bytes.div_ceil(1_000))
 }
 
 /// The end of `text` in `width` columns.

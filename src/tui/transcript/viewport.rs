@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
 
 use super::item::{Body, Item};
-use super::layout::Layout;
+use super::layout::{Kit, Layout};
 use super::{Anchor, ItemId, Transcript, ViewState};
-use crate::tui::highlight::Highlighter;
 use crate::tui::markdown::wrap::columns;
+use crate::tui::pictures::cells;
 use crate::tui::theme::{Key, Theme};
 
 /// Items whose rows are kept. More are forgotten, those not seen for longest first.
 const LAYOUTS_MAX: usize = 512;
+
+/// Rows that are printed into the terminal's scrollback at once: more than most terminals keep.
+const DUMP_ROWS_MAX: usize = 10_000;
 
 /// Rows of an item that nobody has looked at yet, for the scroll bar.
 const ROWS_GUESS: usize = 2;
@@ -35,8 +39,10 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn append(&mut self, id: ItemId, part: &str) {
-        if let Some(layout) = self.layouts.get_mut(&id) {
-            layout.append(part);
+        if let Some(layout) = self.layouts.get_mut(&id)
+            && !layout.append(part)
+        {
+            self.layouts.remove(&id);
         }
     }
 
@@ -55,27 +61,27 @@ impl Cache {
         *self = Self { laid_out: self.laid_out, touched: self.touched, ..Self::default() };
     }
 
-    fn layout(&mut self, item: &Item, width: u16, theme: &Theme, highlighter: &Highlighter) -> &mut Layout {
-        let fits = self.layouts.get(&item.id).is_some_and(|layout| layout.fits(item, width, theme, highlighter));
+    fn layout(&mut self, item: &Item, width: u16, theme: &Theme, kit: &Kit) -> &mut Layout {
+        let fits = self.layouts.get(&item.id).is_some_and(|layout| layout.fits(item, width, theme, kit));
         if !fits {
             self.laid_out += 1;
-            self.layouts.insert(item.id, Layout::new(item, width, theme, highlighter));
+            self.layouts.insert(item.id, Layout::new(item, width, theme, kit));
         }
         let frame = self.frame;
-        let make = || Layout::new(item, width, theme, highlighter);
+        let make = || Layout::new(item, width, theme, kit);
         let layout = self.layouts.entry(item.id).or_insert_with(make);
         layout.used = frame;
         layout
     }
 
-    fn height(&mut self, item: &Item, width: u16, theme: &Theme, highlighter: &Highlighter) -> usize {
+    fn height(&mut self, item: &Item, width: u16, theme: &Theme, kit: &Kit) -> usize {
         self.touched += 1;
         if self.width != width {
             self.width = width;
             self.heights.clear();
             self.height_sum = 0;
         }
-        let height = self.layout(item, width, theme, highlighter).height(theme, highlighter);
+        let height = self.layout(item, width, theme, kit).height(theme, kit);
         let before = self.heights.insert(item.id, height).unwrap_or(0);
         self.height_sum = self.height_sum - before + height;
         height
@@ -100,10 +106,10 @@ impl Cache {
 }
 
 /// A place by index.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    index: usize,
-    row: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) index: usize,
+    pub(super) row: usize,
 }
 
 impl Transcript {
@@ -113,13 +119,15 @@ impl Transcript {
         if self.items.get(hint).is_some_and(|item| item.id == id) {
             return Some(hint);
         }
-        let index = self.items.iter().rposition(|item| item.id == id)?;
+        // Ids grow, but for what came later and stands below a handoff.
+        let sorted = self.items.binary_search_by_key(&id, |item| item.id).ok();
+        let index = sorted.or_else(|| self.items.iter().rposition(|item| item.id == id))?;
         self.hint.set(index);
         Some(index)
     }
 
     /// Blank rows before the item at `index`.
-    fn gap(&self, index: usize) -> usize {
+    pub(super) fn gap(&self, index: usize) -> usize {
         let before = index.checked_sub(1).and_then(|before| self.items.get(before));
         let (Some(before), Some(item)) = (before, self.items.get(index)) else { return 0 };
         let tight = before.is_line() && item.is_line()
@@ -129,9 +137,9 @@ impl Transcript {
     }
 
     /// Rows of the item at `index`, its gap included.
-    fn rows_at(&self, index: usize, width: u16, theme: &Theme) -> usize {
+    pub(super) fn rows_at(&self, index: usize, width: u16, theme: &Theme) -> usize {
         let Some(item) = self.items.get(index) else { return 0 };
-        self.gap(index) + self.cache.borrow_mut().height(item, width, theme, &self.highlighter)
+        self.gap(index) + self.cache.borrow_mut().height(item, width, theme, &self.kit)
     }
 
     /// The place from which the last `height` rows are seen.
@@ -176,7 +184,7 @@ impl Transcript {
         !self.fills(place, width, usize::from(height) + 1, theme)
     }
 
-    fn anchor(&self, place: Place) -> Option<Anchor> {
+    pub(super) fn anchor(&self, place: Place) -> Option<Anchor> {
         let item = self.items.get(place.index)?.id;
         Some(Anchor { item, row: u32::try_from(place.row).unwrap_or(u32::MAX) })
     }
@@ -206,6 +214,7 @@ impl Transcript {
         }
         self.cache.borrow_mut().begin();
         let top = self.top(view, area.width, area.height, theme);
+        let marked = self.mark_ends(view);
         let mut y = area.y;
         let mut skip = top.row;
         for index in top.index..self.items.len() {
@@ -220,6 +229,9 @@ impl Transcript {
                 if let Some(row) = row.checked_sub(gap) {
                     self.draw_row(item, row, line, buf, theme, view);
                 }
+                if marked.is_some_and(|(start, end)| ((start.index, start.row)..=(end.index, end.row)).contains(&(index, row))) {
+                    mark_row(line, buf, theme.style(Key::UiSelection));
+                }
                 y += 1;
             }
             skip = 0;
@@ -228,9 +240,9 @@ impl Transcript {
 
     fn draw_row(&self, item: &Item, row: usize, line: Rect, buf: &mut Buffer, theme: &Theme, view: &ViewState) {
         let mut cache = self.cache.borrow_mut();
-        let layout = cache.layout(item, line.width, theme, &self.highlighter);
-        layout.draw(row, line, buf, theme, &self.highlighter, view.tick);
-        if view.selected == Some(item.id) && row == 0 {
+        let layout = cache.layout(item, line.width, theme, &self.kit);
+        layout.draw(row, line, buf, theme, &self.kit, view.tick);
+        if view.selected == Some(item.id) && row == 0 && view.mark.is_none() {
             buf.set_style(line, theme.style(Key::UiSelection));
         }
         if !self.query.is_empty() {
@@ -308,6 +320,37 @@ impl Transcript {
         view.top = if self.at_end(place, width, height, theme) { None } else { self.anchor(place) };
     }
 
+    /// Moves the view so that a row is seen, with as little movement as possible.
+    pub(super) fn scroll_to_row(&self, view: &mut ViewState, at: Anchor, width: u16, height: u16, theme: &Theme) {
+        let Some(index) = self.index_of(at.item) else { return };
+        let place = Place { index, row: usize::try_from(at.row).unwrap_or(0) };
+        let top = self.top(view, width, height, theme);
+        if (place.index, place.row) < (top.index, top.row) {
+            view.top = self.anchor(place);
+            return;
+        }
+        let mut below = 0;
+        for index in top.index..place.index {
+            below += self.rows_at(index, width, theme);
+            if below > top.row + usize::from(height) {
+                break;
+            }
+        }
+        if (below + place.row).saturating_sub(top.row) < usize::from(height) && place.index - top.index <= usize::from(height) {
+            return;
+        }
+        // The row becomes the last one: the top is so many rows before it.
+        let mut top = place;
+        let mut left = usize::from(height).saturating_sub(1);
+        while left > top.row && top.index > 0 {
+            left -= top.row + 1;
+            top.index -= 1;
+            top.row = self.rows_at(top.index, width, theme).saturating_sub(1);
+        }
+        top.row = top.row.saturating_sub(left);
+        view.top = if self.at_end(top, width, height, theme) { None } else { self.anchor(top) };
+    }
+
     /// The item on row `row` of an area of this size, from 0, with the row in it.
     pub fn item_at(&self, view: &ViewState, row: u16, width: u16, height: u16, theme: &Theme) -> Option<Anchor> {
         let top = self.top(view, width, height, theme);
@@ -339,15 +382,43 @@ impl Transcript {
         true
     }
 
+    /// The last [`DUMP_ROWS_MAX`] rows of the conversation at `width`, with their styles.
+    pub fn dump_styled(&self, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let kit = &self.kit.without_pictures();
+        let mut backwards: Vec<Line<'static>> = Vec::new();
+        for (index, item) in self.items.iter().enumerate().rev() {
+            let rows = Layout::new(item, width, theme, kit).into_lines(theme, kit);
+            backwards.extend(rows.into_iter().rev());
+            backwards.extend(std::iter::repeat_n(Line::default(), self.gap(index)));
+            if backwards.len() > DUMP_ROWS_MAX {
+                backwards.truncate(DUMP_ROWS_MAX);
+                backwards.push(Line::styled("(rows before these are left out; /export writes all)", theme.style(Key::ChatDim)));
+                break;
+            }
+        }
+        backwards.reverse();
+        backwards
+    }
+
     /// The whole conversation as plain text at `width`, for the terminal's own scrollback or an editor.
     pub fn dump(&self, width: u16) -> Vec<String> {
         let theme = Theme::plain(crate::tui::theme::IconSet::Unicode);
+        let kit = &self.kit.without_pictures();
         let mut out = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             out.extend(std::iter::repeat_n(String::new(), self.gap(index)));
-            out.extend(Layout::new(item, width, &theme, &self.highlighter).plain(&theme, &self.highlighter));
+            out.extend(Layout::new(item, width, &theme, kit).plain(&theme, kit));
         }
         out
+    }
+}
+
+/// Marks a row; pieces of pictures keep the colour that says which they are.
+fn mark_row(line: Rect, buf: &mut Buffer, style: ratatui::style::Style) {
+    for x in line.left()..line.right() {
+        if let Some(cell) = buf.cell_mut((x, line.y)).filter(|cell| !cells::is_piece(cell.symbol())) {
+            cell.set_style(style);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
 use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::clipboard;
 use crate::tui::events_pane::Filter;
 use crate::tui::keymap::{Action, Context, KEYS};
 use crate::tui::msg::{Effect, Query};
@@ -292,10 +293,28 @@ pub(super) fn copy(state: &mut State, text: Option<String>, otherwise: &str) -> 
         state.note(Tone::Plain, otherwise);
         return Vec::new();
     };
-    let lines = text.lines().count();
-    let what = if lines == 1 { "copied".to_owned() } else { format!("copied {lines} lines") };
-    state.note(Tone::Good, what);
+    // A program says itself how that went; of the terminal's own way nothing is ever heard.
+    if state.surroundings.emulator.clipboards.is_empty() && !tell_of_terminal(state, &text) {
+        return Vec::new();
+    }
     vec![Effect::Copy(text)]
+}
+
+/// Puts a text on the clipboard by the terminal itself, where it is not too long for that.
+pub(super) fn copy_by_terminal(state: &mut State, text: String) -> Vec<Effect> {
+    if tell_of_terminal(state, &text) { vec![Effect::CopyByTerminal(text)] } else { Vec::new() }
+}
+
+/// Says that the terminal puts a text on the clipboard, or that it is too long for that; whether it does.
+fn tell_of_terminal(state: &mut State, text: &str) -> bool {
+    let fits = text.len() <= clipboard::TERMINAL_BYTES_MAX;
+    if fits {
+        let way = format!("OSC 52{}", state.surroundings.emulator.wrap.told());
+        state.note(Tone::Good, clipboard::told(text.lines().count(), &way));
+    } else {
+        state.note(Tone::Bad, clipboard::too_long(text.len()));
+    }
+    fits
 }
 
 /// Writes the session to a file, from the log.

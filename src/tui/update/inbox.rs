@@ -11,6 +11,7 @@ use crate::tui::layout;
 use crate::tui::msg::Effect;
 use crate::tui::panels::inbox::snooze_until;
 use crate::tui::state::{State, Tone};
+use crate::tui::update::commands;
 use crate::tui::update::tasks;
 use crate::tui::view;
 
@@ -116,8 +117,10 @@ fn source(state: &mut State) -> Vec<Effect> {
         state.note(Tone::Plain, "it has no source to open");
         return Vec::new();
     };
-    state.note(Tone::Good, format!("link copied: {}", ellipsis(&url, LINK_CHARS_MAX)));
-    vec![Effect::Copy(url)]
+    let shown = format!("link copied: {}", ellipsis(&url, LINK_CHARS_MAX));
+    let effects = commands::copy(state, Some(url), "");
+    state.note(Tone::Good, shown);
+    effects
 }
 
 /// The question until when.

@@ -5,6 +5,7 @@
 
 mod chat;
 mod events;
+mod taking;
 mod vi;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -24,6 +25,7 @@ use crate::tui::view;
 
 pub(super) use chat::{rewind, size as chat_size};
 pub(super) use events::open as open_event;
+pub(super) use taking::opened;
 
 /// Takes keys that came at once. What is plain text for the message is written in one step: after each step the text
 /// area lays out the whole message again, so that a long text typed by a program would take time by its square.
@@ -106,6 +108,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return effects;
     }
     match action {
+        Some(action) if context(state) == Context::Marking && !matches!(action, Action::Escape | Action::Interrupt) => {
+            marked_or(state, action, &key)
+        }
         Some(action) => act(state, action, &key),
         None => typed(state, &key),
     }
@@ -123,6 +128,7 @@ fn context(state: &State) -> Context {
         (Some(Overlay::Resources), _) => Context::Resources,
         (Some(Overlay::Settings), _) => Context::Settings,
         (_, Focus::Composer) => Context::Composer,
+        (_, Focus::Chat) if state.chat.mark.is_some() => Context::Marking,
         (_, Focus::Chat) => Context::Chat,
         (_, Focus::Events) => Context::Events,
     }
@@ -207,6 +213,18 @@ fn popup_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
+/// Keys that move a mark; others end it and do what they always do.
+fn marked_or(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effect> {
+    let moves = action.row().is_some_and(|row| row.context == Context::Marking);
+    if moves || matches!(action, Action::PageUp | Action::PageDown) {
+        return taking::marking(state, action);
+    }
+    if !matches!(action, Action::Redraw | Action::Suspend | Action::Mouse | Action::Help) {
+        state.chat.mark = None;
+    }
+    act(state, action, key)
+}
+
 /// A key that the table does not know: text.
 fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let KeyCode::Char(ch) = key.code else { return Vec::new() };
@@ -216,6 +234,7 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     state.focus = Focus::Composer;
+    state.chat.mark = None;
     if state.composer.is_empty() && ch == '?' && state.refusing.is_none() {
         state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own)));
         return Vec::new();
@@ -353,6 +372,9 @@ fn interrupt(state: &mut State) -> Vec<Effect> {
         state.selection = None;
         return commands::copy(state, Some(text), "");
     }
+    if state.chat.mark.is_some() {
+        return taking::marking(state, Action::MarkCopy);
+    }
     if state.refusing.is_some() {
         return escape(state);
     }
@@ -376,7 +398,7 @@ fn escape(state: &mut State) -> Vec<Effect> {
     if let Some(call) = state.refusing.take() {
         return compose::decide(state, &call, Decision::Refuse { instead: None });
     }
-    if moment::leave(state) {
+    if moment::leave(state) || state.chat.mark.take().is_some() {
         return Vec::new();
     }
     if state.search.take().is_some() {

@@ -128,6 +128,8 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
             compose::unstash(state, at);
             Vec::new()
         }
+        Pick::Copy(text) => commands::copy(state, Some(text), ""),
+        Pick::Open(target) => vec![keys::opened(state, target)],
         Pick::ServerPrompt(name) => {
             state.focus = Focus::Composer;
             if !state.composer.is_empty() {

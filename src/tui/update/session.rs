@@ -52,7 +52,9 @@ pub(super) fn greet(state: &mut State) {
 
 /// Empties what belongs to the session on the screen.
 fn leave(state: &mut State) {
+    let pictures = state.transcript.pictures().clone();
     state.transcript = transcript::Transcript::new(state.highlighter.clone());
+    state.transcript.set_pictures(pictures);
     state.chat = transcript::ViewState { tick: state.chat.tick, ..transcript::ViewState::default() };
     state.search = None;
     state.turn = None;

@@ -10,6 +10,7 @@ mod questions;
 mod sessions;
 mod tables;
 mod tabs;
+mod taking;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -155,8 +155,9 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Drafts => "enter take back",
         PickKind::Palette => "enter run",
         PickKind::ServerPrompts => "enter write",
-        PickKind::Tools | PickKind::Jump => "enter open",
+        PickKind::Tools | PickKind::Jump | PickKind::Targets => "enter open",
         PickKind::Replays => "enter replay",
+        PickKind::Parts => "enter copy",
     };
     view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);

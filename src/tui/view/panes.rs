@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::domain::clock::Instant;
 use crate::domain::text::clean_line;
 use crate::tui::events_pane::Entry;
+use crate::tui::keymap::Action;
 use crate::tui::layout::{Areas, text_area};
 use crate::tui::panels::Row;
 use crate::tui::panels::servers::{rank, short_row};
@@ -19,12 +20,15 @@ use crate::tui::view;
 
 /// Columns of the filter in the title.
 const FILTER_WIDTH: usize = 30;
+/// Bytes of a title that can be seen.
+const TITLE_BYTES_MAX: usize = 1_024;
 
 /// Columns before the text of an event: `[14:30:25] `.
 const TIME_WIDTH: u16 = 11;
 
 pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
-    let title = if state.session.title.is_empty() { "chat".to_owned() } else { clean_line(&state.session.title) };
+    let title = state.session.title.get(..state.session.title.floor_char_boundary(TITLE_BYTES_MAX)).unwrap_or_default();
+    let title = if title.is_empty() { "chat".to_owned() } else { clean_line(title) };
     let focused = state.focus == Focus::Chat && state.overlay.is_none();
     let title = view::cut(&title, usize::from(area.width / 2));
     view::frame(buf, area, &title, focused, &state.theme);
@@ -37,6 +41,9 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
             let at = if search.matches.is_empty() { 0 } else { search.at + 1 };
             format!("/{} {at}/{}", clean_line(&search.input.text), search.matches.len())
         };
+    } else if state.chat.mark.is_some() {
+        let rows = state.transcript.marked_rows(&state.chat, inner.width, &state.theme);
+        right = format!("{} marked", if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") });
     } else if !state.chat.follows() {
         let (above, all) = state.transcript.position(&state.chat, inner.width, inner.height);
         let below = all.saturating_sub(above + usize::from(inner.height));
@@ -44,6 +51,28 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
     }
     view::title_right(buf, area, &right, Key::UiAccent, title.width() + 2, &state.theme);
     state.transcript.render(inner, buf, &state.theme, &state.chat);
+    if state.chat.mark.is_some() {
+        let key = |action: Action| state.keymap.hint(action);
+        let dot = state.theme.icon(Icon::Separator);
+        let text = format!("{} copy {dot} {} other end {dot} {} stop", key(Action::MarkCopy), key(Action::MarkSwap), key(Action::Escape));
+        view::footer(buf, area, &text, &state.theme);
+    } else if let Some(new) = news(state) {
+        let text = format!(
+            " {} {new} new {} {} ",
+            state.theme.icon(Icon::Below),
+            state.theme.icon(Icon::Separator),
+            state.keymap.hint(Action::Bottom)
+        );
+        let width = u16::try_from(text.width()).unwrap_or(0).min(area.width.saturating_sub(4));
+        let spot = Rect { x: area.right().saturating_sub(width + 2), y: area.bottom().saturating_sub(1), width, height: 1 };
+        view::row(buf, spot, &vec![(Key::UiAccent, text)], &state.theme);
+    }
+}
+
+/// How many items came below while something above is read.
+fn news(state: &State) -> Option<usize> {
+    let new = state.transcript.len().checked_sub(state.chat.left_at?)?;
+    (new > 0).then_some(new)
 }
 
 pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {

@@ -9,9 +9,9 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::state::{Search, State, Tone};
 use crate::tui::transcript::{ItemId, ItemKind, UserTurn};
-use crate::tui::update::{commands, jump};
+use crate::tui::update::jump;
 
-use super::to_end;
+use super::{taking, to_end};
 
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
@@ -29,9 +29,13 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ChatSearch => state.search = Some(Search { typing: true, ..Search::default() }),
         Action::ChatSearchNext => next_match(state, true),
         Action::ChatSearchPrev => next_match(state, false),
-        Action::ChatCopy => {
-            let text = state.chat.selected.and_then(|item| state.transcript.text_of(item));
-            return commands::copy(state, text, "select an item first");
+        Action::ChatCopy => return taking::copy_item(state),
+        Action::ChatCopyPart => return taking::copy_part(state),
+        Action::ChatLink => return taking::open(state),
+        Action::ChatMark => taking::mark(state),
+        Action::ChatDump => {
+            let (width, _) = state.size;
+            return vec![Effect::Dump(state.transcript.dump_styled(width, &state.theme))];
         }
         Action::ChatEvent => jump::to_event(state),
         Action::ChatEditor => {

@@ -9,7 +9,7 @@ pub(super) fn at(context: Context) -> Script {
     script.said("hello");
     script.tool("time", "now", Status::Started, None, None);
     script.tool("time", "now", Status::Success, Some(json!("12:00")), None);
-    script.answered("line\n\n```\ncode\n```");
+    script.answered("line https://a.example/\n\n```\ncode\n```");
     script.finished(TurnEnd::Done, None);
     script.send(Msg::History(vec!["earlier".into()]));
     script.send(Msg::Kept(Box::default()));
@@ -37,6 +37,7 @@ pub(super) fn at(context: Context) -> Script {
             script.send(Msg::Answer(Answer::Replay(id, Ok(events))));
             script.keys(&["right", "right"]);
         }
+        Context::Marking => script.keys(&["f6", "up", "up", "shift+v", "down"]),
         Context::Events => script.keys(&["f6", "f6", "up", "up"]),
         Context::Panels | Context::Tasks => {
             script.tasks();
@@ -114,6 +115,7 @@ fn facts(script: &Script) -> Vec<String> {
         format!("caret {:?}", state.composer.caret()),
         format!("match {:?}", state.search.as_ref().map(|search| search.at)),
         format!("top {:?}", state.chat.top.map(|anchor| (anchor.item.0, anchor.row))),
+        format!("mark {:?}", state.chat.mark.map(|mark| [mark.from, mark.at].map(|at| (at.item.0, at.row)))),
         format!("focus {:?}", state.focus),
         format!("column {:?}", state.column),
         format!("overlay {overlay}"),
