@@ -140,8 +140,10 @@ pub enum Query {
     Values(Typed),
     /// The state of the set-up.
     Doctor,
-    /// All that makes up a session.
+    /// The end of a session.
     Session(SessionId),
+    /// What of a session comes before an event.
+    Earlier(SessionId, Seq),
     /// What was missed after a position.
     After(Seq),
     /// What models took: in a session, from a time on, in all.
@@ -150,6 +152,24 @@ pub enum Query {
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
     Replay(SessionId),
+}
+
+/// A part of a stored session.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// Events before it that say how the session stands, and are not shown.
+    pub facts: Vec<Arc<Event>>,
+    /// The part.
+    pub events: Vec<Arc<Event>>,
+    /// Whether there is more before it.
+    pub more: bool,
+}
+
+impl From<Vec<Arc<Event>>> for Stored {
+    /// The whole of a session.
+    fn from(events: Vec<Arc<Event>>) -> Self {
+        Self { events, ..Self::default() }
+    }
 }
 
 /// The answer to a [`Query`].
@@ -187,8 +207,10 @@ pub enum Answer {
     Values(Typed, Result<Vec<String>, String>),
     /// The state of the set-up.
     Doctor(Result<Vec<CheckRow>, String>),
-    /// All that makes up a session.
-    Session(SessionId, Result<Vec<Arc<Event>>, String>),
+    /// The end of a session.
+    Session(SessionId, Result<Stored, String>),
+    /// What comes before it.
+    Earlier(SessionId, Result<Stored, String>),
     /// What models took.
     Spending(Result<Spending, String>),
     /// How tasks and servers were at an event.

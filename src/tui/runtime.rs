@@ -1,11 +1,12 @@
 //! The driver: reads keys and events, lets [`update`] decide, carries out effects, draws when something changed.
 //!
-//! Frames come at most sixty times a second, or at once after a key, and only for a reason; while nothing moves there is no timer and no byte.
+//! Frames come at most thirty times a second, sixty for keys, the first after a pause at once, and only for a reason; while nothing moves there is no timer and no byte.
 //! Keys are accepted before the backend stands: commands wait for it, bounded.
 
 mod effects;
 mod hangup;
 mod kept;
+mod stored;
 
 use std::io;
 use std::time::Duration;
@@ -33,8 +34,12 @@ use crate::tui::{Backend, Deps, Error, Exit};
 use effects::{After, Effects};
 use hangup::Hangup;
 
-/// The shortest time between two frames.
+/// The shortest time between two frames that answer keys.
 const FRAME: Duration = Duration::from_millis(16);
+
+/// The shortest time between two frames of what happens by itself: twice as many would be no easier to read, and cost
+/// twice as much to draw and to send.
+const CALM: Duration = Duration::from_millis(33);
 
 /// Events folded between two looks at the keyboard.
 const BATCH_MAX: usize = 1_024;
@@ -168,7 +173,7 @@ impl Driver {
     async fn run(&mut self) -> io::Result<()> {
         while self.exit.is_none() {
             let now = Moment::now();
-            let frame_at = self.last_frame + FRAME;
+            let frame_at = self.last_frame + if self.pressed { FRAME } else { CALM };
             let answer = self.pressed && self.answered.is_none_or(|at| now >= at + FRAME);
             if self.state.dirty && (answer || now >= frame_at) {
                 self.draw()?;

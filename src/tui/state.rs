@@ -112,6 +112,17 @@ pub struct Session {
     pub context_tokens: u64,
     /// Its last event that was folded.
     pub last_seq: Option<Seq>,
+    /// What of it was not read yet.
+    pub earlier: Option<Earlier>,
+}
+
+/// The part of a long session that is read once somebody looks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// The first event that was read.
+    pub before: Seq,
+    /// Whether more is on its way.
+    pub asking: bool,
 }
 
 impl Session {
@@ -128,6 +139,7 @@ impl Session {
             usage: Usage::default(),
             context_tokens: 0,
             last_seq: None,
+            earlier: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Heights are found out lazily, so that a transcript of 100,000 items costs as much as the items on the screen. A
 //! place in the transcript is therefore an item and a row in it ([`Anchor`]), never a row of the whole.
 
+mod earlier;
 mod fold;
 mod item;
 mod jump;
@@ -137,6 +138,9 @@ pub struct Cost {
     pub touched: u64,
 }
 
+/// The first id that is given; lower ones are for what is put in front later.
+const FIRST_ID: u64 = 1_000_000_000_000;
+
 /// The conversation.
 #[derive(Debug)]
 pub struct Transcript {
@@ -144,6 +148,8 @@ pub struct Transcript {
     items: Vec<Item>,
     memory: fold::Memory,
     next_id: u64,
+    /// The lowest id that was given.
+    lowest_id: u64,
     /// How many items have a spinner.
     running: usize,
     /// What is looked for, in lower case.
@@ -160,7 +166,8 @@ impl Transcript {
             kit: layout::Kit { highlighter, pictures: Pictures::off() },
             items: Vec::new(),
             memory: fold::Memory::default(),
-            next_id: 0,
+            next_id: FIRST_ID,
+            lowest_id: FIRST_ID,
             running: 0,
             query: String::new(),
             cache: RefCell::default(),

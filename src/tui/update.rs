@@ -156,6 +156,7 @@ fn settle(state: &mut State) -> Vec<Effect> {
         effects.extend(ask_about_tasks(state));
         effects.extend(ask_for_catalog(state));
     }
+    effects.extend(session::ask_for_earlier(state));
     effects.extend(kept::changed(state));
     effects
 }
@@ -364,6 +365,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::Moment(seq, result) => moment::came(state, seq, result),
         Answer::Replay(id, result) => replay::came(state, &id, result),
         Answer::Session(id, result) => return session::loaded(state, &id, result),
+        Answer::Earlier(id, result) => session::earlier(state, &id, result),
         Answer::After(result) => return feed::caught_up(state, result),
     }
     Vec::new()

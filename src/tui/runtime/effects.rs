@@ -24,6 +24,7 @@ use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::inbox;
 use crate::tui::question::may_open;
 use crate::tui::runtime::kept::Files;
+use crate::tui::runtime::stored;
 use crate::tui::saved;
 use crate::tui::settings::Preferences;
 use crate::tui::state::State;
@@ -365,8 +366,12 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
         Query::Questions => Answer::Questions(text(queries.questions().await)),
         Query::Doctor => Answer::Doctor(text(queries.doctor().await)),
         Query::Session(id) => {
-            let events = queries.session_events(id.clone()).await;
-            Answer::Session(id, text(events))
+            let end = stored::end(queries, &id).await;
+            Answer::Session(id, text(end))
+        }
+        Query::Earlier(id, before) => {
+            let part = stored::earlier(queries, &id, before).await;
+            Answer::Earlier(id, text(part))
         }
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
         Query::Replay(id) => {

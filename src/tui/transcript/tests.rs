@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Map, Value, json};
 
+use super::viewport::AHEAD_ROWS;
 use super::*;
 use crate::domain::clock::Instant;
 use crate::domain::event::{
@@ -469,7 +470,27 @@ fn the_place_is_kept_while_more_comes() {
         assert_eq!(screen(&transcript, &view, 80, 10), seen);
     }
     transcript.scroll_to_end(&mut view);
-    assert!(screen(&transcript, &view, 80, 10).last().unwrap().contains("word199"));
+    assert!(screen(&transcript, &view, 80, 10).iter().any(|row| row.contains("word199")));
+}
+
+#[test]
+fn an_answer_that_is_written_moves_up_by_several_rows_at_once() {
+    let mut transcript = long(20);
+    let view = ViewState::default();
+    let mut before = screen(&transcript, &view, 80, 30);
+    let mut moved = 0;
+    for word in 0..100 {
+        transcript.apply(&event(None, delta(&format!("word{word}\n\n"))));
+        let now = screen(&transcript, &view, 80, 30);
+        assert!(now.iter().any(|row| row.contains(&format!("word{word}"))), "what is new is seen at once");
+        assert!(now.iter().rev().take_while(|row| row.trim().is_empty()).count() <= AHEAD_ROWS, "{now:#?}");
+        moved += usize::from(now[0] != before[0]);
+        before = now;
+    }
+    // Each word is a row and a blank one.
+    assert!(moved <= 200 / AHEAD_ROWS + 1, "{moved} times");
+    transcript.apply(&event(Some(1_000), done(&(0..100).map(|word| format!("word{word}\n\n")).collect::<String>())));
+    assert!(screen(&transcript, &view, 80, 30).last().unwrap().contains("word99"), "in the end no row is left free");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::item::{Body, Item};
+use super::item::{Body, Ending, Item};
 use super::layout::{Kit, Layout};
 use super::{Anchor, ItemId, Transcript, ViewState};
 use crate::tui::markdown::wrap::columns;
@@ -19,6 +19,10 @@ const LAYOUTS_MAX: usize = 512;
 /// Rows that are printed into the terminal's scrollback at once: more than most terminals keep.
 const DUMP_ROWS_MAX: usize = 10_000;
 
+/// Rows that are made free at once below an answer that is being written, at most; and which part of the screen.
+pub(super) const AHEAD_ROWS: usize = 5;
+const AHEAD_PART: usize = 5;
+
 /// Rows of an item that nobody has looked at yet, for the scroll bar.
 const ROWS_GUESS: usize = 2;
 
@@ -30,6 +34,8 @@ pub(super) struct Cache {
     heights: HashMap<ItemId, usize>,
     height_sum: usize,
     width: u16,
+    /// The top row while the end of an answer that is being written is followed.
+    followed: Option<Anchor>,
     frame: u64,
     /// How many times an item was laid out.
     pub(super) laid_out: u64,
@@ -106,7 +112,7 @@ impl Cache {
 }
 
 /// A place by index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
     pub(super) index: usize,
     pub(super) row: usize,
@@ -155,11 +161,37 @@ impl Transcript {
         Place { index: 0, row: 0 }
     }
 
+    /// The place from which the end is followed. While an answer is being written, what stands there stays for some rows:
+    /// room is made for several at once, for each time that all moves up is a whole screen to be read and sent anew.
+    fn following(&self, width: u16, height: usize, theme: &Theme) -> Place {
+        let last = self.bottom(width, height, theme);
+        let ahead = AHEAD_ROWS.min(height / AHEAD_PART);
+        if !self.is_writing() || ahead == 0 || last == Place::default() {
+            self.cache.borrow_mut().followed = None;
+            return last;
+        }
+        let next = self.bottom(width, height - ahead, theme);
+        let followed = self.cache.borrow().followed;
+        let before = followed.and_then(|anchor| Some(Place { index: self.index_of(anchor.item)?, row: usize::try_from(anchor.row).ok()? }));
+        let at = |place: Place| (place.index, place.row);
+        if let Some(place) = before.filter(|place| (at(last)..=at(next)).contains(&at(*place))) {
+            return place;
+        }
+        self.cache.borrow_mut().followed = self.anchor(next);
+        next
+    }
+
+    /// Whether an answer is being written at the end.
+    fn is_writing(&self) -> bool {
+        let end = self.items.last().map(|item| &item.body);
+        matches!(end, Some(Body::Assistant { ending: Ending::Open, .. } | Body::Reasoning { running: true, .. }))
+    }
+
     /// The place of the top row: as the view says, but never so that rows stay empty that could show something.
     fn top(&self, view: &ViewState, width: u16, height: u16, theme: &Theme) -> Place {
         let height = usize::from(height);
         let Some((index, anchor)) = view.top.and_then(|anchor| Some((self.index_of(anchor.item)?, anchor))) else {
-            return self.bottom(width, height, theme);
+            return self.following(width, height, theme);
         };
         let rows = self.rows_at(index, width, theme);
         let place = Place { index, row: usize::try_from(anchor.row).unwrap_or(0).min(rows.saturating_sub(1)) };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::event::Event;
+use crate::domain::ids::Seq;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::Filter;
 use crate::tui::keymap::Action;
@@ -22,11 +23,11 @@ pub(super) fn to_chat(state: &mut State) {
     let replayed = state.replay.is_some();
     match &event.session {
         None => state.note(Tone::Plain, "this event belongs to no chat"),
-        Some(id) if *id == state.session.id || replayed => show(state, &event),
+        Some(id) if *id == state.session.id || replayed => seek(state, event),
         Some(id) => {
             if let Some(position) = state.tabs.position_of(id) {
                 tabs::go(state, position);
-                return show(state, &event);
+                return seek(state, event);
             }
             let rows = vec![
                 PickRow::new(Pick::Jump { event: Arc::clone(&event), tab: true }, "open it in a new tab", &line),
@@ -49,7 +50,26 @@ pub(super) fn open(state: &mut State, event: Arc<Event>, tab: bool) -> Vec<Effec
 /// A session was read: if it is the one to go to, its place is shown.
 pub(super) fn arrived(state: &mut State) {
     let id = state.session.id.clone();
+    // What comes before is on its way.
+    if state.session.earlier.is_some_and(|earlier| seeks(state, earlier.before)) {
+        return;
+    }
     if let Some((_, event)) = state.tabs.jump.take_if(|(wanted, _)| *wanted == id) {
+        show(state, &event);
+    }
+}
+
+/// Whether the place to go to comes before `before`, which is the first that was read.
+pub(super) fn seeks(state: &State, before: Seq) -> bool {
+    state.tabs.jump.as_ref().is_some_and(|(id, event)| *id == state.session.id && event.seq < Some(before))
+}
+
+/// Shows an event in the chat, once the part of the session that it is in was read.
+fn seek(state: &mut State, event: Arc<Event>) {
+    if state.replay.is_none() && state.session.earlier.is_some_and(|earlier| event.seq < Some(earlier.before)) {
+        state.note(Tone::Plain, "reading earlier messages");
+        state.tabs.jump = Some((state.session.id.clone(), event));
+    } else {
         show(state, &event);
     }
 }

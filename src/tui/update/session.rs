@@ -1,15 +1,13 @@
 //! Sessions: the program stands, another session comes to the screen, its events are folded.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::domain::command::{Command, SessionOptions};
-use crate::domain::event::Event;
 use crate::domain::ids::SessionId;
-use crate::tui::msg::{Effect, Link, Query};
+use crate::tui::msg::{Effect, Link, Query, Stored};
 use crate::tui::panels::welcome;
-use crate::tui::state::{Focus, LinkState, Session, State, Tone};
-use crate::tui::update::{feed, jump, tabs};
+use crate::tui::state::{Earlier, Focus, LinkState, Session, State, Tone};
+use crate::tui::update::{feed, jump, keys, tabs};
 use crate::tui::{Start, transcript};
 
 /// The program stands.
@@ -118,7 +116,7 @@ pub(super) fn fork(state: &mut State) -> Vec<Effect> {
 }
 
 /// The events of a session came, or did not: they go to the tab that it has.
-pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Vec<Arc<Event>>, String>) -> Vec<Effect> {
+pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Stored, String>) -> Vec<Effect> {
     if state.session.id == *id {
         fill(state, result);
         jump::arrived(state);
@@ -128,15 +126,21 @@ pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Vec<Arc<E
     feed::release(state)
 }
 
-fn fill(state: &mut State, result: Result<Vec<Arc<Event>>, String>) {
-    let events = match result {
-        Ok(events) => events,
+fn fill(state: &mut State, result: Result<Stored, String>) {
+    let Stored { facts, events, more } = match result {
+        Ok(stored) => stored,
         Err(reason) => return state.note(Tone::Bad, format!("could not read the session: {reason}")),
     };
     // Of a copy the pane has seen everything before; so it has of a session that was open or at work elsewhere.
     let new_to_pane = state.session.last_seq.is_none();
     let seen = if new_to_pane { state.live_events().seqs() } else { HashSet::new() };
     state.transcript.load(&events);
+    let first = events.first().and_then(|event| event.seq).filter(|_| more);
+    state.session.earlier = first.map(|before| Earlier { before, asking: false });
+    state.transcript.tell_of_earlier(first.is_some());
+    for event in &facts {
+        feed::fold_session(state, event);
+    }
     for event in &events {
         feed::fold_session(state, event);
         if new_to_pane && event.seq.is_none_or(|seq| !seen.contains(&seq)) {
@@ -149,5 +153,46 @@ fn fill(state: &mut State, result: Result<Vec<Arc<Event>>, String>) {
     }
     if events.is_empty() {
         greet(state);
+    }
+}
+
+/// Asks for what comes before, where somebody looks for it.
+pub(super) fn ask_for_earlier(state: &mut State) -> Option<Effect> {
+    let Earlier { before, asking } = state.session.earlier?;
+    let (_, rows) = keys::chat_size(state);
+    let is_sought = state.transcript.is_near_top(&state.chat, rows) || jump::seeks(state, before);
+    if asking || !is_sought || !state.is_reachable() || state.replay.is_some() {
+        return None;
+    }
+    state.session.earlier = Some(Earlier { before, asking: true });
+    Some(Effect::Ask(Query::Earlier(state.session.id.clone(), before)))
+}
+
+/// What comes before is there.
+pub(super) fn earlier(state: &mut State, id: &SessionId, result: Result<Stored, String>) {
+    if state.session.id == *id {
+        put_in_front(state, result);
+        jump::arrived(state);
+    } else if let Some(position) = state.tabs.position_of(id) {
+        state.behind(position, |state| put_in_front(state, result));
+    }
+}
+
+fn put_in_front(state: &mut State, result: Result<Stored, String>) {
+    let Some(Earlier { before, .. }) = state.session.earlier.filter(|earlier| earlier.asking) else { return };
+    match result {
+        Ok(Stored { events, more, .. }) => {
+            state.transcript.hold(&mut state.chat);
+            state.transcript.prepend(&events);
+            let first = events.first().and_then(|event| event.seq).filter(|_| more);
+            state.session.earlier = first.map(|before| Earlier { before, asking: false });
+            state.transcript.tell_of_earlier(first.is_some());
+        }
+        Err(reason) => {
+            // Asked for again once somebody scrolls up anew.
+            state.chat.top = None;
+            state.session.earlier = Some(Earlier { before, asking: false });
+            state.note(Tone::Bad, format!("could not read earlier messages: {reason}"));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Messages in, state and effects out: every key, every command, the mouse, the feed.
 
 mod asking;
+mod earlier;
 mod events;
 mod lending;
 mod mouse;

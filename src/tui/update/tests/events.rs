@@ -163,8 +163,8 @@ fn an_event_of_another_session_offers_to_open_that() {
     script.key("enter");
     let id = SessionId::new("elsewhere");
     assert!(script.effects.contains(&Effect::Ask(Query::Session(id.clone()))));
-    let events = script.log.iter().filter(|event| event.session.as_ref() == Some(&id)).cloned().collect();
-    script.send(Msg::Answer(Answer::Session(id.clone(), Ok(events))));
+    let events: Vec<_> = script.log.iter().filter(|event| event.session.as_ref() == Some(&id)).cloned().collect();
+    script.send(Msg::Answer(Answer::Session(id.clone(), Ok(events.into()))));
     assert_eq!((script.state.tabs.count(), &script.state.session.id), (2, &id));
     let item = script.state.chat.selected.unwrap();
     assert_eq!(script.state.transcript.text_of(item).unwrap(), "over there");

@@ -216,7 +216,7 @@ fn old_questions_of_a_stored_session_ask_nobody() {
         body: EventBody::Question(serde_json::from_value(question).unwrap()),
     };
     script.state.session.id = SessionId::new("other");
-    script.send(Msg::Answer(Answer::Session(SessionId::new("other"), Ok(vec![Arc::new(event)]))));
+    script.send(Msg::Answer(Answer::Session(SessionId::new("other"), Ok(vec![Arc::new(event)].into()))));
     assert!(script.state.questions.is_empty());
 }
 

@@ -30,7 +30,7 @@ fn the_servers_panel_sends_commands() {
     assert!(script.state.overlay.is_none());
 }
 
-fn stored(session: &str, seq: u64, body: impl Into<EventBody>) -> Arc<Event> {
+pub(super) fn stored(session: &str, seq: u64, body: impl Into<EventBody>) -> Arc<Event> {
     Arc::new(Event {
         seq: Some(Seq(seq)),
         id: EventId::new(format!("e{seq}")),
@@ -56,7 +56,7 @@ fn a_resumed_session_is_read_and_what_happens_meanwhile_is_neither_lost_nor_doub
     let said = |seq, text: &str| stored("old", seq, Chat::new(Role::User, ChatStatus::Done).with_text(text));
     script.send(Msg::Events(vec![Delivery::Event(said(5, "second")), Delivery::Event(said(6, "third"))]));
     assert_eq!(script.state.events.total(), 0);
-    script.send(Msg::Answer(Answer::Session(id, Ok(vec![said(3, "first"), said(5, "second")]))));
+    script.send(Msg::Answer(Answer::Session(id, Ok(vec![said(3, "first"), said(5, "second")].into()))));
     assert!(matches!(script.state.sync, Sync::Live));
     assert_eq!(script.state.events.total(), 3);
     assert_eq!(script.state.session.last_seq, Some(Seq(6)));

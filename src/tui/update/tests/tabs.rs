@@ -163,7 +163,7 @@ fn a_session_is_opened_once() {
     let id = "0190a3c0-0000-7000-8000-000000000001";
     script.command(&format!("/tab {id}"));
     assert_eq!((script.state.tabs.count(), script.state.session.id.as_str()), (3, id));
-    script.send(Msg::Answer(Answer::Session(id.into(), Ok(Vec::new()))));
+    script.send(Msg::Answer(Answer::Session(id.into(), Ok(Vec::new().into()))));
     script.command("/tab 1");
     script.command(&format!("/tab {id}"));
     assert_eq!((script.state.tabs.count(), script.state.session.id.as_str()), (3, id));
@@ -180,7 +180,7 @@ fn what_is_read_goes_to_its_tab_also_when_that_is_hidden_by_then() {
     assert!(script.state.tabs.get(1).unwrap().turn.is_none());
     let said = Chat::new(Role::User, ChatStatus::Done).with_text("from the log");
     let event = Event { seq: Some(Seq(1)), id: EventId::new("e"), at: script.state.now, session: Some(id.into()), body: said.into() };
-    script.send(Msg::Answer(Answer::Session(id.into(), Ok(vec![Arc::new(event)]))));
+    script.send(Msg::Answer(Answer::Session(id.into(), Ok(vec![Arc::new(event)].into()))));
     let tab = script.state.tabs.get(1).unwrap();
     assert_eq!((tab.session.title.as_str(), tab.turn.is_some()), ("from the log", true));
     assert!(matches!(script.state.sync, Sync::Live));
@@ -193,7 +193,7 @@ fn two_sessions_that_are_read_at_once_are_both_waited_for() {
     for id in ids {
         script.command(&format!("/tab {id}"));
     }
-    script.send(Msg::Answer(Answer::Session(ids[1].into(), Ok(Vec::new()))));
+    script.send(Msg::Answer(Answer::Session(ids[1].into(), Ok(Vec::new().into()))));
     assert!(matches!(script.state.sync, Sync::Reading(_)));
     script.send(Msg::Answer(Answer::Session(ids[0].into(), Err("gone".into()))));
     assert!(matches!(script.state.sync, Sync::Live));
