@@ -44,7 +44,6 @@ fn main() {
     match std::env::var("WAKEFUL_BENCH_ROLE").as_deref() {
         Ok("floor") => return fakes::bare_program(),
         Ok("echo") => return fakes::echo_server(),
-        Ok("chatty") => return fakes::chatty_server(),
         Ok("flood") => return fakes::flooding_server(),
         _ => {}
     }

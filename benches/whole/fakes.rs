@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::crossterm::event::{Event, KeyCode, read};
 use serde_json::{Value, json};
@@ -34,34 +34,6 @@ pub fn echo_server() {
     }
 }
 
-/// Events a second of the chatty server.
-pub const CHATTY_PER_SECOND: u32 = 5_000;
-
-/// The same with log messages: `WAKEFUL_BENCH_EVENTS` of them, 5,000 a second, once its tools were listed.
-pub fn chatty_server() {
-    let count: u32 = std::env::var("WAKEFUL_BENCH_EVENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-    let mut talking = false;
-    for line in std::io::stdin().lock().lines() {
-        let line = line.unwrap();
-        echo(&line);
-        if line.contains("tools/list") && !std::mem::replace(&mut talking, true) {
-            std::thread::spawn(move || talk(count));
-        }
-    }
-}
-
-fn talk(count: u32) {
-    let began = Instant::now();
-    for n in 0..count {
-        let due = began + Duration::from_secs(1) * n / CHATTY_PER_SECOND;
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let params = json!({"level": "info", "data": format!("event-{n} of a server that talks much")});
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", json!({"jsonrpc": "2.0", "method": "notifications/message", "params": params})).unwrap();
-        out.flush().unwrap();
-    }
-}
-
 /// The same with rubbish on both streams, as fast as it goes.
 pub fn flooding_server() {
     std::thread::spawn(|| {
@@ -82,7 +54,7 @@ fn echo(line: &str) {
         let Some(id) = message.get("id") else { return };
         let result = match message["method"].as_str().unwrap_or_default() {
             "initialize" => {
-                json!({"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}, "logging": {}}, "serverInfo": {"name": "echo", "version": "1"}})
+                json!({"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "echo", "version": "1"}})
             }
             "tools/list" => {
                 json!({"tools": [{"name": "echo", "description": "Echoes", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}]})
