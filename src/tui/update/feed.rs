@@ -142,7 +142,10 @@ fn fold(state: &mut State, event: &Arc<Event>) {
             state.behind(position, |state| fold_here(state, event));
             tabs::happened(state, position, event);
         }
-        None => fold_here(state, event),
+        None => {
+            fold_here(state, event);
+            tabs::asks_unseen(state, event);
+        }
     }
 }
 
