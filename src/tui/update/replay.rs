@@ -114,8 +114,14 @@ pub(super) fn key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         return effects;
     }
     match state.keymap.action(Context::Replay, key) {
-        Some(action @ (Action::ReplayPause | Action::ReplayStep | Action::ReplayBack | Action::ReplayPace)) => act(state, action),
-        Some(action @ (Action::ReplayStart | Action::ReplayFinish)) => act(state, action),
+        Some(
+            action @ (Action::ReplayPause
+            | Action::ReplayStep
+            | Action::ReplayBack
+            | Action::ReplayPace
+            | Action::ReplayStart
+            | Action::ReplayFinish),
+        ) => act(state, action),
         Some(Action::ReplayEnd | Action::Interrupt) => end(state),
         Some(Action::Escape) if moment::leave(state) => {}
         Some(Action::Escape) if state.focus == Focus::Composer || state.search.is_none() => end(state),
