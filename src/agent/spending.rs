@@ -34,10 +34,8 @@ impl Tally {
     /// Folds the next event of the log; only those of turns count.
     pub fn apply(&mut self, event: &Event) {
         match &event.body {
-            EventBody::TurnEvent(TurnEvent::Started { turn, model, .. }) => {
-                if self.open.len() < OPEN_MAX {
-                    self.open.insert(turn.clone(), model.clone());
-                }
+            EventBody::TurnEvent(TurnEvent::Started { turn, model, .. }) if self.open.len() < OPEN_MAX => {
+                self.open.insert(turn.clone(), model.clone());
             }
             EventBody::TurnEvent(TurnEvent::Finished { turn, usage, .. }) => {
                 let model = self.open.remove(turn).unwrap_or_else(|| UNKNOWN.to_owned());

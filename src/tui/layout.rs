@@ -199,6 +199,7 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
     let rows_max = height.saturating_sub(4);
     let wanted_rows = match overlay {
         Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
+        Overlay::Pick(picker) if picker.kind.has_previews() => rows_max,
         // Rows that come and go while one types must not move the box: all rows count, not those that are found.
         Overlay::Pick(picker) if picker.notice.is_none() => u16::try_from(picker.rows.len()).unwrap_or(u16::MAX).saturating_add(4),
         Overlay::Pick(_) | Overlay::Tasks | Overlay::Inbox | Overlay::Notices | Overlay::Resources | Overlay::Keys => rows_max,

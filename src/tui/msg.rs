@@ -27,6 +27,7 @@ use crate::tui::catalog::Typed;
 use crate::tui::kept::Kept;
 use crate::tui::moment::Moment;
 use crate::tui::own::OwnCommands;
+use crate::tui::panels::previews::Preview;
 use crate::tui::settings::{Current, Value};
 use crate::tui::theme::Themes;
 
@@ -109,6 +110,10 @@ pub enum Query {
     Log(ServerName),
     /// Sessions.
     Sessions,
+    /// Sessions in whose title or text this stands.
+    Find(String),
+    /// What is told of one session in the list.
+    Preview(SessionId),
     /// Models.
     Models,
     /// Agents.
@@ -183,6 +188,10 @@ pub enum Answer {
     Log(ServerName, Result<Vec<String>, String>),
     /// Sessions, the latest first.
     Sessions(Result<Vec<SessionSummary>, String>),
+    /// Sessions in whose title or text this stands.
+    Found(String, Result<Vec<SessionSummary>, String>),
+    /// What is told of one session in the list.
+    Preview(SessionId, Result<Preview, String>),
     /// Models.
     Models(Result<Vec<ModelInfo>, String>),
     /// Agents.

@@ -5,6 +5,7 @@ pub mod help;
 pub mod inbox;
 pub mod info;
 pub mod picker;
+pub mod previews;
 pub mod resources;
 pub mod servers;
 pub mod tasks;

@@ -27,6 +27,7 @@ use crate::tui::moment::Moments;
 use crate::tui::own::OwnCommands;
 use crate::tui::panels::inbox::InboxPanel;
 use crate::tui::panels::picker::Input;
+use crate::tui::panels::previews::Previews;
 use crate::tui::panels::resources::ResourcesPanel;
 use crate::tui::panels::servers::ServersPanel;
 use crate::tui::panels::tasks::TasksPanel;
@@ -344,6 +345,8 @@ pub struct State {
     pub fetching: Option<Fetching>,
     /// The tools in the list of tools.
     pub tools: Vec<ToolInfo>,
+    /// What the list of sessions tells beside its rows.
+    pub previews: Previews,
     /// What lies over the screen.
     pub overlay: Option<Overlay>,
     /// What lies below that and comes back when it is closed.
@@ -442,6 +445,7 @@ impl State {
             completing: Completing::default(),
             fetching: None,
             tools: Vec::new(),
+            previews: Previews::default(),
             overlay: None,
             under: Vec::new(),
             focus: Focus::Composer,

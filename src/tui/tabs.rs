@@ -18,6 +18,9 @@ use crate::tui::update::Fetching;
 /// So many tabs there may be: each holds a conversation in memory.
 pub const TABS_MAX: usize = 16;
 
+/// Closed sessions whose agent may still ask that are remembered.
+pub const LEFT_MAX: usize = 32;
+
 /// A session that is not on the screen.
 #[derive(Debug)]
 pub struct Tab {
@@ -93,8 +96,8 @@ pub struct Tabs {
     at: usize,
     /// How the one on the screen stands.
     pub marks: Marks,
-    /// Whether a hidden tab is being worked on as if it were on the screen.
-    pub behind: bool,
+    /// Sessions whose tab was closed while the agent worked, the latest last.
+    pub left: VecDeque<SessionId>,
     /// Until when a second key closes a tab whose agent works.
     pub close_until: Option<Instant>,
     /// Where to go in a session that is on its way to the screen.
@@ -246,9 +249,7 @@ impl State {
         }
         let mut tab = self.tabs.hidden.remove(hidden);
         tab.exchange(self);
-        self.tabs.behind = true;
         let out = work(self);
-        self.tabs.behind = false;
         tab.exchange(self);
         self.tabs.hidden.insert(hidden, tab);
         Some(out)

@@ -7,5 +7,6 @@ mod panels;
 mod rows;
 mod screens;
 mod script;
+mod several;
 
 pub(crate) use script::Script;

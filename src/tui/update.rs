@@ -18,6 +18,7 @@ mod prompts;
 mod replay;
 mod resources;
 mod session;
+mod sessions;
 mod settings;
 mod tabs;
 mod tasks;
@@ -155,6 +156,7 @@ fn settle(state: &mut State) -> Vec<Effect> {
     if state.is_reachable() {
         effects.extend(ask_about_tasks(state));
         effects.extend(ask_for_catalog(state));
+        effects.extend(sessions::ask(state));
     }
     effects.extend(session::ask_for_earlier(state));
     effects.extend(kept::changed(state));
@@ -335,6 +337,8 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             let replays = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Replays);
             fill(state, if replays { PickKind::Replays } else { PickKind::Sessions }, rows);
         }
+        Answer::Found(search, result) => sessions::found(state, &search, result),
+        Answer::Preview(id, result) => state.previews.fill(id, result),
         Answer::Models(result) => {
             let model = state.session.model.clone();
             if let Ok(rows) = &result {

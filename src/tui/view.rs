@@ -8,6 +8,7 @@ mod keys;
 mod links;
 mod overlay;
 mod panes;
+mod previews;
 mod question;
 mod resources;
 mod settings;
@@ -32,7 +33,7 @@ pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use keys::window as keys_window;
 pub(crate) use links::{Link, links};
-pub(crate) use overlay::{LIST_TOP, list_top, text_rows};
+pub(crate) use overlay::{LIST_TOP, list_height, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 pub(crate) use resources::window as resource_rows;
 

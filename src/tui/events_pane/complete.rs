@@ -76,18 +76,11 @@ impl FilterInput {
         self.offer(known);
     }
 
-    /// The filter, as far as the text is one.
-    pub fn filter(&mut self, known: &Known) -> Option<Filter> {
-        match Filter::parse(&self.input.text, known) {
-            Ok(filter) => {
-                self.error = None;
-                Some(filter)
-            }
-            Err(reason) => {
-                self.error = Some(reason);
-                None
-            }
-        }
+    /// The filter, as far as the text is one; what is wrong with the rest is kept.
+    pub fn filter(&mut self, known: &Known) -> Filter {
+        let (filter, error) = Filter::partial(&self.input.text, known);
+        self.error = error;
+        filter
     }
 
     fn offer(&mut self, known: &Known) {

@@ -100,11 +100,23 @@ impl Filter {
     /// # Errors
     /// When a key, a type or a status does not exist, or no task or conversation is meant; one sentence that says what to try.
     pub fn parse(text: &str, known: &Known) -> Result<Self, String> {
-        let mut terms = Vec::new();
-        for word in words(text) {
-            terms.extend(term(&word, known)?);
+        match Self::partial(text, known) {
+            (filter, None) => Ok(filter),
+            (_, Some(error)) => Err(error),
         }
-        Ok(Self { text: text.trim().to_owned(), terms })
+    }
+
+    /// Reads what makes sense of a filter that is being typed, and the first thing that does not.
+    pub fn partial(text: &str, known: &Known) -> (Self, Option<String>) {
+        let mut filter = Self { text: text.trim().to_owned(), terms: Vec::new() };
+        let mut error = None;
+        for word in words(text) {
+            match term(&word, known) {
+                Ok(term) => filter.terms.extend(term),
+                Err(reason) => error = error.or(Some(reason)),
+            }
+        }
+        (filter, error)
     }
 
     /// As it was typed.

@@ -9,6 +9,9 @@ use crate::domain::clock::Instant;
 /// Seconds that are looked back over.
 pub const SPAN_SECONDS: i64 = 5;
 
+/// Below so many a second the rate is not told: that is somebody talking, not a flow.
+pub const TOLD_FROM: u32 = 3;
+
 /// Counters; one more than the span, for the second that runs.
 const SLOTS: usize = 6;
 
@@ -47,10 +50,15 @@ impl Rate {
         sum.saturating_add(span / 2) / span
     }
 
-    /// When the rate reads differently without another event; `None` once it is nought.
+    /// The rate where it is worth telling.
+    pub fn told(&self, now: Instant) -> Option<u32> {
+        Some(self.per_second(now)).filter(|rate| *rate >= TOLD_FROM)
+    }
+
+    /// When the rate reads differently without another event; `None` once it is not told.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
         let next = Instant::from_millis(now.as_millis().div_euclid(1_000).saturating_add(1).saturating_mul(1_000));
-        (self.per_second(now) > 0).then_some(next.max(now.plus(Duration::from_millis(1))))
+        (self.per_second(now) >= TOLD_FROM).then_some(next.max(now.plus(Duration::from_millis(1))))
     }
 }
 
@@ -86,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn it_wakes_nobody_once_it_is_nought() {
+    fn it_wakes_nobody_once_it_is_not_told() {
         let mut rate = Rate::default();
         assert_eq!(rate.next_change(at(0)), None);
         for _ in 0..50 {

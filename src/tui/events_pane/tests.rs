@@ -232,7 +232,7 @@ fn keys_and_values_are_completed() {
     check(&mut input, "-ser", "type:tool_execution -server:");
     check(&mut input, "my", "type:tool_execution -server:\"my server\" ");
     check(&mut input, "status:err", "type:tool_execution -server:\"my server\" status:error ");
-    assert!(input.filter(&known).is_some() && input.error.is_none());
+    assert!(!input.filter(&known).is_empty() && input.error.is_none());
     let mut input = FilterInput::new("status:started,succ", &known);
     input.complete(&known);
     assert_eq!(input.input.text, "status:started,success ");

@@ -7,8 +7,8 @@ use crate::tui::panels::{Row, TextPanel, columns, heading};
 use crate::tui::status::{count, thousands};
 use crate::tui::theme::Key;
 
-/// Columns of a model's name.
-const MODEL_WIDTH: usize = 34;
+/// Columns of a model's name: all columns fit on a screen of 80.
+const MODEL_WIDTH: usize = 25;
 
 /// The panel.
 pub fn panel(spending: &Spending) -> TextPanel {

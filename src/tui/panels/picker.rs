@@ -93,6 +93,11 @@ pub enum PickKind {
 }
 
 impl PickKind {
+    /// Whether something is told of the chosen row below the list.
+    pub fn has_previews(self) -> bool {
+        matches!(self, Self::Sessions | Self::Replays)
+    }
+
     /// The title.
     pub fn title(self) -> &'static str {
         match self {
@@ -187,6 +192,8 @@ pub struct Picker {
     pub notice: Option<String>,
     /// Whose rows these are, where that is to be told.
     pub about: Option<String>,
+    /// Rows that hold a text elsewhere than in what is shown of them: the text, and which.
+    held: (String, Vec<Pick>),
 }
 
 /// What a key did to a list.
@@ -204,7 +211,7 @@ impl Picker {
     /// A list of `rows`.
     pub fn new(kind: PickKind, rows: Vec<PickRow>) -> Self {
         let found = (0..rows.len()).collect();
-        Self { kind, input: Input::default(), rows, found, selected: 0, notice: None, about: None }
+        Self { kind, input: Input::default(), rows, found, selected: 0, notice: None, about: None, held: (String::new(), Vec::new()) }
     }
 
     /// A list whose rows are on their way.
@@ -230,6 +237,27 @@ impl Picker {
         let texts: Vec<String> = self.rows.iter().map(|row| format!("{} {}", row.label, row.note)).collect();
         self.found = fuzzy::rank(&self.input.text, texts.iter().map(String::as_str), false);
         self.selected = 0;
+        self.add_held();
+    }
+
+    /// Those that hold the text elsewhere come after those that show it.
+    fn add_held(&mut self) {
+        if self.held.0 != self.input.text.trim() {
+            return;
+        }
+        for (at, row) in self.rows.iter().enumerate() {
+            if self.held.1.contains(&row.pick) && !self.found.contains(&at) {
+                self.found.push(at);
+            }
+        }
+    }
+
+    /// These rows hold `text` elsewhere than in what is shown of them; those that are not in the list yet join it.
+    pub fn hold(&mut self, text: &str, rows: Vec<PickRow>) {
+        self.held = (text.to_owned(), rows.iter().map(|row| row.pick.clone()).collect());
+        let new: Vec<_> = rows.into_iter().filter(|row| !self.rows.iter().any(|known| known.pick == row.pick)).collect();
+        self.rows.extend(new);
+        self.add_held();
     }
 
     /// Narrows the list by `text`.

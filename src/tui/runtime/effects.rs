@@ -21,7 +21,7 @@ use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::moment;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
-use crate::tui::panels::inbox;
+use crate::tui::panels::{inbox, previews};
 use crate::tui::question::may_open;
 use crate::tui::runtime::kept::Files;
 use crate::tui::runtime::stored;
@@ -338,6 +338,23 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Log(server, text(lines))
         }
         Query::Sessions => Answer::Sessions(text(queries.sessions(None, SESSIONS_MAX).await)),
+        Query::Find(search) => {
+            let found = queries.sessions(Some(search.clone()), SESSIONS_MAX).await;
+            Answer::Found(search, text(found))
+        }
+        Query::Preview(id) => {
+            let of = |kind: &str, limit: usize| EventFilter {
+                types: vec![kind.to_owned()],
+                session: Some(id.clone()),
+                limit: Some(limit),
+                newest: true,
+                ..EventFilter::default()
+            };
+            let chats = of("chat", previews::MESSAGES_MAX);
+            let events = futures::try_join!(queries.events(chats), queries.events(of("turn_event", previews::TURNS_MAX)));
+            let preview = events.map(|(chats, turns)| previews::Preview::fold(&chats, &turns));
+            Answer::Preview(id, text(preview))
+        }
         Query::Models => Answer::Models(text(queries.models().await)),
         Query::Agents => Answer::Agents(text(queries.agents().await)),
         Query::Tasks => Answer::Tasks(text(futures::try_join!(queries.tasks(None), queries.ambient_status()))),

@@ -146,7 +146,11 @@ impl Script {
     /// Types a command and sends it.
     pub(crate) fn command(&mut self, text: &str) {
         self.type_text(text);
-        self.keys(&["esc", "enter"]);
+        // Esc without completions would interrupt.
+        if self.state.popup.as_ref().is_some_and(|popup| !popup.rows.is_empty()) {
+            self.key("esc");
+        }
+        self.key("enter");
     }
 
     /// A stored event of the session.

@@ -119,6 +119,7 @@ fn pick(state: &mut State, kind: PickKind, query: Query, search: &str) -> Vec<Ef
     if !is_ready(state) {
         return Vec::new();
     }
+    state.previews.forget();
     let mut picker = Picker::waiting(kind);
     picker.narrow_by(search);
     state.overlay = Some(Overlay::Pick(picker));

@@ -137,12 +137,12 @@ pub(super) fn release(state: &mut State) -> Vec<Effect> {
 /// Folds one event; one of a hidden session as if that were on the screen.
 fn fold(state: &mut State, event: &Arc<Event>) {
     let hidden = event.session.as_ref().filter(|id| **id != state.session.id).and_then(|id| state.tabs.position_of(id));
-    match hidden {
-        Some(position) => {
-            state.behind(position, |state| fold_here(state, event));
-            tabs::happened(state, position, event);
-        }
-        None => fold_here(state, event),
+    if let Some(position) = hidden {
+        state.behind(position, |state| fold_here(state, event));
+        tabs::happened(state, position, event);
+    } else {
+        fold_here(state, event);
+        tabs::asks_unseen(state, event);
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) fn key(state: &mut State, key: &KeyEvent) -> bool {
     let plain = !key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Enter => {
-            if let Some(filter) = input.filter(&known) {
+            let filter = input.filter(&known);
+            if input.error.is_none() {
                 state.events_filter = None;
                 state.events.set_filter(filter);
             }
@@ -79,7 +80,7 @@ pub(super) fn paste(state: &mut State, text: &str) -> bool {
 
 /// The events follow what is typed, as far as it makes sense.
 fn narrow(state: &mut State, known: &Known) {
-    if let Some(filter) = state.events_filter.as_mut().and_then(|input| input.filter(known)) {
+    if let Some(filter) = state.events_filter.as_mut().map(|input| input.filter(known)) {
         state.events.set_filter(filter);
     }
 }

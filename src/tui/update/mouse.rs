@@ -225,7 +225,11 @@ fn overlay_click(state: &mut State, areas: &Areas, position: Position) -> Vec<Ef
     if let Some(Overlay::Pick(picker)) = &mut state.overlay
         && let Some(row) = row.checked_sub(view::LIST_TOP)
     {
-        let top = view::list_top(picker, area.height.saturating_sub(view::LIST_TOP));
+        let shown = view::list_height(picker, area.height);
+        if row >= shown {
+            return Vec::new();
+        }
+        let top = view::list_top(picker, shown);
         let at = top + usize::from(row);
         if at < picker.found.len() {
             if picker.selected == at {

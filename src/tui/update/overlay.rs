@@ -11,7 +11,9 @@ use crate::tui::panels::picker::{Pick, PickKind, Picked};
 use crate::tui::panels::{Overlay, TextPanel, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
-use crate::tui::update::{commands, compose, inbox, jump, kept, keys, prompts, replay, resources, session, settings, tasks, trial};
+use crate::tui::update::{
+    commands, compose, inbox, jump, kept, keys, prompts, replay, resources, session, sessions, settings, tasks, trial,
+};
 use crate::tui::view;
 
 /// Takes a key; `action` is what the table says it means.
@@ -49,6 +51,7 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
                 None => Vec::new(),
             }
         }
+        Some(Overlay::Pick(picker)) if picker.kind == PickKind::Sessions && sessions::is_mine(key) => sessions::key(state, key),
         Some(Overlay::Pick(picker)) => match picker.key(key) {
             Picked::Done(pick) => picked(state, pick),
             Picked::Moved | Picked::NotMine => preview(state),

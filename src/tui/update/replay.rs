@@ -13,7 +13,7 @@ use crate::tui::msg::{Effect, Query};
 use crate::tui::replay::{Pace, Replay};
 use crate::tui::state::{Focus, Session, State, Tone};
 use crate::tui::transcript::{Transcript, ViewState};
-use crate::tui::update::{commands, feed, keys, overlay, session};
+use crate::tui::update::{commands, feed, keys, moment, overlay, session};
 
 /// The id of what is on the screen meanwhile: no session has it, so that nothing that happens is taken for its own.
 const REPLAYED: &str = "replay";
@@ -109,10 +109,21 @@ fn show(state: &mut State, event: &Arc<Event>) {
 
 /// Takes a key while a replay runs and nothing lies over it.
 pub(super) fn key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    // What is typed into a filter or a search is text.
+    if let Some(effects) = keys::input(state, key) {
+        return effects;
+    }
     match state.keymap.action(Context::Replay, key) {
-        Some(action @ (Action::ReplayPause | Action::ReplayStep | Action::ReplayBack | Action::ReplayPace)) => act(state, action),
-        Some(action @ (Action::ReplayStart | Action::ReplayFinish)) => act(state, action),
+        Some(
+            action @ (Action::ReplayPause
+            | Action::ReplayStep
+            | Action::ReplayBack
+            | Action::ReplayPace
+            | Action::ReplayStart
+            | Action::ReplayFinish),
+        ) => act(state, action),
         Some(Action::ReplayEnd | Action::Interrupt) => end(state),
+        Some(Action::Escape) if moment::leave(state) => {}
         Some(Action::Escape) if state.focus == Focus::Composer || state.search.is_none() => end(state),
         Some(action) if is_looking(action) => return keys::act(state, action, key),
         _ => return looking(state, key),
@@ -172,9 +183,6 @@ fn is_looking(action: Action) -> bool {
 
 /// Keys of the chat and of the events; nothing is written meanwhile.
 fn looking(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
-    if let Some(effects) = keys::input(state, key) {
-        return effects;
-    }
     let context = match state.focus {
         Focus::Chat => Context::Chat,
         Focus::Events => Context::Events,

@@ -115,6 +115,21 @@ pub(super) fn fork(state: &mut State) -> Vec<Effect> {
     vec![Effect::Send(Command::ForkSession { session: id.clone(), from, upto: None })]
 }
 
+/// Goes on in a copy of another session, in a tab of its own.
+pub(super) fn fork_of(state: &mut State, from: SessionId) -> Vec<Effect> {
+    if from == state.session.id {
+        return fork(state);
+    }
+    let id = SessionId::generate();
+    if !tabs::make_room(state) {
+        return Vec::new();
+    }
+    state.session = Session { id: id.clone(), made: true, ..Session::fresh(SessionOptions::default(), "") };
+    state.transcript.set_welcome(None);
+    state.note(Tone::Good, "this is a copy; the session that it was made from stays as it was");
+    vec![Effect::Send(Command::ForkSession { session: id, from, upto: None })]
+}
+
 /// The events of a session came, or did not: they go to the tab that it has.
 pub(super) fn loaded(state: &mut State, id: &SessionId, result: Result<Stored, String>) -> Vec<Effect> {
     if state.session.id == *id {

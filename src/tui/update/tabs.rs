@@ -8,7 +8,7 @@ use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::keymap::Action;
 use crate::tui::msg::Effect;
 use crate::tui::state::{AGAIN, Focus, Session, State, Tone};
-use crate::tui::tabs::{Mark, TABS_MAX, TabWant};
+use crate::tui::tabs::{LEFT_MAX, Mark, TABS_MAX, TabWant};
 use crate::tui::update::session;
 
 /// Does what is wanted of the tabs.
@@ -82,15 +82,20 @@ pub(super) fn open(state: &mut State, id: SessionId) -> Vec<Effect> {
     if state.session.id == id {
         return Vec::new();
     }
-    let untouched = !state.session.made && state.composer.is_empty();
-    if !untouched {
-        if !may_open(state) {
-            return Vec::new();
-        }
-        state.open_tab(Session::fresh(SessionOptions::default(), ""));
-        arrive(state);
+    if make_room(state) { session::open(state, id) } else { Vec::new() }
+}
+
+/// An empty tab comes to the screen, unless what is there is one; whether there is room.
+pub(super) fn make_room(state: &mut State) -> bool {
+    if !state.session.made && state.composer.is_empty() {
+        return true;
     }
-    session::open(state, id)
+    if !may_open(state) {
+        return false;
+    }
+    state.open_tab(Session::fresh(SessionOptions::default(), ""));
+    arrive(state);
+    true
 }
 
 fn close(state: &mut State) -> Vec<Effect> {
@@ -115,6 +120,12 @@ fn close(state: &mut State) -> Vec<Effect> {
     arrive(state);
     if !draft.trim().is_empty() {
         state.history.push(&draft);
+    }
+    if tab.turn.is_some() {
+        if state.tabs.left.len() >= LEFT_MAX {
+            state.tabs.left.pop_front();
+        }
+        state.tabs.left.push_back(tab.session.id.clone());
     }
     if tab.session.made {
         state.note(Tone::Plain, "closed; /resume opens the session again");
@@ -149,6 +160,23 @@ fn asking(state: &mut State) {
     match state.tabs.find(|tab| tab.mark() == Mark::Asking) {
         Some(position) => go(state, position),
         None => state.note(Tone::Plain, "no other tab waits for an answer"),
+    }
+}
+
+/// An agent whose tab was closed while it worked asks: nobody else would hear of it.
+pub(super) fn asks_unseen(state: &mut State, event: &Event) {
+    let Some(id) = event.session.as_ref().filter(|id| state.tabs.left.contains(id)) else { return };
+    match &event.body {
+        EventBody::Approval(approval) if approval.status == ApprovalStatus::Requested => {
+            let id = id.clone();
+            state.tabs.left.retain(|left| *left != id);
+            state.note(Tone::Bad, format!("a session that you closed asks; /tab {id} opens it"));
+        }
+        EventBody::TurnEvent(TurnEvent::Finished { parent: None, .. }) => {
+            let id = id.clone();
+            state.tabs.left.retain(|left| *left != id);
+        }
+        _ => {}
     }
 }
 

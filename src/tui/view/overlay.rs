@@ -15,7 +15,7 @@ use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, wrapped};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
-use crate::tui::view::{self, ambient, keys, question, resources, settings};
+use crate::tui::view::{self, ambient, keys, previews, question, resources, settings};
 
 /// Lines of JSON that are drawn.
 const JSON_LINES_MAX: usize = 5_000;
@@ -132,6 +132,10 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
     if let Some(notice) = notice {
         view::row(buf, rows, &vec![(Key::UiDim, notice)], theme);
     }
+    let rows = Rect { height: list_height(picker, inner.height), ..rows };
+    if picker.kind.has_previews() {
+        previews::draw(state, picker, Rect { y: rows.bottom(), height: inner.bottom().saturating_sub(rows.bottom()), ..inner }, buf);
+    }
     let top = list_top(picker, rows.height);
     for (y, at) in (rows.top()..rows.bottom()).zip(picker.found.iter().enumerate().skip(top)) {
         let (position, index) = at;
@@ -148,7 +152,7 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
     }
     let done = match picker.kind {
-        PickKind::Sessions => "enter go on",
+        PickKind::Sessions => "enter go on · alt+enter new tab · alt+f fork",
         PickKind::Models | PickKind::Themes => "enter use",
         PickKind::Agents => "enter hand over",
         PickKind::Prompts | PickKind::Rewind => "enter edit",
@@ -162,6 +166,12 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
     view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
     Position::new(x.min(inner.right().saturating_sub(1)), inner.y)
+}
+
+/// The rows that the list itself has in an area of `height` rows for its text.
+pub(crate) fn list_height(picker: &Picker, height: u16) -> u16 {
+    let below = if picker.kind.has_previews() { previews::height(height) } else { 0 };
+    height.saturating_sub(LIST_TOP + below)
 }
 
 /// The first row of a list on the screen.

@@ -18,8 +18,9 @@ use crate::tui::status::thousands;
 use crate::tui::theme::{Icon, IconSet, Key};
 use crate::tui::view;
 
-/// Columns of the filter in the title.
-const FILTER_WIDTH: usize = 30;
+/// Columns that the filter has in the title at the least.
+const FILTER_WIDTH_MIN: usize = 8;
+
 /// Bytes of a title that can be seen.
 const TITLE_BYTES_MAX: usize = 1_024;
 
@@ -80,7 +81,7 @@ pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
     view::frame(buf, area, "events", focused, &state.theme);
     let pane = &state.events;
     let key = if pane.is_paused() { Key::StatusWarn } else { Key::UiDim };
-    view::title_right(buf, area, &events_title(state), key, "events".len() + 2, &state.theme);
+    view::title_right(buf, area, &events_title(state, area.width), key, "events".len() + 2, &state.theme);
     if let Some(inner) = areas.events {
         events(state, inner, buf);
     }
@@ -93,13 +94,10 @@ pub(super) fn side(state: &State, area: Rect, areas: &Areas, buf: &mut Buffer) {
 }
 
 /// What passes the filter, how much of all that is, how fast it comes; while paused, what came meanwhile.
-fn events_title(state: &State) -> String {
+fn events_title(state: &State, width: u16) -> String {
     let (pane, theme) = (&state.events, &state.theme);
     let dot = theme.icon(Icon::Separator);
-    let rate = match pane.rate().per_second(state.now) {
-        0 => String::new(),
-        rate => format!(" {dot} {}/s", thousands(u64::from(rate))),
-    };
+    let rate = pane.rate().told(state.now).map(|rate| format!(" {dot} {}/s", thousands(u64::from(rate)))).unwrap_or_default();
     let (total, passed) = (thousands(pane.total()), thousands(pane.passed()));
     let filtered = !pane.filter().is_empty();
     if pane.is_paused() {
@@ -110,8 +108,10 @@ fn events_title(state: &State) -> String {
         return format!("{} {} below{rate}", theme.icon(Icon::Down), thousands(pane.unseen()));
     }
     if filtered {
-        let what = view::cut(&clean_line(pane.filter().text()), FILTER_WIDTH);
-        return format!("{what} {} {dot} {passed} of {total}{rate}", theme.icon(Icon::Down));
+        let tail = format!(" {} {dot} {passed} of {total}{rate}", theme.icon(Icon::Down));
+        // The counts are there in full; of the filter what there is room for.
+        let room = usize::from(width).saturating_sub(tail.width() + "events".len() + 8).max(FILTER_WIDTH_MIN);
+        return format!("{}{tail}", view::cut(&clean_line(pane.filter().text()), room));
     }
     format!("all {} {dot} {total}{rate}", theme.icon(Icon::Down))
 }

@@ -52,6 +52,9 @@ fn line(state: &State) -> Option<Row> {
     // While a question is open Esc answers it.
     let key = state.keymap.hint(if state.waiting() == 0 { Action::Escape } else { Action::Interrupt });
     let bullet = state.theme.icon(Icon::Bullet);
+    if state.replay.is_some() {
+        return Some(vec![(Key::StatusBusy, mark), (Key::UiText, "Working".to_owned()), (Key::UiDim, " (then)".to_owned())]);
+    }
     if turn.stopping {
         return Some(vec![(Key::StatusBusy, mark), (Key::StatusWarn, "Stopping".to_owned()), (Key::UiDim, format!(" ({time})"))]);
     }

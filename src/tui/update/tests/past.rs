@@ -95,6 +95,18 @@ fn nothing_is_sent_and_what_happens_meanwhile_is_there_after() {
 }
 
 #[test]
+fn a_filter_is_typed_while_a_replay_waits() {
+    let mut script = replayed("step");
+    script.keys(&["end", "f6", "f6", "/"]);
+    script.type_text("type:tool status:success ");
+    assert_eq!((position(&script), script.state.events.shown().len()), (6, 1));
+    script.keys(&["enter", "up", "c"]);
+    assert_eq!(script.state.focus, Focus::Chat);
+    script.keys(&["r", "esc"]);
+    assert!(script.state.replay.is_none());
+}
+
+#[test]
 fn questions_of_the_past_are_not_asked_again() {
     let mut script = ready();
     script.said("write it");

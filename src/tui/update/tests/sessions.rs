@@ -175,3 +175,99 @@ fn a_retry_shows_reason_attempt_and_wait_until_the_model_speaks() {
     assert!(script.text().contains("Working (1s"));
     assert!(script.text().contains("at last"));
 }
+
+fn listed(script: &mut Script) {
+    script.command("/sessions");
+    let summary = |id: &str, title: &str| crate::domain::query::SessionSummary {
+        id: id.into(),
+        title: title.into(),
+        created: script.state.now,
+        updated: script.state.now,
+        prompts: 2,
+        model: "offline/rules".into(),
+        cwd: "/home/me".into(),
+        forked_from: None,
+        last_seq: Seq(9),
+    };
+    let rows = vec![summary("first", "about trains"), summary("second", "about ships")];
+    script.send(Msg::Answer(Answer::Sessions(Ok(rows))));
+}
+
+fn preview(script: &mut Script, id: &str) {
+    let said = |role: Role, text: &str| stored(id, 1, Chat::new(role, ChatStatus::Done).with_text(text));
+    let chats = [said(Role::User, "When does it leave?"), said(Role::Assistant, "At *noon*, from platform 4.")];
+    let preview = crate::tui::panels::previews::Preview::fold(&chats, &[]);
+    script.send(Msg::Answer(Answer::Preview(id.into(), Ok(preview))));
+}
+
+#[test]
+fn the_list_of_sessions_shows_the_last_words_of_the_chosen_one() {
+    for (columns, rows) in [(120, 40), (80, 24)] {
+        let mut script = Script::new(columns, rows);
+        listed(&mut script);
+        assert!(script.effects.contains(&Effect::Ask(Query::Preview("first".into()))));
+        preview(&mut script, "first");
+        insta::assert_snapshot!(format!("sessions_{columns}x{rows}"), script.picture());
+        script.key("down");
+        assert!(script.effects.contains(&Effect::Ask(Query::Preview("second".into()))));
+        script.send(Msg::Answer(Answer::Preview("second".into(), Err("gone".into()))));
+        assert!(script.text().contains("gone"));
+        script.key("up");
+        let asked = script.effects.iter().filter(|effect| matches!(effect, Effect::Ask(Query::Preview(_)))).count();
+        assert_eq!(asked, 2, "what is known is not asked for again");
+    }
+}
+
+#[test]
+fn sessions_are_found_by_what_was_said_in_them() {
+    let mut script = ready();
+    listed(&mut script);
+    script.type_text("harbour");
+    let asked: Vec<_> = script.effects.iter().filter(|effect| matches!(effect, Effect::Ask(Query::Find(_)))).collect();
+    assert_eq!(asked, [&Effect::Ask(Query::Find("har".into()))], "one question at a time");
+    assert!(script.text().contains("nothing fits"));
+    script.send(Msg::Answer(Answer::Found("har".into(), Ok(Vec::new()))));
+    assert!(script.effects.contains(&Effect::Ask(Query::Find("harbour".into()))));
+    let old = crate::domain::query::SessionSummary {
+        id: "second".into(),
+        title: "about ships".into(),
+        created: script.state.now,
+        updated: script.state.now,
+        prompts: 2,
+        model: "offline/rules".into(),
+        cwd: "/home/me".into(),
+        forked_from: None,
+        last_seq: Seq(9),
+    };
+    let older = crate::domain::query::SessionSummary { id: "third".into(), title: "of long ago".into(), ..old.clone() };
+    script.send(Msg::Answer(Answer::Found("harbour".into(), Ok(vec![old, older]))));
+    let text = script.text();
+    assert!(text.contains("about ships") && text.contains("of long ago") && !text.contains("about trains"), "{text}");
+    script.key("enter");
+    assert!(script.effects.contains(&Effect::Ask(Query::Session("second".into()))));
+}
+
+#[test]
+fn a_session_of_the_list_opens_in_a_tab_or_as_a_copy() {
+    let mut script = running();
+    listed(&mut script);
+    script.keys(&["down", "alt+enter"]);
+    assert_eq!((script.state.tabs.count(), script.state.session.id.as_str()), (2, "second"));
+    listed(&mut script);
+    script.key("alt+f");
+    let commands = script.commands();
+    assert!(commands.iter().any(|command| matches!(command, Command::ForkSession { from, .. } if from.as_str() == "first")), "{commands:?}");
+    assert_eq!(script.state.tabs.count(), 3);
+}
+
+#[test]
+fn the_context_meter_warns_and_says_what_to_do() {
+    let mut script = ready();
+    let mut check = |tokens: u64, part: &str| {
+        script.state.session.context_tokens = tokens;
+        assert!(script.text().contains(part), "{tokens}: {}", script.text());
+    };
+    check(800, "ctx 10% ");
+    check(6_400, "ctx 80% · /compact");
+    check(7_900, "ctx 98% full: /compact");
+}
