@@ -4,9 +4,9 @@
 //! are an error when both could be meant at once.
 
 mod chord;
-pub mod trial;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -21,8 +21,10 @@ use crossterm::{execute, queue};
 use ratatui::backend::{Backend, ClearType, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
 
-use crate::tui::options::AlternateScreen;
+use crate::tui::linear::{self, Linear, Prompt};
+use crate::tui::options::{AlternateScreen, Options};
 use crate::tui::state::State;
 use crate::tui::view::{self, Link};
 
@@ -31,6 +33,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Whether the alternate screen is in use.
 static ALTERNATE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the screen is lines that follow one another.
+static LINEAR: AtomicBool = AtomicBool::new(false);
 
 /// The thread that took the terminal.
 static TAKER: Mutex<Option<ThreadId>> = Mutex::new(None);
@@ -60,11 +65,13 @@ pub(crate) struct Terminal {
     mouse: bool,
     /// What of it leads somewhere.
     links: Vec<Link>,
+    /// What was said, where the screen is lines that follow one another.
+    linear: Option<(Linear, Prompt)>,
 }
 
 impl Terminal {
     /// Takes the terminal.
-    pub(crate) fn take(alternate: AlternateScreen, mouse: bool, log: Option<String>) -> io::Result<Self> {
+    pub(crate) fn take(options: &Options, log: Option<String>) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -73,10 +80,13 @@ impl Terminal {
         }
         *TAKER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         install_panic_hook(log);
-        ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
+        ALTERNATE.store(options.alternate_screen != AlternateScreen::Never && !options.screen_reader, Ordering::SeqCst);
+        LINEAR.store(options.screen_reader, Ordering::SeqCst);
+        let linear = options.screen_reader.then(Default::default);
+        let mouse = options.mouse && !options.screen_reader;
         let backend = CrosstermBackend::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
-        let mut terminal =
-            Self { backend, shown: Buffer::default(), next: Buffer::default(), cursor: None, unknown: true, mouse, links: Vec::new() };
+        let (shown, next) = (Buffer::default(), Buffer::default());
+        let mut terminal = Self { backend, shown, next, cursor: None, unknown: true, mouse, links: Vec::new(), linear };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -91,7 +101,10 @@ impl Terminal {
         }
         // The flags are pushed unasked: terminals that do not know them pass over them, and asking would cost a wait.
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
-        queue!(out, EnableBracketedPaste, EnableFocusChange, PushKeyboardEnhancementFlags(flags), Hide)?;
+        queue!(out, EnableBracketedPaste, EnableFocusChange, PushKeyboardEnhancementFlags(flags))?;
+        if self.linear.is_none() {
+            queue!(out, Hide)?;
+        }
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
@@ -118,6 +131,9 @@ impl Terminal {
     /// Draws the state as one synchronized update, the cursor hidden meanwhile. What did not change is not sent; the
     /// screen is only cleared when its size changed or what is on it is unknown.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
+        if self.linear.is_some() {
+            return self.say(state);
+        }
         let area = Rect::new(0, 0, state.size.0, state.size.1);
         self.next.resize(area);
         self.next.reset();
@@ -146,6 +162,38 @@ impl Terminal {
         self.cursor = cursor;
         self.unknown = false;
         Ok(())
+    }
+
+    /// Writes what is new below what stands; only the last line, which is being typed, is drawn over.
+    fn say(&mut self, state: &State) -> io::Result<()> {
+        let Some((linear, shown)) = &mut self.linear else { return Ok(()) };
+        let lines = linear.lines(state);
+        let prompt = linear::prompt(state, state.size.0);
+        let again = std::mem::take(&mut self.unknown);
+        if lines.is_empty() && prompt == *shown && !again {
+            return Ok(());
+        }
+        let typed = prompt.text.strip_prefix(shown.text.as_str()).filter(|_| {
+            // What was typed at the end is added, so that nothing is read out again.
+            lines.is_empty()
+                && !again
+                && usize::from(shown.column) == shown.text.width()
+                && usize::from(prompt.column) == prompt.text.width()
+        });
+        if let Some(typed) = typed {
+            write!(self.backend, "{typed}")?;
+        } else {
+            write!(self.backend, "\r\x1b[K")?;
+            for line in &lines {
+                write!(self.backend, "{line}\r\n")?;
+            }
+            write!(self.backend, "{}\r", prompt.text)?;
+            if prompt.column > 0 {
+                queue!(self.backend, crossterm::cursor::MoveRight(prompt.column))?;
+            }
+        }
+        *shown = prompt;
+        Write::flush(&mut self.backend)
     }
 
     /// Cells whose address is another one now are sent again, although they look the same.
@@ -219,6 +267,8 @@ fn restore() {
     let _ = queue!(out, EndSynchronizedUpdate, DisableMouseCapture, PopKeyboardEnhancementFlags, DisableFocusChange, DisableBracketedPaste);
     if ALTERNATE.load(Ordering::SeqCst) {
         let _ = queue!(out, LeaveAlternateScreen);
+    } else if LINEAR.load(Ordering::SeqCst) {
+        let _ = queue!(out, crossterm::style::Print("\r\n"));
     } else {
         let _ = queue!(out, MoveTo(0, u16::MAX - 1), crossterm::style::Print("\r\n"));
     }

@@ -14,7 +14,9 @@ fn expand(text: &str, args: &str) -> Result<String, String> {
 
 #[test]
 fn a_file_is_front_matter_and_a_prompt() {
-    let command = parse("---\ndescription: \"Review: a file\"\narguments: FILE [FOCUS]\nmodel: openai/gpt\nagent: coder\n# a note\n---\n\nReview $1.\n");
+    let command = parse(
+        "---\ndescription: \"Review: a file\"\narguments: FILE [FOCUS]\nmodel: openai/gpt\nagent: coder\n# a note\n---\n\nReview $1.\n",
+    );
     let command = command.unwrap();
     assert_eq!((command.description.as_str(), command.usage().as_str()), ("Review: a file", "/review FILE [FOCUS]"));
     assert_eq!((command.model.as_deref(), command.agent.as_deref()), (Some("openai/gpt"), Some("coder")));
@@ -71,7 +73,8 @@ fn the_folder_is_read_again_only_where_it_changed() {
     assert_eq!(reader.read(&path), Some(OwnCommands { known: true, ..OwnCommands::default() }), "a folder that is not there");
     assert_eq!(reader.read(&path), None);
     fs::create_dir(&path).unwrap();
-    for (name, text) in [("b.md", "second"), ("a.md", "first"), ("note.txt", "no command"), ("help.md", "x"), ("c.md", "---\nx: 1\n---\ny")] {
+    for (name, text) in [("b.md", "second"), ("a.md", "first"), ("note.txt", "no command"), ("help.md", "x"), ("c.md", "---\nx: 1\n---\ny")]
+    {
         fs::write(path.join(name), text).unwrap();
     }
     fs::write(path.join("d.md"), b"one\ntwo \xff\n").unwrap();

@@ -19,7 +19,8 @@ impl Script {
                 (setting.key.to_owned(), Current { value: Some(value), origin: "default".into() })
             })
             .collect();
-        let mut set = |key: &str, value: Value, origin: &str| current.insert(key.into(), Current { value: Some(value), origin: origin.into() });
+        let mut set =
+            |key: &str, value: Value, origin: &str| current.insert(key.into(), Current { value: Some(value), origin: origin.into() });
         set("tui.wide_columns", Value::Number(110), "default");
         set("tui.icons", Value::Text("unicode".into()), "user config /home/me/.config/wakeful/config.toml");
         set("model", Value::Text("openai/gpt-4o".into()), "environment WAKEFUL_MODEL");

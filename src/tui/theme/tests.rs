@@ -97,7 +97,11 @@ fn a_theme_paints_the_background_of_the_whole_screen_or_none() {
         }
         // Dark letters on a terminal that turns out dark could not be read: who paints the one paints the other.
         let screen = theme.style(Key::UiBackground);
-        assert_eq!((screen.fg.is_some(), screen.bg.is_some()), if UNPAINTED.contains(&name) { (false, false) } else { (true, true) }, "{name}");
+        assert_eq!(
+            (screen.fg.is_some(), screen.bg.is_some()),
+            if UNPAINTED.contains(&name) { (false, false) } else { (true, true) },
+            "{name}"
+        );
         assert_eq!(load(name, ColourDepth::None).style(Key::UiBackground), Style::new(), "{name}: nothing to reverse");
     }
 }

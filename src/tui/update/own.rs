@@ -41,7 +41,8 @@ pub(super) fn resolve(state: &State, text: &str) -> Option<Result<Expanded, Stri
     }
     let is_name = !name.is_empty() && name.chars().all(|ch| ch.is_ascii_alphanumeric() || ch == '-' || ch == '_');
     let near = if is_name { state.own.nearest(name) } else { None };
-    near.filter(|_| matches!(slash::parse(text), Some(Err(_)))).map(|near| Err(format!("unknown command `/{name}`; did you mean `/{near}`?")))
+    near.filter(|_| matches!(slash::parse(text), Some(Err(_))))
+        .map(|near| Err(format!("unknown command `/{name}`; did you mean `/{near}`?")))
 }
 
 /// Sends it: as a prompt, whatever it begins with.

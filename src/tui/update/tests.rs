@@ -6,6 +6,7 @@ mod mouse;
 mod panels;
 mod questions;
 mod sessions;
+mod sizes;
 mod tables;
 
 use std::collections::BTreeMap;

@@ -152,11 +152,7 @@ impl Text {
 
     /// The place behind; the end of a line counts as one.
     fn next(&self, (row, col): Place) -> Option<Place> {
-        if col < self.line(row).len() {
-            Some((row, col + 1))
-        } else {
-            (row < self.last_row()).then_some((row + 1, 0))
-        }
+        if col < self.line(row).len() { Some((row, col + 1)) } else { (row < self.last_row()).then_some((row + 1, 0)) }
     }
 
     fn prev(&self, (row, col): Place) -> Option<Place> {
