@@ -33,7 +33,7 @@ fn store(protocol: Protocol, folder: &Path) -> (Pictures, Receiver<()>) {
 /// Asks, waits until it was tried, asks again.
 fn found(pictures: &Pictures, told: &Receiver<()>, path: &Path, columns: u16) -> Found {
     assert!(matches!(pictures.find(path, columns), Some(Found::Waiting)));
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
     pictures.find(path, columns).unwrap()
 }
 

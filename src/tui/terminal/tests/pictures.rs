@@ -30,7 +30,7 @@ fn chat(protocol: Protocol, folder: &Path) -> (Script, Receiver<()>) {
 }
 
 fn wait(told: &Receiver<()>) {
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
 }
 
 fn strips(bytes: &str) -> usize {
