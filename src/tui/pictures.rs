@@ -90,6 +90,8 @@ struct Shared {
     folder: Option<PathBuf>,
     known: Mutex<Known>,
     generation: AtomicU64,
+    /// The generation of this frame.
+    seen: AtomicU64,
     jobs: OnceLock<SyncSender<Wanted>>,
     ready: Box<dyn Fn() + Send + Sync>,
 }
@@ -118,6 +120,7 @@ impl Pictures {
             folder,
             known: Mutex::default(),
             generation: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
             jobs: OnceLock::new(),
             ready: Box::new(ready),
         };
@@ -139,9 +142,17 @@ impl Pictures {
         self.0.as_ref().is_some_and(|shared| shared.protocol != Protocol::Kitty)
     }
 
-    /// Grows when something that was drawn before would look different now.
+    /// Grows when something that was drawn before would look different now. It stands still within a frame, so that
+    /// what is ready in the middle of one does not change heights that were counted already.
     pub fn generation(&self) -> u64 {
-        self.0.as_ref().map_or(0, |shared| shared.generation.load(Ordering::Acquire))
+        self.0.as_ref().map_or(0, |shared| shared.seen.load(Ordering::Relaxed))
+    }
+
+    /// Begins a frame: what became ready is seen from here on.
+    pub(crate) fn begin_frame(&self) {
+        if let Some(shared) = &self.0 {
+            shared.seen.store(shared.generation.load(Ordering::Acquire), Ordering::Relaxed);
+        }
     }
 
     /// The pixels of a cell, as far as they are known.
@@ -253,5 +264,5 @@ fn work(shared: &std::sync::Weak<Shared>, jobs: &Receiver<Wanted>) {
 
 /// What makes a terminal forget the pictures up to `highest`; empty where it holds none.
 pub(crate) fn forgotten(highest: u8) -> String {
-    (NUMBER_FIRST..=highest).map(|number| format!("\x1b_Ga=d,d=I,i={number},q=2\x1b\\")).collect()
+    (NUMBER_FIRST..=highest).fold(String::new(), |out, number| format!("{out}\x1b_Ga=d,d=I,i={number},q=2\x1b\\"))
 }

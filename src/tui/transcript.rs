@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use self::item::{Body, Item};
-pub use self::marking::{Mark, Marked, ROWS_MAX as MARKED_ROWS_MAX};
+pub use self::marking::{COUNTED_MAX, Mark, Marked, ROWS_MAX as MARKED_ROWS_MAX};
 pub(crate) use self::parts::address_len;
 pub use self::parts::{Part, Target};
 use crate::domain::event::Event;
@@ -302,8 +302,7 @@ impl Transcript {
         if self.query.is_empty() {
             return Vec::new();
         }
-        let holds = |item: &&Item| item.text().to_lowercase().contains(&self.query);
-        self.items.iter().filter(holds).map(|item| item.id).collect()
+        self.items.iter().filter(|item| item.holds(&self.query)).map(|item| item.id).collect()
     }
 
     /// The user's messages, in order.

@@ -33,7 +33,8 @@ use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
 use crate::tui::panels::{Overlay, cost, info};
 use crate::tui::popup::Popup;
-use crate::tui::state::{Asked, LinkState, State, Tone};
+use crate::tui::state::{Asked, Focus, LinkState, State, Tone};
+use crate::tui::transcript::Mark;
 
 pub use prompts::Fetching;
 pub(in crate::tui) use settings::keys as setting_keys;
@@ -139,6 +140,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 
 /// What must hold after every message.
 fn settle(state: &mut State) -> Vec<Effect> {
+    // A mark is there while the chat has the keys and what it begins with is there.
+    let is_there = |mark: &Mark| state.focus == Focus::Chat && state.transcript.item(mark.from.item).is_some();
+    state.chat.mark = state.chat.mark.filter(is_there);
     let there = state.transcript.len();
     state.chat.left_at = if state.chat.follows() { None } else { Some(state.chat.left_at.unwrap_or(there).min(there)) };
     let mut effects = refresh_popup(state);

@@ -24,13 +24,16 @@ fn saved(folder: &Path, name: &str, image: &RgbaImage) -> PathBuf {
 /// A store and what it tells once a picture is there.
 fn store(protocol: Protocol, folder: &Path) -> (Pictures, Receiver<()>) {
     let (sender, receiver) = channel();
-    (Pictures::lazy(protocol, Wrap::None, Some(folder.to_owned()), move || drop(sender.send(()))), receiver)
+    let tell = move || {
+        let _ = sender.send(());
+    };
+    (Pictures::lazy(protocol, Wrap::None, Some(folder.to_owned()), tell), receiver)
 }
 
 /// Asks, waits until it was tried, asks again.
 fn found(pictures: &Pictures, told: &Receiver<()>, path: &Path, columns: u16) -> Found {
     assert!(matches!(pictures.find(path, columns), Some(Found::Waiting)));
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
     pictures.find(path, columns).unwrap()
 }
 
@@ -155,10 +158,14 @@ fn another_cell_is_another_picture() {
     let path = saved(folder.path(), "a.png", &picture(80, 32));
     let before = (ready(found(&pictures, &told, &path, 60)).columns, pictures.generation());
     pictures.set_cell(Some((20, 40)));
+    assert_eq!(pictures.generation(), before.1, "within a frame nothing changes");
+    pictures.begin_frame();
     assert!(pictures.generation() > before.1);
     assert_eq!((before.0, ready(found(&pictures, &told, &path, 60)).columns), (10, 4));
+    pictures.begin_frame();
     let generation = pictures.generation();
     pictures.set_cell(Some((20, 40)));
+    pictures.begin_frame();
     assert_eq!(pictures.generation(), generation);
 }
 

@@ -2,11 +2,13 @@
 //! one that was loaded look alike.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress};
 use super::{ItemId, Transcript};
+use crate::domain::clock::Instant;
 use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent,
     Status, ToolExecution, TurnEnd, TurnEvent, words,
@@ -39,6 +41,8 @@ const QUESTION_CHARS_MAX: usize = 80;
 #[derive(Debug, Clone, Copy, Default)]
 struct Stream {
     reasoning: Option<ItemId>,
+    /// When the model began to think.
+    thinks_since: Option<Instant>,
     text: Option<ItemId>,
 }
 
@@ -61,7 +65,7 @@ impl Transcript {
     /// Folds one event; whether anything on the screen may have changed.
     pub fn apply(&mut self, event: &Event) -> bool {
         match &event.body {
-            EventBody::Chat(chat) => self.chat(chat, event.seq),
+            EventBody::Chat(chat) => self.chat(chat, event.seq, event.at),
             EventBody::ToolExecution(call) => self.tool(call, event.seq),
             EventBody::HandoffCall(handoff) => self.handoff(handoff, event.seq),
             EventBody::Approval(approval) => self.approval(approval, event.seq),
@@ -119,7 +123,7 @@ impl Transcript {
         }
     }
 
-    fn chat(&mut self, chat: &Chat, seq: Option<Seq>) -> bool {
+    fn chat(&mut self, chat: &Chat, seq: Option<Seq>, at: Instant) -> bool {
         match (chat.role, chat.status) {
             (Role::User, ChatStatus::Done) if chat.parent.is_none() => {
                 let text = clean(chat.text.as_deref().unwrap_or_default()).trim_end().into();
@@ -128,8 +132,8 @@ impl Transcript {
                 self.add(None, seq, Body::User { text });
                 true
             }
-            (Role::Assistant, ChatStatus::Delta) => self.delta(chat),
-            (Role::Assistant, ChatStatus::ReasoningDelta) => self.reasoning_delta(chat),
+            (Role::Assistant, ChatStatus::Delta) => self.delta(chat, at),
+            (Role::Assistant, ChatStatus::ReasoningDelta) => self.reasoning_delta(chat, at),
             (Role::Assistant, ChatStatus::Done) => self.whole(chat, seq, Ending::Whole),
             (Role::Assistant, ChatStatus::Interrupted) => self.whole(chat, seq, Ending::Interrupted),
             (Role::Assistant, ChatStatus::Failed) => {
@@ -139,11 +143,11 @@ impl Transcript {
         }
     }
 
-    fn delta(&mut self, chat: &Chat) -> bool {
+    fn delta(&mut self, chat: &Chat, at: Instant) -> bool {
         let Some(part) = chat.text.as_deref().filter(|text| !text.is_empty()) else { return false };
         let stream = self.memory.streams.get(&chat.parent).copied().unwrap_or_default();
         if let Some(id) = stream.reasoning {
-            self.stop_thinking(id);
+            self.stop_thinking(id, stream.thinks_since.map(|since| at.since(since)));
         }
         if let Some(id) = stream.text {
             self.append(id, part);
@@ -165,7 +169,7 @@ impl Transcript {
         }
     }
 
-    fn reasoning_delta(&mut self, chat: &Chat) -> bool {
+    fn reasoning_delta(&mut self, chat: &Chat, at: Instant) -> bool {
         let Some(part) = chat.reasoning.as_deref().or(chat.text.as_deref()).filter(|text| !text.is_empty()) else { return false };
         let stream = self.memory.streams.get(&chat.parent).copied().unwrap_or_default();
         if let Some(id) = stream.reasoning {
@@ -175,17 +179,18 @@ impl Transcript {
                 }
             });
         }
-        let id = self.add(chat.parent.as_ref(), None, Body::Reasoning { text: part.to_owned(), running: true });
-        self.memory.streams.insert(chat.parent.clone(), Stream { reasoning: Some(id), ..stream });
+        let id = self.add(chat.parent.as_ref(), None, Body::Reasoning { text: part.to_owned(), running: true, ms: None });
+        self.memory.streams.insert(chat.parent.clone(), Stream { reasoning: Some(id), thinks_since: Some(at), ..stream });
         true
     }
 
-    fn stop_thinking(&mut self, id: ItemId) {
+    fn stop_thinking(&mut self, id: ItemId, took: Option<Duration>) {
         let running = self.index_of(id).and_then(|at| self.items.get(at)).is_some_and(Item::running);
         if running {
             self.change(id, |item| {
-                if let Body::Reasoning { running, .. } = &mut item.body {
+                if let Body::Reasoning { running, ms, .. } = &mut item.body {
                     *running = false;
+                    *ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
                 }
             });
         }
@@ -240,13 +245,14 @@ impl Transcript {
             Some(id) if !reasoning.trim().is_empty() => {
                 self.change(id, |item| {
                     item.seq = seq;
-                    item.body = Body::Reasoning { text: reasoning.to_owned(), running: false };
+                    let ms = if let Body::Reasoning { ms, .. } = &item.body { *ms } else { None };
+                    item.body = Body::Reasoning { text: reasoning.to_owned(), running: false, ms };
                 });
             }
             Some(id) => self.remove(id),
             None if reasoning.trim().is_empty() => {}
             None => {
-                let id = self.add(chat.parent.as_ref(), seq, Body::Reasoning { text: reasoning.to_owned(), running: false });
+                let id = self.add(chat.parent.as_ref(), seq, Body::Reasoning { text: reasoning.to_owned(), running: false, ms: None });
                 // Reasoning that was not streamed stands before the answer that was.
                 if let (Some(from), Some(to)) = (self.index_of(id), before.and_then(|id| self.index_of(id)))
                     && to < from
@@ -370,7 +376,7 @@ impl Transcript {
     fn close_stream(&mut self, parent: Option<&CallId>) {
         let Some(stream) = self.memory.streams.remove(&parent.cloned()) else { return };
         if let Some(id) = stream.reasoning {
-            self.stop_thinking(id);
+            self.stop_thinking(id, None);
         }
         if let Some(id) = stream.text {
             self.change(id, |item| {
@@ -561,7 +567,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// A time in whole seconds: `10s`, `2m 05s`, `1h 02m`.
-fn seconds(ms: u64) -> String {
+pub(super) fn seconds(ms: u64) -> String {
     let seconds = ms.saturating_add(500) / 1_000;
     match seconds {
         0..=59 => format!("{seconds}s"),

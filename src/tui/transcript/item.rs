@@ -108,6 +108,8 @@ pub(super) enum Body {
     Reasoning {
         text: String,
         running: bool,
+        /// How long it took, where one was there to see: what is stored holds no times of its parts.
+        ms: Option<u64>,
     },
     Tool(Box<Call>),
     Handoff(Box<Handoff>),
@@ -186,6 +188,19 @@ impl Item {
         self.revision = self.revision.wrapping_add(1);
     }
 
+    /// Whether its text holds `query`, in lower case; the case of the text is nothing.
+    pub(super) fn holds(&self, query: &str) -> bool {
+        match &self.body {
+            Body::User { text } => contains(text, query),
+            Body::Assistant { text, ending: Ending::Open | Ending::Whole | Ending::Interrupted, .. }
+            | Body::Reasoning { text, .. }
+            | Body::Retry { text }
+            | Body::Notice { text, .. }
+            | Body::Answered { text } => contains(text, query),
+            _ => contains(&self.text(), query),
+        }
+    }
+
     /// The text, for copying and searching.
     pub(super) fn text(&self) -> String {
         match &self.body {
@@ -204,6 +219,18 @@ impl Item {
             Body::Marker { text, detail } => join([Some(text.clone()), Some(detail.clone())]),
         }
     }
+}
+
+/// Whether `text` holds `query`, which is in lower case. Without a copy where both are ASCII: this is asked of each item
+/// with every key of a search.
+fn contains(text: &str, query: &str) -> bool {
+    if !text.is_ascii() || !query.is_ascii() {
+        return text.to_lowercase().contains(query);
+    }
+    let (text, query) = (text.as_bytes(), query.as_bytes());
+    let Some(first) = query.first() else { return true };
+    let starts = text.iter().enumerate().filter(|(_, byte)| byte.to_ascii_lowercase() == *first);
+    starts.into_iter().any(|(at, _)| text.get(at..at + query.len()).is_some_and(|part| part.eq_ignore_ascii_case(query)))
 }
 
 fn join<const N: usize>(parts: [Option<String>; N]) -> String {

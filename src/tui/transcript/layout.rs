@@ -244,7 +244,7 @@ impl Painter<'_> {
             Body::Assistant { text, ending, label } => return self.assistant(text, ending, *label),
             Body::Welcome(welcome) => self.welcome(welcome),
             Body::User { text } => self.user(text),
-            Body::Reasoning { text, running } => self.reasoning(text, *running),
+            Body::Reasoning { text, running, ms } => self.reasoning(text, *running, *ms),
             Body::Tool(call) => self.tool(call),
             Body::Handoff(handoff) => self.handoff(handoff),
             Body::Error { message, hint, source } => {
@@ -401,7 +401,7 @@ impl Painter<'_> {
         }
     }
 
-    fn reasoning(&mut self, text: &str, running: bool) {
+    fn reasoning(&mut self, text: &str, running: bool, ms: Option<u64>) {
         let indent = self.indent();
         // Of what is closed only an end is seen.
         let bytes_max = if self.item.open { TEXT_BYTES_MAX } else { LINE_BYTES };
@@ -409,12 +409,16 @@ impl Painter<'_> {
         let text = clean(text);
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let shown = if running { lines().next_back() } else { lines().next() }.unwrap_or_default();
-        let word = if running { "thinking" } else { "thought" };
+        let word = match ms.filter(|ms| *ms >= 1_000) {
+            _ if running => "thinking".to_owned(),
+            Some(ms) => format!("thought for {}", super::fold::seconds(ms)),
+            None => "thought".to_owned(),
+        };
         let mark = self.icon(if self.item.open { Icon::Unfolded } else { Icon::Folded });
         self.spinner = running.then(|| u16::try_from(indent).unwrap_or(0));
         let mut spans = vec![Span::raw(" ".repeat(indent)), Span::styled(format!("{mark} {word}"), self.style(Key::ChatReasoning))];
         if !self.item.open {
-            let room = self.width.saturating_sub(indent + columns(word) + 5);
+            let room = self.width.saturating_sub(indent + columns(&word) + 5);
             let shown = if running { tail(shown, room) } else { fit(shown, room) };
             spans.push(Span::styled(format!("  {shown}"), self.style(Key::ChatDim)));
         }

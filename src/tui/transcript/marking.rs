@@ -10,6 +10,9 @@ use crate::tui::theme::Theme;
 /// Rows that are copied at once; of a longer mark its beginning.
 pub const ROWS_MAX: usize = 10_000;
 
+/// Rows that are counted while they are marked.
+pub const COUNTED_MAX: usize = 500;
+
 /// The marked rows: from where marking began to where the caret is, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
@@ -110,14 +113,14 @@ impl Transcript {
         }
     }
 
-    /// How many rows are marked, counted up to [`ROWS_MAX`] and one.
+    /// How many rows are marked, counted up to [`COUNTED_MAX`] and one: this is asked with every frame.
     pub fn marked_rows(&self, view: &ViewState, width: u16, theme: &Theme) -> usize {
         let Some((start, end)) = self.mark_ends(view) else { return 0 };
         let mut rows = 0;
         for index in start.index..=end.index {
             rows += self.rows_at(index, width, theme);
-            if rows > ROWS_MAX + start.row {
-                return ROWS_MAX + 1;
+            if rows > COUNTED_MAX + start.row {
+                return COUNTED_MAX + 1;
             }
         }
         let behind = self.rows_at(end.index, width, theme).saturating_sub(end.row + 1);

@@ -583,3 +583,52 @@ fn long_messages_of_the_user_fold() {
     feed.transcript.toggle(id);
     assert_eq!(feed.transcript.dump(60).len(), 30);
 }
+
+#[test]
+fn marking_among_a_hundred_thousand_items_touches_only_what_is_seen() {
+    let transcript = long(50_000);
+    let theme = theme();
+    let mut view = ViewState::default();
+    let worst = |what: &str, view: &mut ViewState, act: &dyn Fn(&mut ViewState)| {
+        let before = transcript.cost();
+        act(view);
+        screen(&transcript, view, 80, 40);
+        transcript.marked_rows(view, 80, &theme);
+        let after = transcript.cost();
+        assert!(after.touched - before.touched <= 1_000, "{what}: {before:?} {after:?}");
+    };
+    worst("begin", &mut view, &|view| assert!(transcript.mark_here(view, 80, 40, &theme)));
+    worst("a page up", &mut view, &|view| transcript.mark_by(view, -38, 80, 40, &theme));
+    worst("the top", &mut view, &|view| transcript.mark_to_end(view, true, 80, 40, &theme));
+    let before = transcript.cost().laid_out;
+    screen(&transcript, &view, 80, 40);
+    assert_eq!(transcript.cost().laid_out, before, "an unchanged frame lays nothing out");
+    assert!(transcript.marked_rows(&view, 80, &theme) > COUNTED_MAX);
+    let marked = transcript.marked(&view, 80, &theme).unwrap();
+    assert!(marked.is_cut && marked.text.lines().count() <= MARKED_ROWS_MAX, "{}", marked.text.lines().count());
+    assert!(marked.text.starts_with("q0\n\na0"), "{:?}", &marked.text[..20]);
+    worst("the end", &mut view, &|view| transcript.mark_to_end(view, false, 80, 40, &theme));
+    assert!(view.follows());
+}
+
+#[test]
+fn reasoning_that_was_watched_tells_how_long_it_took() {
+    let mut transcript = Transcript::new(Highlighter::off());
+    let later = |ms: i64, chat: Chat| Event { at: Instant::from_millis(ms), ..event(None, chat) };
+    let think = |text: &str| Chat::new(Role::Assistant, ChatStatus::ReasoningDelta).with_text(text);
+    transcript.apply(&later(1_000, think("First I ")));
+    transcript.apply(&later(3_000, think("look")));
+    transcript.apply(&later(5_200, delta("Answer")));
+    transcript.apply(&later(9_000, delta(" and more")));
+    assert_eq!(transcript.dump(60)[0], "  ▸ thought for 4s  First I look");
+    transcript.apply(&event(Some(1), Chat { reasoning: Some("First I look".into()), ..done("Answer and more") }));
+    assert_eq!(transcript.dump(60)[0], "  ▸ thought for 4s  First I look");
+}
+
+#[test]
+fn a_search_takes_no_notice_of_case() {
+    let mut feed = Feed::new();
+    feed.store(user("Straße nach KÖLN")).store(done("plain ASCII Text")).store(done("aab"));
+    let mut found = |query: &str| feed.transcript.search(query).len();
+    assert_eq!([found("köln"), found("ascii text"), found("TEXT"), found("ab"), found("nothing"), found("abc")], [1, 1, 1, 1, 0, 0]);
+}

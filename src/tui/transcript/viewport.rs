@@ -245,6 +245,7 @@ impl Transcript {
             return;
         }
         self.cache.borrow_mut().begin();
+        self.kit.pictures.begin_frame();
         let top = self.top(view, area.width, area.height, theme);
         let marked = self.mark_ends(view);
         let mut y = area.y;

@@ -16,6 +16,7 @@ use crate::tui::panels::tasks::rows as tasks;
 use crate::tui::state::{Focus, State};
 use crate::tui::status::thousands;
 use crate::tui::theme::{Icon, IconSet, Key};
+use crate::tui::transcript::COUNTED_MAX;
 use crate::tui::view;
 
 /// Columns that the filter has in the title at the least.
@@ -44,7 +45,11 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
         };
     } else if state.chat.mark.is_some() {
         let rows = state.transcript.marked_rows(&state.chat, inner.width, &state.theme);
-        right = format!("{} marked", if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") });
+        right = match rows {
+            1 => "1 row marked".to_owned(),
+            rows if rows > COUNTED_MAX => format!("{COUNTED_MAX}+ rows marked"),
+            rows => format!("{rows} rows marked"),
+        };
     } else if !state.chat.follows() {
         let (above, all) = state.transcript.position(&state.chat, inner.width, inner.height);
         let below = all.saturating_sub(above + usize::from(inner.height));

@@ -18,7 +18,10 @@ fn chat(protocol: Protocol, folder: &Path) -> (Script, Receiver<()>) {
     RgbaImage::from_pixel(80, 64, Rgba([255, 0, 0, 255])).save(&path).unwrap();
     let (sender, told) = channel();
     let mut script = Script::new(100, 30);
-    script.state.set_pictures(Pictures::lazy(protocol, Wrap::None, Some(folder.to_owned()), move || drop(sender.send(()))));
+    let tell = move || {
+        let _ = sender.send(());
+    };
+    script.state.set_pictures(Pictures::lazy(protocol, Wrap::None, Some(folder.to_owned()), tell));
     script.said("show it");
     script.tool("shots", "take", Status::Started, None, None);
     script.tool("shots", "take", Status::Success, Some(json!(format!("[image image/png 1 kB: {}]", path.display()))), None);
@@ -27,7 +30,7 @@ fn chat(protocol: Protocol, folder: &Path) -> (Script, Receiver<()>) {
 }
 
 fn wait(told: &Receiver<()>) {
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(Duration::from_mins(1)).unwrap();
 }
 
 fn strips(bytes: &str) -> usize {
@@ -123,7 +126,8 @@ fn pictures_survive_a_resize_and_are_no_text() {
     script.send(crate::tui::msg::Msg::Resize(60, 30));
     screen.draw(&script);
     wait(&told);
-    assert_eq!(strips(&screen.draw(&script)), 4);
+    let frame = screen.draw(&script);
+    assert_eq!(strips(&frame), 4, "{}", script.text());
     // Neither copied nor printed.
     script.keys(&["f6", "g", "shift+v", "shift+g", "y"]);
     let copied = script.effects.iter().find_map(|effect| match effect {
