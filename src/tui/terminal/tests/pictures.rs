@@ -131,7 +131,7 @@ fn pictures_survive_a_resize_and_are_no_text() {
     // Neither copied nor printed.
     script.keys(&["f6", "g", "shift+v", "shift+g", "y"]);
     let copied = script.effects.iter().find_map(|effect| match effect {
-        crate::tui::msg::Effect::CopyByTerminal(text) => Some(text.clone()),
+        crate::tui::msg::Effect::Copy(text) | crate::tui::msg::Effect::CopyByTerminal(text) => Some(text.clone()),
         _ => None,
     });
     let copied = copied.unwrap();
