@@ -50,7 +50,9 @@ impl Preview {
     pub fn fold(chats: &[Arc<Event>], turns: &[Arc<Event>]) -> Self {
         let mut preview = Self { more: turns.len() >= TURNS_MAX, ..Self::default() };
         for event in chats {
-            let EventBody::Chat(Chat { role, status: ChatStatus::Done, parent: None, text: Some(text), .. }) = &event.body else { continue };
+            let EventBody::Chat(Chat { role, status: ChatStatus::Done, parent: None, text: Some(text), .. }) = &event.body else {
+                continue;
+            };
             let head = &text[..text.floor_char_boundary(TEXT_CHARS_MAX * 4)];
             let line = ellipsis(&clean_line(head), TEXT_CHARS_MAX).into_owned();
             if line.trim().is_empty() {
@@ -166,7 +168,12 @@ mod tests {
     #[test]
     fn the_last_words_of_both_are_shown_within_the_rows() {
         let said = |role: Role, text: &str| event(Chat::new(role, ChatStatus::Done).with_text(text));
-        let chats = [said(Role::User, "first"), said(Role::Assistant, "old"), said(Role::User, "last\u{1b}[2J"), said(Role::Assistant, &"word ".repeat(400))];
+        let chats = [
+            said(Role::User, "first"),
+            said(Role::Assistant, "old"),
+            said(Role::User, "last\u{1b}[2J"),
+            said(Role::Assistant, &"word ".repeat(400)),
+        ];
         let preview = Preview::fold(&chats, &[]);
         let rows = preview.rows(60, 6);
         let text: Vec<String> = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect()).collect();

@@ -256,7 +256,10 @@ fn a_session_of_the_list_opens_in_a_tab_or_as_a_copy() {
     listed(&mut script);
     script.key("alt+f");
     let commands = script.commands();
-    assert!(commands.iter().any(|command| matches!(command, Command::ForkSession { from, .. } if from.as_str() == "first")), "{commands:?}");
+    assert!(
+        commands.iter().any(|command| matches!(command, Command::ForkSession { from, .. } if from.as_str() == "first")),
+        "{commands:?}"
+    );
     assert_eq!(script.state.tabs.count(), 3);
 }
 
