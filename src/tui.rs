@@ -19,6 +19,7 @@ pub mod highlight;
 pub mod kept;
 pub mod keymap;
 pub mod layout;
+pub mod linear;
 pub mod markdown;
 pub mod moment;
 pub mod msg;
@@ -29,6 +30,7 @@ pub mod pictures;
 pub mod popup;
 pub mod question;
 pub mod replay;
+mod report;
 pub mod runtime;
 mod saved;
 pub mod settings;
@@ -104,6 +106,10 @@ pub struct Surroundings {
     pub commands_dir: Option<PathBuf>,
     /// Where the screen's layout is kept; nowhere if absent.
     pub kept_path: Option<PathBuf>,
+    /// Where reports about faults are written; into the working folder if absent.
+    pub reports_dir: Option<PathBuf>,
+    /// What the terminal says of itself: variables and their values.
+    pub terminal: Vec<(String, String)>,
     /// The user's editor (`$VISUAL`, `$EDITOR`), with arguments.
     pub editor: Option<String>,
     /// The user's browser (`$BROWSER`); the system's where absent.
@@ -140,6 +146,8 @@ impl Default for Surroundings {
             themes_dir: None,
             commands_dir: None,
             kept_path: None,
+            reports_dir: None,
+            terminal: Vec::new(),
             editor: None,
             browser: None,
             hyperlinks: false,

@@ -186,6 +186,8 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         themes_dir: Some(start.paths.themes()),
         commands_dir: Some(start.paths.commands()),
         kept_path: Some(start.paths.screen_file()),
+        reports_dir: Some(start.paths.state.join("reports")),
+        terminal: terminal(environment),
         editor,
         browser: environment.process("BROWSER").map(str::to_owned),
         // The others pass over what they do not know.
@@ -199,6 +201,14 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         tour: tour::SCENES.iter().map(|text| (*text).to_owned()).collect(),
         touring,
     }
+}
+
+/// What tells one terminal from another; none of it is a secret.
+fn terminal(environment: &Environment) -> Vec<(String, String)> {
+    const NAMES: [&str; 9] =
+        ["TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "NO_COLOR", "TMUX", "ZELLIJ", "SSH_TTY", "WT_SESSION"];
+    let told = |name: &&str| environment.process(name).map(|value| ((*name).to_owned(), value.to_owned()));
+    NAMES.iter().filter_map(told).collect()
 }
 
 fn colours(environment: &Environment) -> ColourDepth {

@@ -136,6 +136,11 @@ impl Composer {
         self.area.borrow().is_empty()
     }
 
+    /// Whether the text begins with `ch`.
+    pub fn begins_with(&self, ch: char) -> bool {
+        self.area.borrow().lines().first().is_some_and(|line| line.starts_with(ch))
+    }
+
     /// Replaces the text; the caret goes to its end.
     pub fn set(&mut self, text: &str) {
         self.chips.clear();

@@ -217,6 +217,8 @@ pub enum Effect {
     ReadOwn,
     /// Keep this for later runs.
     Keep(String),
+    /// Write a report about a fault, the settings below it.
+    Report(String),
     /// Read the settings.
     ReadSettings,
     /// Write a setting into the config file, or take it out.

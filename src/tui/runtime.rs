@@ -70,7 +70,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     let log = state.surroundings.log_path.as_ref().map(|path| path.display().to_string());
     // Before the terminal is taken: a signal in between would leave it taken.
     let signals = Signals::new().map_err(Error::Terminal)?;
-    let mut terminal = Terminal::take(state.options.alternate_screen, state.mouse, log).map_err(Error::Terminal)?;
+    let mut terminal = Terminal::take(&state.options, log).map_err(Error::Terminal)?;
     // Before the size is read: from here on each change of it is told.
     let keys = EventStream::new();
     state.size = Terminal::size().map_err(Error::Terminal)?;

@@ -94,6 +94,8 @@ pub enum Want {
     Config,
     /// Show all keys.
     Keys,
+    /// Write a report about a fault.
+    Bug,
     /// Look at the set-up.
     Doctor,
     /// Show how things stand.
@@ -195,6 +197,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("config", "", "settings: change them, kept in the config file", |args| none(args, Want::Config)),
     row("keys", "", "all keys; press one to see what it does", |args| none(args, Want::Keys)),
     row("doctor", "", "check the set-up", |args| none(args, Want::Doctor)),
+    row("bug", "", "write a report of what is set up and went wrong, without secrets", |args| none(args, Want::Bug)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),

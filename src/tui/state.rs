@@ -52,6 +52,9 @@ pub const AGAIN: Duration = Duration::from_secs(2);
 /// The spinner moves so often.
 pub const SPIN: Duration = Duration::from_millis(100);
 
+/// With reduced motion what counts up or down does so this often.
+const CALM: Duration = Duration::from_secs(10);
+
 /// Events held back while a session is being read; beyond it they are read from the log again.
 pub const HELD_MAX: usize = 65_536;
 
@@ -544,17 +547,21 @@ impl State {
     /// When the screen changes by itself next; `None` while nothing moves.
     pub fn next_wake(&self) -> Option<Instant> {
         let spins = self.turn.is_some() || self.transcript.is_animated();
-        let pace = if self.focused { SPIN } else { Duration::from_secs(1) };
+        let is_calm = self.options.reduced_motion || self.options.screen_reader;
+        let second = if is_calm { CALM } else { Duration::from_secs(1) };
+        let pace = if self.focused && !is_calm { SPIN } else { second };
         let spin = spins.then(|| self.now.plus(pace));
         let counts = self.focused && self.servers.counts_down(self.now) && self.column != Column::Hidden;
-        let count = counts.then(|| self.now.plus(Duration::from_secs(1)));
+        let count = counts.then(|| self.now.plus(second));
         let shown = if self.focused { self.tasks_in_sight() } else { 0 };
         let tasks = (shown > 0).then(|| self.tasks.next_change(self.now, shown)).flatten();
+        let tasks = tasks.map(|at| if is_calm { at.max(self.now.plus(CALM)) } else { at });
         let rated = self.focused && layout::areas(self).side.is_some();
         let rate = rated.then(|| self.events.rate().next_change(self.now)).flatten();
+        let rate = rate.map(|at| if is_calm { at.max(self.now.plus(CALM)) } else { at });
         let replay = self.replay.as_ref().and_then(|replay| replay.due());
         let toast = self.toast.as_ref().map(|toast| toast.until);
-        let retry = self.retry_at().map(|at| at.min(self.now.plus(Duration::from_secs(1))));
+        let retry = self.retry_at().map(|at| at.min(self.now.plus(second)));
         [spin, count, rate, retry, tasks, toast, replay, self.quit_until, self.rewind_until, self.tabs.close_until, self.completing.next()]
             .into_iter()
             .flatten()

@@ -5,6 +5,7 @@
 
 mod canvas;
 mod print;
+mod spoken;
 #[cfg(test)]
 mod tests;
 
@@ -22,17 +23,21 @@ use crossterm::terminal::{EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlte
 use crossterm::{execute, queue};
 use ratatui::text::Line;
 
-use crate::tui::options::AlternateScreen;
+use crate::tui::options::{AlternateScreen, Options};
 use crate::tui::pictures;
 use crate::tui::state::State;
 
 pub(crate) use canvas::Canvas;
+use spoken::Spoken;
 
 /// Whether the terminal is ours now; whoever restores it clears it first, so that it is restored once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Whether the alternate screen is in use.
 static ALTERNATE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the screen is lines that follow one another.
+static LINEAR: AtomicBool = AtomicBool::new(false);
 
 /// The thread that took the terminal.
 static TAKER: Mutex<Option<ThreadId>> = Mutex::new(None);
@@ -49,11 +54,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) struct Terminal {
     canvas: Canvas<io::BufWriter<Stdout>>,
     mouse: bool,
+    /// What was said, where the screen is lines that follow one another.
+    spoken: Option<Spoken>,
 }
 
 impl Terminal {
     /// Takes the terminal.
-    pub(crate) fn take(alternate: AlternateScreen, mouse: bool, log: Option<String>) -> io::Result<Self> {
+    pub(crate) fn take(options: &Options, log: Option<String>) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -62,9 +69,12 @@ impl Terminal {
         }
         *TAKER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         install_panic_hook(log);
-        ALTERNATE.store(alternate != AlternateScreen::Never, Ordering::SeqCst);
+        ALTERNATE.store(options.alternate_screen != AlternateScreen::Never && !options.screen_reader, Ordering::SeqCst);
+        LINEAR.store(options.screen_reader, Ordering::SeqCst);
+        let spoken = options.screen_reader.then(Spoken::default);
+        let mouse = options.mouse && !options.screen_reader;
         let canvas = Canvas::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
-        let mut terminal = Self { canvas, mouse };
+        let mut terminal = Self { canvas, mouse, spoken };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -79,7 +89,10 @@ impl Terminal {
         }
         // The flags are pushed unasked: terminals that do not know them pass over them, and asking would cost a wait.
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
-        queue!(out, EnableBracketedPaste, EnableFocusChange, PushKeyboardEnhancementFlags(flags), Hide)?;
+        queue!(out, EnableBracketedPaste, EnableFocusChange, PushKeyboardEnhancementFlags(flags))?;
+        if self.spoken.is_none() {
+            queue!(out, Hide)?;
+        }
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
@@ -96,6 +109,9 @@ impl Terminal {
     /// Forgets what is on the screen: the next frame draws all of it.
     pub(crate) fn redraw(&mut self) {
         self.canvas.redraw();
+        if let Some(spoken) = &mut self.spoken {
+            spoken.again();
+        }
     }
 
     /// Columns and rows.
@@ -112,7 +128,10 @@ impl Terminal {
 
     /// Draws the state.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        self.canvas.draw(state).map(|_| ())
+        match &mut self.spoken {
+            Some(spoken) => spoken.say(state, &mut io::stdout().lock()),
+            None => self.canvas.draw(state).map(|_| ()),
+        }
     }
 
     /// Takes the mouse, or leaves it to the terminal.
@@ -164,6 +183,8 @@ fn restore() {
     let _ = queue!(out, EndSynchronizedUpdate, DisableMouseCapture, PopKeyboardEnhancementFlags, DisableFocusChange, DisableBracketedPaste);
     if ALTERNATE.load(Ordering::SeqCst) {
         let _ = queue!(out, LeaveAlternateScreen);
+    } else if LINEAR.load(Ordering::SeqCst) {
+        let _ = queue!(out, crossterm::style::Print("\r\n"));
     } else {
         let _ = queue!(out, MoveTo(0, u16::MAX - 1), crossterm::style::Print("\r\n"));
     }

@@ -276,7 +276,9 @@ fn refresh_popup(state: &mut State) -> Vec<Effect> {
 
 fn tick(state: &mut State) {
     let now = state.now;
-    state.chat.tick = u64::try_from(now.as_millis()).unwrap_or(0) / 100;
+    if !state.options.reduced_motion {
+        state.chat.tick = u64::try_from(now.as_millis()).unwrap_or(0) / 100;
+    }
     state.toast.take_if(|toast| toast.until <= now);
     state.quit_until.take_if(|until| *until <= now);
     state.rewind_until.take_if(|until| *until <= now);

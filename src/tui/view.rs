@@ -1,6 +1,7 @@
 //! Draws the state. Plain functions of the state into a buffer; nothing is decided here.
 
 mod ambient;
+mod ascii;
 pub mod banner;
 mod dialog;
 mod filter;
@@ -77,6 +78,9 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if let Some(selection) = state.selection {
         mark(selection, buf);
     }
+    if state.theme.icons() == IconSet::Ascii {
+        ascii::plain(buf, area);
+    }
     cursor
 }
 
@@ -97,6 +101,10 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let focused = state.focus == Focus::Composer && state.overlay.is_none() && !state.is_asking();
     let title = composer_title(state);
     frame(buf, area, &title, focused, &state.theme);
+    if is_shell(state) {
+        border_of(buf, area, Key::StatusWarn, &state.theme);
+        row(buf, title_area(area), &vec![(Key::StatusWarn, format!(" {title} "))], &state.theme);
+    }
     hints(state, area, buf);
     let inner = text_area(area);
     if state.composer.is_empty() {
@@ -111,9 +119,18 @@ fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     state.composer.render(inner, state.theme.style(Key::UiInput), buf)
 }
 
+/// Whether what is written is a line for the shell: it begins with `!`.
+pub(crate) fn is_shell(state: &State) -> bool {
+    state.refusing.is_none() && state.composer.begins_with('!')
+}
+
 /// The title of the message: what it is for, and what keys do where that is not to write.
 fn composer_title(state: &State) -> String {
-    let title = if state.refusing.is_some() { "say what to do instead" } else { "message" };
+    let title = match (state.refusing.is_some(), is_shell(state)) {
+        (true, _) => "say what to do instead",
+        (false, true) => "shell command",
+        (false, false) => "message",
+    };
     if !state.options.vi {
         return title.to_owned();
     }
@@ -135,6 +152,8 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
         vec![(key(Action::Send), "say no, with this"), (key(Action::Escape), "just no")]
     } else if state.is_asking() {
         vec![(key(Action::Interrupt), "interrupt"), (key(Action::CycleEvents), "events")]
+    } else if is_shell(state) {
+        vec![(key(Action::Send), "run, after consent"), (key(Action::Newline), "newline"), (key(Action::Interrupt), "clear")]
     } else if state.turn.is_some() {
         vec![
             (key(Action::Send), "steer"),

@@ -157,6 +157,7 @@ impl Effects {
             Effect::FindFiles { query, used } => self.find_files(query, used),
             Effect::ReadOwn => self.around.read_own(),
             Effect::Keep(text) => self.around.keep(text),
+            Effect::Report(text) => self.around.report(text),
             Effect::ReadSettings => self.around.read_settings(),
             Effect::SaveSetting(key, value) => self.around.save_setting(key, value),
             Effect::KeepPrompt(prompt) => self.keep(prompt),

@@ -25,6 +25,7 @@ pub(super) struct Files {
     /// What is to be remembered, in order, written by one task.
     kept: Option<mpsc::UnboundedSender<String>>,
     preferences: Option<Arc<dyn Preferences>>,
+    reports_dir: PathBuf,
 }
 
 impl Files {
@@ -36,6 +37,7 @@ impl Files {
             kept_path: state.surroundings.kept_path.clone(),
             kept: None,
             preferences,
+            reports_dir: state.surroundings.reports_dir.clone().unwrap_or_else(|| state.surroundings.cwd.clone()),
         }
     }
 
@@ -81,6 +83,21 @@ impl Files {
             sender
         });
         let _ = sender.send(text);
+    }
+
+    /// Writes a report about a fault, with the settings of the table (no secret is among them) below it.
+    pub(super) fn report(&self, text: String) {
+        let (messages, preferences, folder) = (self.messages.clone(), self.preferences.clone(), self.reports_dir.clone());
+        drop(spawn_blocking(move || {
+            let settings = preferences.map(|preferences| preferences.read(&crate::tui::update::setting_keys()));
+            let text = format!("{text}{}", crate::tui::report::settings(settings));
+            let path = folder.join(format!("wakeful-report-{}.md", crate::domain::ids::EventId::generate()));
+            let msg = match write(&path, &text) {
+                Ok(()) => Msg::Note(true, format!("written to {}; look it over before you send it", path.display())),
+                Err(error) => Msg::Note(false, format!("could not write {}: {error}", path.display())),
+            };
+            let _ = messages.blocking_send(msg);
+        }));
     }
 
     /// Reads the settings.

@@ -25,6 +25,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
     match want {
         Want::Help => show(state, help::help(&state.keymap, &state.own)),
         Want::Keys => trial::open(state),
+        Want::Bug => return vec![Effect::Report(crate::tui::report::report(state))],
         Want::Status => show(state, info::status(state)),
         Want::Config => return settings::open(state),
         Want::New => {

@@ -82,6 +82,9 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
     if text.is_empty() {
         return Vec::new();
     }
+    if let Some(line) = text.strip_prefix('!') {
+        return shell(state, line.trim(), &text);
+    }
     if let Some(own) = own::resolve(state, &text) {
         return match own {
             Ok(expanded) => {
@@ -134,6 +137,37 @@ fn remember(state: &mut State, text: &str) -> Vec<Effect> {
     if state.history.push(text) { vec![Effect::KeepPrompt(text.to_owned())] } else { Vec::new() }
 }
 
+/// Hands a line to the shell: the user's own call of a tool, asked about as any other.
+fn shell(state: &mut State, line: &str, text: &str) -> Vec<Effect> {
+    let problem = match &state.link {
+        LinkState::Down(reason) => Some(reason.clone()),
+        _ if line.is_empty() => Some("a shell command is missing behind the `!`".to_owned()),
+        _ if state.turn.is_some() => Some("a command cannot run while the agent works: wait, or stop it with esc".to_owned()),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        state.note(Tone::Bad, problem);
+        return Vec::new();
+    }
+    state.composer.take();
+    state.vi.rest();
+    let mut effects = remember(state, text);
+    effects.extend(made(state));
+    let message_id = MessageId::generate();
+    state.chat.top = None;
+    effects.push(Effect::Send(Command::Shell { session: state.session.id.clone(), message_id, command: line.to_owned() }));
+    effects
+}
+
+/// Makes the session where it is new.
+fn made(state: &mut State) -> Option<Effect> {
+    if state.session.made {
+        return None;
+    }
+    state.session.made = true;
+    Some(Effect::Send(Command::NewSession { session: state.session.id.clone(), options: state.session.options.clone() }))
+}
+
 /// Hands a prompt to the agent; the session is made first where it is new.
 pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<Effect> {
     if let LinkState::Down(reason) = &state.link {
@@ -142,13 +176,8 @@ pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<E
         state.note(Tone::Bad, reason);
         return Vec::new();
     }
-    let mut effects = Vec::new();
+    let mut effects: Vec<Effect> = made(state).into_iter().collect();
     let session = state.session.id.clone();
-    if !state.session.made {
-        state.session.made = true;
-        let options = state.session.options.clone();
-        effects.push(Effect::Send(Command::NewSession { session: session.clone(), options }));
-    }
     let message_id = MessageId::generate();
     state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false });
     state.chat.top = None;
@@ -175,6 +204,7 @@ fn give_back(state: &mut State, command: Command) -> Vec<Effect> {
             let draft = state.composer.text();
             state.composer.set(&if draft.is_empty() { text } else { format!("{draft}\n{text}") });
         }
+        Command::Shell { command, .. } if state.composer.is_empty() => state.composer.set(&format!("!{command}")),
         Command::NewSession { .. } => state.session.made = false,
         // It still waits for its answer.
         Command::Reply { .. } if state.link == LinkState::Ready => return vec![Effect::Ask(Query::Questions)],

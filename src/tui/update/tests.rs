@@ -8,6 +8,7 @@ mod panels;
 mod past;
 mod questions;
 mod sessions;
+mod sizes;
 mod tables;
 mod tabs;
 mod taking;

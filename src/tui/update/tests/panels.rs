@@ -184,6 +184,46 @@ fn keys_of_ones_own_are_marked() {
 }
 
 #[test]
+fn a_line_behind_an_exclamation_mark_is_for_the_shell() {
+    let mut script = ready();
+    script.type_text("!");
+    assert!(script.text().contains("shell command") && script.text().contains("run, after consent"));
+    script.key("enter");
+    assert!(note(&script).contains("missing behind"));
+    script.type_text("ls -l");
+    script.key("enter");
+    let commands = script.commands();
+    assert!(matches!(commands.first(), Some(Command::NewSession { .. })));
+    assert!(matches!(commands.last(), Some(Command::Shell { command, .. }) if command == "ls -l"), "{commands:?}");
+    assert!(script.state.composer.is_empty() && script.text().contains(" message "));
+    let shell = commands.last().unwrap().clone();
+    script.send(Msg::NotSent(Box::new(shell), "too much at once".into()));
+    assert_eq!(script.state.composer.raw(), "!ls -l", "what was typed is not lost");
+    let mut busy = running();
+    busy.type_text("!ls");
+    busy.key("enter");
+    assert!(note(&busy).contains("while the agent works") && busy.state.composer.raw() == "!ls");
+    assert!(busy.commands().is_empty());
+}
+
+#[test]
+fn a_report_is_written_on_demand() {
+    let mut script = ready();
+    run(&mut script, "/bug");
+    assert!(script.effects.iter().any(|effect| matches!(effect, Effect::Report(text) if text.contains("## Program"))));
+}
+
+#[test]
+fn with_reduced_motion_nothing_spins() {
+    let mut script = running();
+    script.state.options.reduced_motion = true;
+    let (tick, now) = (script.state.chat.tick, script.state.now);
+    assert!(script.state.next_wake().is_none_or(|at| at.since(now) >= std::time::Duration::from_secs(10)));
+    script.wait(3_000);
+    assert_eq!(script.state.chat.tick, tick);
+}
+
+#[test]
 fn drafts_are_a_stack() {
     let mut script = ready();
     script.key("ctrl+s");
