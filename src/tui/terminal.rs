@@ -54,7 +54,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) struct Terminal {
     canvas: Canvas<io::BufWriter<Stdout>>,
     mouse: bool,
-    /// Where the screen is lines that follow one another.
+    /// What was said, where the screen is lines that follow one another.
     spoken: Option<Spoken>,
 }
 
@@ -71,9 +71,10 @@ impl Terminal {
         install_panic_hook(log);
         ALTERNATE.store(options.alternate_screen != AlternateScreen::Never && !options.screen_reader, Ordering::SeqCst);
         LINEAR.store(options.screen_reader, Ordering::SeqCst);
-        let canvas = Canvas::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
+        let spoken = options.screen_reader.then(Spoken::default);
         let mouse = options.mouse && !options.screen_reader;
-        let mut terminal = Self { canvas, mouse, spoken: options.screen_reader.then(Spoken::default) };
+        let canvas = Canvas::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
+        let mut terminal = Self { canvas, mouse, spoken };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -128,7 +129,7 @@ impl Terminal {
     /// Draws the state.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
         match &mut self.spoken {
-            Some(spoken) => spoken.say(&mut io::stdout().lock(), state),
+            Some(spoken) => spoken.say(state, &mut io::stdout().lock()),
             None => self.canvas.draw(state).map(|_| ()),
         }
     }
