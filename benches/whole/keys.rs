@@ -70,7 +70,7 @@ pub fn while_streaming() {
 pub fn while_events_come() {
     let (_home, mut pty, feed) = load::with_feed();
     let pace = load::Pace { count: 5_000 * 60, per_second: 5_000 };
-    let sender = load::send_events(feed, pace);
+    let sender = load::send_events(&feed, pace);
     pty.wait_text(LIMIT, "event-");
     let cpu = pty.cpu();
     let began = Instant::now();

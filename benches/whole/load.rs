@@ -1,6 +1,6 @@
 //! What work costs: CPU, bytes to the terminal, memory.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -111,11 +111,11 @@ impl Drop for Sender {
 }
 
 /// Sends events of another program over the HTTP API: each is stored before it is answered.
-pub fn send_events(address: String, pace: Pace) -> Sender {
+pub fn send_events(address: &str, pace: Pace) -> Sender {
     let (sent, stop, began) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)), Instant::now());
     let next = Arc::new(AtomicU32::new(0));
     let thread = |_| {
-        let (address, sent, stop, next) = (address.clone(), Arc::clone(&sent), Arc::clone(&stop), Arc::clone(&next));
+        let (address, sent, stop, next) = (address.to_owned(), Arc::clone(&sent), Arc::clone(&stop), Arc::clone(&next));
         std::thread::spawn(move || {
             let mut stream = TcpStream::connect(&address).unwrap();
             stream.set_nodelay(true).unwrap();
@@ -165,7 +165,7 @@ fn answered(reader: &mut impl BufRead) -> bool {
 pub fn many_events() {
     let (_home, pty, address) = with_feed();
     let count = 10_000;
-    send_events(address, Pace { count, per_second: 100_000 }).wait();
+    send_events(&address, Pace { count, per_second: 100_000 }).wait();
     pty.wait(LIMIT, |screen| screen.contents().contains("10,0")).expect("the number of events");
     settle(&pty);
     row(&format!("memory after {count} events (PSS)"), &format!("{:.1} MB", megabytes(&pty)), "60 MB");
