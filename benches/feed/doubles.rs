@@ -37,6 +37,9 @@ impl EventReader for Nobody {
     fn session_events(&self, _: SessionId) -> Answer<'_, Vec<Arc<Event>>> {
         none()
     }
+    fn session_page(&self, _: SessionPage) -> Answer<'_, SessionPart> {
+        none()
+    }
 }
 
 impl Queries for Nobody {
