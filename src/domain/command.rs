@@ -147,6 +147,15 @@ pub enum McpCommand {
         /// The level.
         level: String,
     },
+    /// Lend a tool, or hold it back for this run.
+    Tool {
+        /// Whose.
+        server: ServerName,
+        /// Its name there.
+        tool: String,
+        /// Lend it.
+        on: bool,
+    },
 }
 
 /// What is wanted of the background tasks.
@@ -376,7 +385,8 @@ impl Command {
                 | McpCommand::Trace { .. }
                 | McpCommand::Logout(_)
                 | McpCommand::Subscribe { .. }
-                | McpCommand::LogLevel { .. } => true,
+                | McpCommand::LogLevel { .. }
+                | McpCommand::Tool { .. } => true,
                 McpCommand::Restart(_) | McpCommand::Add { .. } | McpCommand::Login { .. } => false,
             },
             Self::Task(command) => match command {

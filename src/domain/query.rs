@@ -218,6 +218,12 @@ pub struct ServerStatus {
     /// Median time of its last calls, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50_ms: Option<f64>,
+    /// The time that 95 of 100 of them took at most, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_ms: Option<f64>,
+    /// Tools that are held back in this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_tools: Vec<String>,
     /// The protocol version in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,

@@ -41,6 +41,9 @@ pub enum CommandError {
     /// That is no level of log messages.
     #[error("`{0}` is no level: one of debug, info, notice, warning, error, critical, alert, emergency")]
     Level(String),
+    /// The server has no such tool.
+    #[error("`{0}` lends no tool `{1}`; `/mcp tools {0}` lists them")]
+    NoTool(ServerName, String),
     /// Too much is subscribed already.
     #[error("more than {0} resources of one server are not subscribed")]
     TooMany(usize),

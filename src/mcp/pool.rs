@@ -207,6 +207,11 @@ impl ServerPool {
                 }
                 service.subscribed.send_if_modified(|uris| if on { uris.insert(uri) } else { uris.remove(&uri) });
             }
+            McpCommand::Tool { server, tool, on } => {
+                if !find(&server)?.hold_back(&tool, !on) {
+                    return Err(CommandError::NoTool(server, tool));
+                }
+            }
             McpCommand::LogLevel { server, level } => {
                 let link = find(&server)?.any_link().ok_or_else(|| CommandError::Away(server.clone()))?;
                 if !link.can("logging") {

@@ -72,6 +72,8 @@ pub(super) struct Service {
     /// Our own tools, by their names.
     local: HashMap<String, Arc<dyn Tool>>,
     catalog: RwLock<Arc<Catalog>>,
+    /// Tools that are held back in this run, by their names there.
+    held: RwLock<BTreeSet<String>>,
     /// Changes with every place's standing.
     changes: watch::Sender<u64>,
     /// First attempts that are still under way.
@@ -133,6 +135,7 @@ impl Service {
             broken: setup.broken,
             local: setup.local,
             catalog: RwLock::default(),
+            held: RwLock::default(),
             changes: watch::Sender::new(0),
             unsettled,
             calls: AtomicU64::new(0),
@@ -154,13 +157,28 @@ impl Service {
 
     /// The tools it lends now.
     pub(super) fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.clone()
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        catalog.tools.iter().filter(|tool| !held.contains(&tool.info().tool)).map(Arc::clone).collect()
+    }
+
+    /// Holds a tool back in this run, or no longer; whether there is such a tool.
+    pub(super) fn hold_back(&self, tool: &str, held: bool) -> bool {
+        let known = self.catalog.read().unwrap_or_else(PoisonError::into_inner).infos.iter().any(|info| info.tool == tool);
+        let mut all = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held && known {
+            all.insert(tool.to_owned());
+        } else if !held && all.remove(tool) {
+            return true;
+        }
+        known
     }
 
     /// The tool that it lends under this name.
     pub(super) fn tool(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
         let catalog = Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner));
-        catalog.tools.iter().find(|tool| tool.info().name == *name).map(Arc::clone)
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        catalog.tools.iter().find(|tool| tool.info().name == *name && !held.contains(&tool.info().tool)).map(Arc::clone)
     }
 
     /// How its tools are chosen.
@@ -202,7 +220,9 @@ impl Service {
 
     /// How many tools it lends.
     pub(super) fn tool_count(&self) -> usize {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).tools.len()
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        catalog.infos.iter().filter(|info| !held.contains(&info.tool)).count()
     }
 
     /// Notes how a place stands.
@@ -410,16 +430,19 @@ impl Service {
             tools: self.tool_count(),
             calls: self.calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
-            p50_ms: self.median_ms(),
+            p50_ms: self.time_ms(50),
+            p95_ms: self.time_ms(95),
+            held_tools: self.held.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect(),
             protocol: link.as_ref().and_then(|link| link.protocol()),
             era: link.as_ref().and_then(|link| link.era()).map(|era| era.as_str().to_owned()),
             server_info: link.as_ref().and_then(|link| link.server_info()),
         }
     }
 
-    fn median_ms(&self) -> Option<f64> {
+    /// The time that so many percent of the last calls took at most.
+    fn time_ms(&self, percent: usize) -> Option<f64> {
         let mut times: Vec<Duration> = self.times.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         times.sort_unstable();
-        times.get(times.len() / 2).map(|time| (time.as_secs_f64() * 1e6).round() / 1e3)
+        times.get((times.len() * percent / 100).min(times.len().checked_sub(1)?)).map(|time| (time.as_secs_f64() * 1e6).round() / 1e3)
     }
 }

@@ -90,7 +90,16 @@ async fn our_own_tools_are_a_server_like_any_other() {
     assert_eq!(pool.kept.kinds("house")[..3], [ServiceRegistered, ServiceConnected, ToolRegistered]);
     let status = pool.status("house");
     assert_eq!((status.calls, status.failures), (4, 3));
-    assert!(status.p50_ms.is_some());
+    assert!(status.p50_ms.is_some() && status.p95_ms >= status.p50_ms);
+
+    let tool = |name: &str, on: bool| McpCommand::Tool { server: "house".into(), tool: name.to_owned(), on };
+    pool.pool.command(tool("echo", false)).unwrap();
+    assert!(!pool.names().iter().any(|name| name == "house__echo") && pool.pool.find(&"house__echo".into()).is_none());
+    let status = pool.status("house");
+    assert_eq!((status.tools, status.held_tools), (3, vec!["echo".to_owned()]));
+    pool.pool.command(tool("echo", true)).unwrap();
+    assert!(pool.pool.find(&"house__echo".into()).is_some());
+    assert_eq!(pool.pool.command(tool("nothing", false)), Err(CommandError::NoTool("house".into(), "nothing".to_owned())));
     assert_eq!(pool.pool.command(McpCommand::Remove("house".into())), Err(CommandError::BuiltIn("house".into())));
     pool.pool.shutdown().await;
 }

@@ -117,6 +117,8 @@ impl ServersPanel {
                 calls: 0,
                 failures: 0,
                 p50_ms: None,
+                p95_ms: None,
+                held_tools: Vec::new(),
                 protocol: None,
                 era: None,
                 server_info: None,
@@ -205,7 +207,14 @@ fn details(server: &ServerStatus) -> Vec<Row> {
     let protocol = server.protocol.as_deref().map(|version| format!("protocol {version}"));
     let parts = [server.server_info.clone(), server.era.clone(), protocol];
     let about = parts.into_iter().flatten().map(|part| clean_line(&part)).collect::<Vec<_>>().join(" · ");
-    let lines = [about, clean_line(&server.target)];
+    let times = match (server.p50_ms, server.p95_ms) {
+        (Some(p50), Some(p95)) => format!("calls take {p50:.1} ms (median), {p95:.1} ms (p95)"),
+        _ => String::new(),
+    };
+    let held = server.held_tools.iter().map(|tool| clean_line(tool)).collect::<Vec<_>>().join(", ");
+    let held =
+        if held.is_empty() { held } else { format!("held back in this run: {held}; `/mcp tool {} NAME on` lends them", server.name) };
+    let lines = [about, clean_line(&server.target), times, clean_line(&held)];
     lines.into_iter().filter(|line| !line.is_empty()).map(|line| vec![(Key::UiDim, format!("    {line}"))]).collect()
 }
 

@@ -22,6 +22,8 @@ pub enum Args {
     Trace,
     /// A server and a level.
     Level,
+    /// A server, the name of a tool, `on` or `off`.
+    Tool,
 }
 
 /// One row of the table.
@@ -48,6 +50,7 @@ pub const VERBS: &[VerbRow] = &[
     row("enable", Args::Server, "connect a server that was switched off"),
     row("disable", Args::Server, "close the connection and leave it closed"),
     row("tools", Args::Server, "its tools: what they do, hints, schemas"),
+    row("tool", Args::Tool, "lend one of its tools or hold it back in this run"),
     row("resources", Args::MaybeServer, "browse resources: read, attach, be told of changes"),
     row("prompts", Args::MaybeServer, "prompts of the servers, also as /server:prompt"),
     row("login", Args::Server, "log in by OAuth"),
@@ -67,6 +70,7 @@ impl Args {
             Self::Added => " NAME URL|COMMAND",
             Self::Trace => " on|off [SERVER]",
             Self::Level => " SERVER LEVEL",
+            Self::Tool => " SERVER TOOL on|off",
         }
     }
 }
@@ -94,7 +98,8 @@ pub fn next(before: &[&str]) -> Next {
     let Some((verb, rest)) = before.split_first() else { return Next::Verb };
     let Some(row) = VERBS.iter().find(|row| row.name == *verb) else { return Next::Free };
     match (row.args, rest.len()) {
-        (Args::Server | Args::MaybeServer | Args::Level, 0) | (Args::Trace, 1) => Next::Server,
+        (Args::Server | Args::MaybeServer | Args::Level | Args::Tool, 0) | (Args::Trace, 1) => Next::Server,
+        (Args::Tool, 2) => Next::Words(&["off", "on"]),
         (Args::Trace, 0) => Next::Words(&["on", "off"]),
         (Args::Level, 1) => Next::Words(&LEVELS),
         _ => Next::Free,
@@ -133,6 +138,16 @@ pub(super) fn parse(args: &str) -> Result<Want, String> {
                 Ok(Want::Mcp(McpCommand::LogLevel { server, level }))
             } else {
                 Err(format!("no level `{level}`: one of {}", LEVELS.join(", ")))
+            }
+        }
+        "tool" => {
+            let server = server()?;
+            let words = some(target, "the tool's name")?;
+            let (tool, state) = words.rsplit_once(char::is_whitespace).unwrap_or((&words, ""));
+            match state {
+                "on" | "off" => Ok(Want::Mcp(McpCommand::Tool { server, tool: tool.trim().to_owned(), on: state == "on" })),
+                "" => Err(format!("`on` or `off` is missing behind `{tool}`")),
+                other => Err(format!("`{other}` is neither on nor off")),
             }
         }
         "add" => {

@@ -51,6 +51,9 @@ fn arguments_become_what_is_wanted() {
     check("/mcp trace on", Want::Mcp(McpCommand::Trace { server: None, on: true }));
     check("/mcp trace off everything", Want::Mcp(McpCommand::Trace { server: Some(name()), on: false }));
     check("/mcp level everything Debug", Want::Mcp(McpCommand::LogLevel { server: name(), level: "debug".into() }));
+    let tool = |on| Want::Mcp(McpCommand::Tool { server: name(), tool: "echo".into(), on });
+    check("/mcp tool everything echo off", tool(false));
+    check("/mcp tool everything echo on", tool(true));
     check("/everything:weather city=Tokyo x", Want::Prompt { name: "everything:weather".into(), args: "city=Tokyo x".into() });
     check("quit", Want::Quit);
     check("Exit", Want::Quit);

@@ -257,6 +257,8 @@ impl Script {
             calls,
             failures: u64::from(calls > 5),
             p50_ms: (calls > 0).then_some(12.5),
+            p95_ms: (calls > 0).then_some(48.0),
+            held_tools: if calls > 5 { vec!["delete_background_task".into()] } else { Vec::new() },
             protocol: (name != "github").then(|| "2025-06-18".into()),
             era: (name != "github").then(|| "legacy".into()),
             server_info: (name != "github").then(|| format!("{name}-server 1.2.0")),

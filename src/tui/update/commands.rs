@@ -235,6 +235,10 @@ pub(super) fn mcp(state: &mut State, command: McpCommand) -> Vec<Effect> {
         McpCommand::Subscribe { server, uri, on } => {
             format!("{} of changes of {uri} on `{server}`", if *on { "you will be told" } else { "you will no longer be told" })
         }
+        McpCommand::Tool { server, tool, on } => {
+            let what = if *on { "lends" } else { "holds back" };
+            format!("`{server}` {what} `{tool}` in this run; `disabled_tools` of the server in the config keeps it")
+        }
         McpCommand::LogLevel { server, level } => format!("asking `{server}` for log messages from `{level}` on"),
     };
     state.note(Tone::Plain, what);
