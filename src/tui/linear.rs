@@ -37,6 +37,7 @@ pub struct Linear {
     working: bool,
     popup: String,
     begun: bool,
+    greeted: bool,
 }
 
 /// The last line: what is being typed.
@@ -74,6 +75,10 @@ impl Linear {
         latest.reverse();
         let last = latest.last().map(|item| item.id);
         for item in &latest {
+            if item.kind == ItemKind::Welcome {
+                self.greet(state, item, out);
+                continue;
+            }
             let text = state.transcript.text_of(item.id).unwrap_or_default();
             let mut text = text.trim_end();
             let is_written =
@@ -93,6 +98,17 @@ impl Linear {
         }
         let first = latest.first().map(|item| item.id);
         self.items.retain(|id, _| first.is_some_and(|first| *id >= first));
+    }
+
+    /// The greeting, once: it changes while the program starts.
+    fn greet(&mut self, state: &State, item: &ItemInfo, out: &mut Vec<String>) {
+        if std::mem::replace(&mut self.greeted, true) {
+            return;
+        }
+        let text = state.transcript.text_of(item.id).unwrap_or_default();
+        say("", &text.replace("**", ""), out);
+        let suggestions = state.surroundings.suggestions.iter().enumerate();
+        out.extend(suggestions.map(|(at, suggestion)| format!("{}: {}", at + 1, clean_line(suggestion))));
     }
 
     fn turn(&mut self, state: &State, out: &mut Vec<String>) {

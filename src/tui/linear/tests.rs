@@ -27,6 +27,20 @@ fn what_happens_is_said_once_and_in_order() {
 }
 
 #[test]
+fn the_greeting_is_said_once_with_what_can_be_picked() {
+    let mut script = Script::unlinked(80, 24);
+    let mut linear = Linear::default();
+    let mut said = linear.lines(&script.state);
+    script.link();
+    said.extend(linear.lines(&script.state));
+    script.said("hello");
+    said.extend(linear.lines(&script.state));
+    let said = said.join("\n");
+    assert_eq!(said.matches("I am built in and follow rules").count(), 1, "{said}");
+    assert!(said.contains("\n1: What can you do?\n2: ") && !said.contains("**"), "{said}");
+}
+
+#[test]
 fn questions_panels_and_notes_are_said() {
     let mut script = Script::new(80, 24);
     let mut linear = Linear::default();
