@@ -188,7 +188,7 @@ fn steps() {
     let server = ModelServer::start(move |request| if model::results(request) < STEPS { echo() } else { Say::Tokens(1) });
     let exe = std::env::current_exe().unwrap();
     let config = format!(
-        "model = \"bench/model\"\n[agent]\nmode = \"auto\"\nsteps_max = 1000\n[[mcp_servers]]\nname = \"echo\"\ncommand = {:?}\nenv = {{ WAKEFUL_BENCH_ROLE = \"echo\" }}\n{}",
+        "model = \"bench/model\"\n[agent]\nmode = \"auto\"\nsteps_max = 1000\n[mcp]\nconfirm_commands = false\n[[mcp_servers]]\nname = \"echo\"\ncommand = {:?}\nenv = {{ WAKEFUL_BENCH_ROLE = \"echo\" }}\n{}",
         exe.display().to_string(),
         server.provider(),
     );

@@ -63,7 +63,7 @@ pub fn with_feed() -> (tempfile::TempDir, Pty, String) {
     pty.wait_text(LIMIT, "ws 127.0.0.1:");
     settle(&pty);
     let text = pty.text();
-    let address = text.split("ws ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned();
+    let address = text.rsplit("· ws ").next().and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned();
     (home, pty, address)
 }
 
