@@ -42,7 +42,7 @@ const PARTS_AT_ONCE: u32 = 16;
 
 /// After those, what comes within this time is read together: each part wakes half a dozen tasks on its way to the
 /// screen, and a model at 200 tokens a second sends more parts than a screen shows frames.
-const REST: Duration = Duration::from_millis(25);
+const REST: Duration = Duration::from_millis(40);
 
 /// More bytes than this between two rests are no trickle: they are read as fast as they come.
 const TRICKLE_BYTES: usize = 4 * 1024;
