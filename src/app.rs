@@ -25,6 +25,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::budget::{self, Budget};
 use crate::agent::{self, Engine, EngineHandle};
 use crate::ambient::nudge::Nudges;
 use crate::ambient::service::TaskService;
@@ -44,7 +45,7 @@ use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::server::peers::Peers;
 use crate::store::EventLog;
-use crate::tools::{ToolBox, ToolSource, local};
+use crate::tools::{ForPeople, ToolBox, ToolSource, local};
 
 /// Commands that may wait for the router.
 const INBOX_MAX: usize = 1_024;
@@ -138,7 +139,8 @@ impl App {
         warnings.extend(told);
 
         let results = start.paths.state.join("results");
-        let mut options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        let mut options =
+            local::Options { folder: start.cwd.clone(), host: local::Host::own(&start.paths.state), ..settings.tools.clone() };
         // What was too long for a conversation can be read from there.
         options.roots.push(results.clone());
         let mut locals = local::catalog(options.clone(), Arc::clone(&clock));
@@ -161,7 +163,8 @@ impl App {
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
-        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone())]);
+        let people = ForPeople(local::for_people(&options, &clock));
+        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone()), Arc::new(people)]);
         let offers = Offers {
             peers,
             previewer,
@@ -170,7 +173,16 @@ impl App {
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
         };
+        let budget = Budget::new(budget::Parts {
+            reader: Arc::clone(&reader),
+            recorder: Arc::clone(&recorder),
+            clock: Arc::clone(&clock),
+            zone: jiff::tz::TimeZone::system(),
+            prices: settings.prices.clone(),
+            options: settings.budget,
+        });
         let engine = Engine::start(agent::Deps {
+            budget: budget.clone(),
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),
             tools: toolbox.clone(),
@@ -191,6 +203,7 @@ impl App {
             tools: toolbox.clone(),
             catalog: &catalog,
             engine: engine.clone(),
+            budget,
             channels: Arc::clone(&channels),
             shared: settings.store.url.is_some(),
             awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),

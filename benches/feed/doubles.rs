@@ -97,6 +97,9 @@ impl Queries for Nobody {
     fn spending(&self, _: Option<SessionId>, _: Instant) -> Answer<'_, Spending> {
         none()
     }
+    fn undoable(&self, _: Option<SessionId>) -> Answer<'_, Vec<wakeful::domain::undo::UndoRow>> {
+        none()
+    }
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
         none()
     }

@@ -139,6 +139,12 @@ pub enum Query {
         /// When today began, where the surface is.
         today: Instant,
     },
+    /// Changes of files that can be taken back.
+    Undoable {
+        /// Of this session; of all where absent.
+        #[serde(default)]
+        session: Option<SessionId>,
+    },
     /// Looks at the set-up.
     Doctor {},
 }
@@ -177,6 +183,7 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::Export { .. }
             | Self::Spending { .. }
+            | Self::Undoable { .. }
             | Self::AmbientStatus {} => AT_HAND,
             Self::Resources { .. }
             | Self::ReadResource { .. }
@@ -212,6 +219,7 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::AmbientStatus {}
             | Self::Spending { .. }
+            | Self::Undoable { .. }
             | Self::Doctor {} => false,
         }
     }

@@ -20,6 +20,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::remote::QUERY_ROUTE;
 use crate::remote::http::{Api, Error};
 
@@ -151,6 +152,10 @@ impl Queries for RemoteQueries {
 
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending> {
         self.ask(Query::Spending { session, today })
+    }
+
+    fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>> {
+        self.ask(Query::Undoable { session })
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

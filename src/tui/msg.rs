@@ -22,6 +22,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::tui::Start;
 use crate::tui::catalog::Typed;
 use crate::tui::kept::Kept;
@@ -153,6 +154,8 @@ pub enum Query {
     After(Seq),
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
+    /// Changes of files that can be taken back in a session.
+    Undoable(SessionId),
     /// How tasks and servers were at an event, and when that was.
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
@@ -222,6 +225,8 @@ pub enum Answer {
     Earlier(SessionId, Result<Stored, String>),
     /// What models took.
     Spending(Result<Spending, String>),
+    /// Changes of files that can be taken back.
+    Undoable(Result<Vec<UndoRow>, String>),
     /// How tasks and servers were at an event.
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.

@@ -42,6 +42,15 @@ pub enum Want {
     },
     /// Show what models took.
     Cost,
+    /// Take back a change of a file.
+    Undo {
+        /// A number of the list or the start of an id; the last where empty.
+        change: String,
+        /// Also where the file has changed since.
+        force: bool,
+    },
+    /// Show the changes that can be taken back.
+    Undoable,
     /// Something about the tabs.
     Tab(TabWant),
     /// Show a session again.
@@ -200,6 +209,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("bug", "", "write a report of what is set up and went wrong, without secrets", |args| none(args, Want::Bug)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
+    row("undo", "[list|N|force [N]]", "take back a change that a tool made to a file; asks with the difference", undo),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
@@ -279,6 +289,18 @@ fn some(args: &str, what: &str) -> Result<String, String> {
 
 fn approvals(args: &str) -> Result<Want, String> {
     if args.is_empty() { Ok(Want::Approvals) } else { args.parse().map(Want::Mode) }
+}
+
+fn undo(args: &str) -> Result<Want, String> {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    match words.as_slice() {
+        ["list"] => Ok(Want::Undoable),
+        [] => Ok(Want::Undo { change: String::new(), force: false }),
+        ["force"] => Ok(Want::Undo { change: String::new(), force: true }),
+        ["force", change] | [change, "force"] => Ok(Want::Undo { change: (*change).to_owned(), force: true }),
+        [change] => Ok(Want::Undo { change: (*change).to_owned(), force: false }),
+        _ => Err("one change at a time".to_owned()),
+    }
 }
 
 fn copy(args: &str) -> Result<Want, String> {

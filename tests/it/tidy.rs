@@ -68,6 +68,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
     ("croner", &["ambient"]),
+    ("landlock", &["tools"]),
+    ("tree_sitter", &["tools"]),
 ];
 
 /// Only this file names the composer's crate, so that it can be exchanged in one place.
