@@ -211,7 +211,7 @@ impl App {
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
         let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), start));
+        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), Arc::clone(&channels), start));
         warn(&*recorder, warnings);
         Ok(Self {
             log,

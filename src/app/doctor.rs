@@ -1,5 +1,7 @@
 //! Looks at the set-up: what works, what does not, what to do about it. Tells no secrets.
 
+mod around;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,13 +9,20 @@ use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
 use crate::llm::{Catalog, offline};
 use crate::mcp::ServerPool;
+use crate::notify::ChannelStatus;
 use crate::tools::local::{Sandbox, can_fence};
 
 /// The longest that the model's provider is waited for.
 const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Looks at everything.
-pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &dyn EventReader) -> Vec<CheckRow> {
+pub async fn look(
+    start: &Start,
+    catalog: &Catalog,
+    pool: &ServerPool,
+    channels: &[ChannelStatus],
+    reader: &dyn EventReader,
+) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
     rows.push(folder("data folder", &start.paths.data));
@@ -33,6 +42,7 @@ pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &
         }
     }));
     rows.push(sandbox(start));
+    rows.extend(around::rows(start, channels));
     rows.extend(terminal(start));
     rows
 }

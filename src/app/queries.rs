@@ -30,6 +30,7 @@ use crate::domain::undo::UndoRow;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::net;
+use crate::notify::Channels;
 use crate::store::{self, EventLog};
 use crate::tools::{ToolBox, local};
 
@@ -55,13 +56,22 @@ pub struct AppQueries {
     pool: ServerPool,
     catalog: Catalog,
     tasks: TaskService,
+    channels: Arc<Channels>,
     start: Start,
 }
 
 impl AppQueries {
     /// Answers from these parts.
-    pub fn new(reader: Arc<dyn EventReader>, tools: ToolBox, pool: ServerPool, catalog: Catalog, tasks: TaskService, start: Start) -> Self {
-        Self { reader, tools, pool, catalog, tasks, start }
+    pub fn new(
+        reader: Arc<dyn EventReader>,
+        tools: ToolBox,
+        pool: ServerPool,
+        catalog: Catalog,
+        tasks: TaskService,
+        channels: Arc<Channels>,
+        start: Start,
+    ) -> Self {
+        Self { reader, tools, pool, catalog, tasks, channels, start }
     }
 
     /// All models.
@@ -238,7 +248,7 @@ impl Queries for AppQueries {
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
-        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, &*self.reader).await) }.boxed()
+        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, self.channels.statuses(), &*self.reader).await) }.boxed()
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) use linux::Notice;
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-        use tokio::net::unix::pipe::Receiver;
+    use tokio::net::unix::pipe::Receiver;
 
     use super::{Path, io};
 
