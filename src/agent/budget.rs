@@ -23,9 +23,6 @@ use crate::domain::price::Price;
 use crate::domain::query::{EventFilter, EventReader, QueryError};
 use ledger::{Ledger, Sum};
 
-/// The `source` of the events that tell of it.
-pub const SOURCE: &str = "budget";
-
 /// Percent of a limit at which it is told once that it gets close.
 const WARN_PERCENT: u64 = 80;
 
@@ -155,7 +152,7 @@ impl Inner {
         }
         for (key, message, details) in news {
             if state.told.insert(key) {
-                let body = EventBody::Error(ErrorEvent { message, source: SOURCE.to_owned(), details });
+                let body = EventBody::Error(ErrorEvent { message, source: ErrorEvent::BUDGET.to_owned(), details });
                 // Told in passing: a log that takes nothing stops the turn elsewhere.
                 let _ = parts.recorder.record(vec![NewEvent::system(body)]).await;
             }
@@ -204,7 +201,7 @@ impl State {
         let filter = EventFilter { types: vec!["error".to_owned()], limit: Some(PAGE), newest: true, ..EventFilter::default() };
         for event in parts.reader.events(filter).await?.iter().filter(|event| event.at >= day) {
             if let EventBody::Error(error) = &event.body
-                && error.source == SOURCE
+                && error.source == ErrorEvent::BUDGET
                 && let (Some(key), Some(of)) = (error.details["limit"].as_str(), error.details["of"].as_str())
             {
                 self.told.insert(format!("{key}/{of}"));

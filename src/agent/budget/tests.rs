@@ -47,13 +47,13 @@ impl Bench {
             context_tokens: 0,
             message: None,
         };
-        let events = [started, finished].map(|event| NewEvent::of(session, event.into()));
+        let events = [started, finished].map(|event| NewEvent::of(session, event));
         self.log.record(Vec::from(events)).await.unwrap();
     }
 
     async fn told(&self) -> Vec<String> {
         let filter = EventFilter { types: vec!["error".to_owned()], ..EventFilter::default() };
-        let events = self.log.events(filter).await.unwrap();
+        let events = EventReader::events(&self.log, filter).await.unwrap();
         let message = |event: &Arc<crate::domain::event::Event>| match &event.body {
             EventBody::Error(error) => error.message.clone(),
             _ => String::new(),
