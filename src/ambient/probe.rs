@@ -6,7 +6,6 @@
 mod digest;
 mod numbers;
 mod preview;
-mod render;
 mod schedule;
 mod source;
 mod store;

@@ -15,6 +15,7 @@ const LAYERS: &[&str] = &[
     "mcp",
     "notify",
     "interactions",
+    "web",
     "ambient",
     "agent",
     "server",
@@ -35,7 +36,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("llm", &["domain", "net", "tools"]),
     ("mcp", &["domain", "bus", "net", "tools"]),
     ("notify", &["domain", "net"]),
-    ("ambient", &["domain", "bus", "net", "store", "tools", "notify"]),
+    ("web", &["domain", "net", "store", "tools", "notify"]),
+    ("ambient", &["domain", "bus", "net", "store", "tools", "notify", "web"]),
     ("agent", &["domain", "bus", "tools", "llm"]),
     ("server", &["domain", "bus", "net", "tools"]),
     ("remote", &["domain", "bus", "net"]),
@@ -54,7 +56,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("rmcp", &["mcp"]),
     ("axum", &["server"]),
     ("tower_http", &["server"]),
-    ("tokio_tungstenite", &["ambient", "remote"]),
+    ("tokio_tungstenite", &["web", "remote"]),
     ("keyring", &["mcp"]),
     ("lettre", &["notify"]),
     ("notify_rust", &["notify"]),
@@ -68,6 +70,10 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
     ("croner", &["ambient"]),
+    ("dom_query", &["web"]),
+    ("dom_smoothie", &["web"]),
+    ("feed_rs", &["web"]),
+    ("http_cache_semantics", &["web"]),
 ];
 
 /// Only this file names the composer's crate, so that it can be exchanged in one place.
