@@ -4,6 +4,7 @@
 //! [`event::Event`]; everything that is wanted is a [`command::Command`]; everything that is asked goes
 //! through [`query::Queries`].
 
+pub mod cache;
 pub mod catalog;
 pub mod clock;
 pub mod command;

@@ -49,6 +49,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
     ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
+    ("lru", &["store"]),
+    ("redis", &["store"]),
     ("tokio_postgres", &["store"]),
     ("tokio_postgres_rustls", &["store"]),
     ("async_openai", &["llm"]),
