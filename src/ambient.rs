@@ -9,6 +9,7 @@ pub mod attend;
 pub mod finding;
 pub mod judge;
 pub mod lead;
+pub mod messages;
 pub mod nudge;
 pub mod options;
 pub mod outbox;

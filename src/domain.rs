@@ -19,3 +19,4 @@ pub mod remote;
 pub mod task;
 pub mod text;
 pub mod tool;
+pub mod wmo;
