@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::budget::{self, Budget};
 use crate::agent::{self, Engine, EngineHandle};
+use crate::ambient::messages::{self, Messages};
 use crate::ambient::nudge::Nudges;
 use crate::ambient::service::TaskService;
 use crate::ambient::tools;
@@ -45,7 +46,9 @@ use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::server::peers::Peers;
 use crate::store::EventLog;
+use crate::store::cache::Cache;
 use crate::tools::{ForPeople, ToolBox, ToolSource, local};
+use crate::web::{self, Web};
 
 /// Commands that may wait for the router.
 const INBOX_MAX: usize = 1_024;
@@ -78,6 +81,10 @@ struct Offers {
     previewer: Arc<dyn crate::ambient::ports::Previewer>,
     /// What the built-in tools may do.
     local: local::Options,
+    /// The web as tools see it.
+    web: Web,
+    /// What is sent to somebody at once.
+    messages: Messages,
     /// The folder of the state.
     state: std::path::PathBuf,
     nudges: Nudges,
@@ -127,8 +134,12 @@ impl App {
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
+        let cache = Cache::in_memory(Arc::clone(&clock));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
+        let fetcher = web::keeping(fetcher, &cache, &clock);
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
+        let web_deps = web::Deps { fetcher: &fetcher, net: &net, cache: &cache, clock: &clock, variable: &variable };
+        let web = Web::new(&settings.web, &web_deps);
         let (channels, told) = Channels::new(
             &settings.notify,
             net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
@@ -144,6 +155,16 @@ impl App {
         // What was too long for a conversation can be read from there.
         options.roots.push(results.clone());
         let mut locals = local::catalog(options.clone(), Arc::clone(&clock));
+        locals.extend(web::tools::catalog(&web));
+        let messages = Messages {
+            log: log.clone(),
+            clock: Arc::clone(&clock),
+            nudges: nudges.clone(),
+            channels: Arc::clone(&channels),
+            service: tasks.clone(),
+            outbox: Arc::default(),
+        };
+        locals.push(messages::catalog(messages.clone(), tools::Asks::Person));
         // A preview runs no tool: nobody has consented yet.
         let previewer: Arc<dyn crate::ambient::ports::Previewer> =
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
@@ -169,6 +190,8 @@ impl App {
             peers,
             previewer,
             local: options,
+            web,
+            messages: messages.clone(),
             state: start.paths.state.clone(),
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
@@ -205,6 +228,7 @@ impl App {
             engine: engine.clone(),
             budget,
             channels: Arc::clone(&channels),
+            sending: Arc::clone(&messages.outbox),
             shared: settings.store.url.is_some(),
             awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),
         })?;

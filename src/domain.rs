@@ -4,6 +4,7 @@
 //! [`event::Event`]; everything that is wanted is a [`command::Command`]; everything that is asked goes
 //! through [`query::Queries`].
 
+pub mod cache;
 pub mod catalog;
 pub mod clock;
 pub mod command;
@@ -20,3 +21,4 @@ pub mod task;
 pub mod text;
 pub mod tool;
 pub mod undo;
+pub mod wmo;

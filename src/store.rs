@@ -5,6 +5,7 @@
 //! several machines share. One suite of tests
 //! runs over every store. Old shapes of events are brought up to date when they are read, see [`upcast`].
 
+pub mod cache;
 mod error;
 mod follow;
 mod log;

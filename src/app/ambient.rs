@@ -1,7 +1,7 @@
 //! Builds the background half and runs its loops.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -77,6 +77,8 @@ pub struct Parts<'a> {
     pub budget: Budget,
     /// How to reach people.
     pub channels: Arc<Channels>,
+    /// Where messages that are sent at once find an outbox.
+    pub sending: Arc<OnceLock<outbox::Deps>>,
     /// Whether several machines share the store.
     pub shared: bool,
     /// Where this process says that it runs the tasks; nothing runs here where absent.
@@ -97,7 +99,8 @@ impl Loops {
     /// # Errors
     /// When the settings of notices make no sense.
     pub fn start(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, budget, channels, shared, awake } = parts;
+        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, budget, channels, sending, shared, awake } =
+            parts;
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let options = settings.tasks.clone();
         let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared, options.lease()));
@@ -137,6 +140,7 @@ impl Loops {
             options: options.clone(),
             notify: settings.notify.clone(),
         };
+        let _once = sending.set(outbox.clone());
         // The settings are checked here, before anything runs.
         Outbox::new(outbox.clone())?;
         let mut running = Vec::new();

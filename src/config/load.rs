@@ -307,6 +307,9 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     if let Some(problem) = settings.tools.commands.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[tools.commands] {problem}") });
     }
+    if let Some(problem) = settings.web.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[web] {problem}") });
+    }
     Ok(settings)
 }
 

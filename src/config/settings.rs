@@ -9,7 +9,7 @@ use crate::domain::ids::AgentName;
 use crate::domain::price::Price;
 use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui};
+use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui, web};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -43,6 +43,8 @@ pub struct Settings {
     pub net: net::Options,
     /// Watching pages.
     pub fetch: net::fetch::Options,
+    /// The web as tools see it: what they may fetch, search, weather.
+    pub web: web::Options,
     /// The event log, the tasks and the outbox: where they are kept.
     pub store: store::Options,
     /// Background tasks.
@@ -76,6 +78,7 @@ impl Default for Settings {
             tools: tools::local::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),
+            web: web::Options::default(),
             store: store::Options::default(),
             tasks: ambient::options::Options::default(),
             prices: BTreeMap::new(),

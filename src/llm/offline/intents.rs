@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use super::slots::{self, Extract};
+use super::web;
 use super::words::{Kind, Part, is_han};
 
 /// One thing one can ask for.
@@ -41,6 +42,49 @@ pub(super) const INTENTS: &[Intent] = &[
         slack: 0,
         weight: 40,
         extract: slots::calculate,
+    },
+    Intent {
+        tools: &["scrape_webpage", "fetch_url"],
+        server: "web",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 34,
+        extract: web::page,
+    },
+    Intent {
+        tools: &["fetch_url", "scrape_webpage"],
+        server: "web",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 34,
+        extract: web::raw,
+    },
+    Intent { tools: &["web_search"], server: "web", triggers: &[""], also: "", never: "", slack: 0, weight: 36, extract: web::search },
+    Intent {
+        tools: &["get_weather"],
+        server: "weather",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 32,
+        extract: web::weather,
+    },
+    Intent { tools: &["send_sms"], server: "notify", triggers: &[""], also: "", never: "", slack: 0, weight: 38, extract: web::sms },
+    Intent { tools: &["send_email"], server: "notify", triggers: &[""], also: "", never: "", slack: 0, weight: 38, extract: web::email },
+    Intent {
+        tools: &["send_notification"],
+        server: "notify",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 38,
+        extract: web::note,
     },
     Intent {
         tools: &["edit_file"],
