@@ -276,7 +276,9 @@ async fn a_file_keeps_its_encoding_and_its_line_ends() {
 async fn a_failed_edit_shows_where_the_text_almost_is() {
     let fixture = Fixture::with(&[("a.rs", "fn main() {\n    let a = 1;\n    let b = 2;\n}\nlet a = 1;\n")]);
     let edit = |old: &str| json!({"path": "a.rs", "old_text": old, "new_text": "x"});
-    fixture.bad("edit_file", edit("\tlet b = 2;\n}"), "only spaces at the ends of lines differ from lines 3 to 4:\n3:     let b = 2;").await;
+    fixture
+        .bad("edit_file", edit("\tlet b = 2;\n}"), "only spaces at the ends of lines differ from lines 3 to 4:\n3:     let b = 2;")
+        .await;
     fixture.bad("edit_file", edit("    let b = 3;"), "the closest part begins at line 3:\n3:     let b = 2;").await;
     fixture.bad("edit_file", edit("let a = 1;"), "2 times (lines 2, 5)").await;
 }
