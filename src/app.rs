@@ -36,6 +36,7 @@ use crate::bus::{CommandReceiver, CommandSender, Recorder, Subscription, command
 use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::paths::Paths;
+use crate::config::settings::Settings;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::command::{ApprovalMode, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
@@ -140,13 +141,7 @@ impl App {
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
         let web_deps = web::Deps { fetcher: &fetcher, net: &net, cache: &cache, clock: &clock, variable: &variable };
         let web = Web::new(&settings.web, &web_deps);
-        let (channels, told) = Channels::new(
-            &settings.notify,
-            net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
-            Arc::clone(&clock),
-            &variable,
-        )?;
-        let channels = Arc::new(channels);
+        let (channels, told) = notices(&settings, &net, &clock, &start.environment)?;
         warnings.extend(told);
 
         let results = start.paths.state.join("results");
@@ -196,14 +191,7 @@ impl App {
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
         };
-        let budget = Budget::new(budget::Parts {
-            reader: Arc::clone(&reader),
-            recorder: Arc::clone(&recorder),
-            clock: Arc::clone(&clock),
-            zone: jiff::tz::TimeZone::system(),
-            prices: settings.prices.clone(),
-            options: settings.budget,
-        });
+        let budget = budget(&settings, &log, &clock);
         let engine = Engine::start(agent::Deps {
             budget: budget.clone(),
             recorder: Arc::clone(&recorder),
@@ -317,6 +305,31 @@ impl App {
         self.pool.shutdown().await;
         self.log.shutdown().await;
     }
+}
+
+/// What models may take.
+fn budget(settings: &Settings, log: &EventLog, clock: &Arc<dyn Clock>) -> Budget {
+    Budget::new(budget::Parts {
+        reader: Arc::new(log.clone()),
+        recorder: Arc::new(log.clone()),
+        clock: Arc::clone(clock),
+        zone: jiff::tz::TimeZone::system(),
+        prices: settings.prices.clone(),
+        options: settings.budget,
+    })
+}
+
+/// How to reach people, and what is odd about how.
+fn notices(
+    settings: &Settings,
+    net: &net::Client,
+    clock: &Arc<dyn Clock>,
+    environment: &Environment,
+) -> anyhow::Result<(Arc<Channels>, Vec<String>)> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let guarded = net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref()));
+    let (channels, told) = Channels::new(&settings.notify, guarded, Arc::clone(clock), &variable)?;
+    Ok((Arc::new(channels), told))
 }
 
 /// The machine's time zone as an IANA name, where it has one.

@@ -108,10 +108,10 @@ fn taken(event: &Event, open: &mut HashMap<TurnId, String>, prices: &BTreeMap<St
             sum.add(&open.remove(turn).unwrap_or_default(), *usage, prices);
         }
         // A prompt of a schedule is a turn and counted as such.
-        EventBody::TaskEvent(task) => match &task.fact {
-            TaskFact::FiringJudged(judgement) => sum = Sum { tokens: judgement.tokens, micros: judgement.cost_micros },
-            _ => return None,
-        },
+        EventBody::TaskEvent(task) => {
+            let TaskFact::FiringJudged(judgement) = &task.fact else { return None };
+            sum = Sum { tokens: judgement.tokens, micros: judgement.cost_micros };
+        }
         _ => return None,
     }
     Some(sum)

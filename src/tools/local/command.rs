@@ -97,7 +97,7 @@ async fn run(workspace: Arc<Workspace>, arguments: Arguments) -> Result<ToolOutc
     }
     let prepared = blocking(move || {
         let folder = workspace.folder_of(arguments.folder.as_deref().unwrap_or("."))?;
-        Prepared::new(workspace.options(), &folder, words)
+        Prepared::new(workspace.options(), &folder, &words)
     });
     Ok(outcome(&prepared.await?.run(Duration::from_secs(seconds)).await?))
 }

@@ -59,7 +59,8 @@ pub struct Hash(String);
 impl Hash {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        let hex = |byte: &u8| [byte >> 4, byte & 0xf].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        Self(Sha256::digest(bytes).iter().flat_map(hex).collect())
     }
 
     /// The file of the object, where it is a hash at all: an entry may have been tampered with.

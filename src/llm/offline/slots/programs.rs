@@ -31,6 +31,7 @@ pub(in crate::llm::offline) fn command(part: &Part) -> Option<Found> {
 }
 
 /// Files and folders of code; the working folder where none is named.
+#[expect(clippy::unnecessary_wraps, reason = "an extractor like the others")]
 pub(in crate::llm::offline) fn code(part: &Part) -> Option<Found> {
     let mut found = Found::default();
     let mut paths: Vec<String> = Vec::new();

@@ -1,6 +1,6 @@
 //! The languages that are read by their grammar: which kinds of nodes are symbols, imports, branches, comments.
 //!
-//! The kinds are those of the grammars (their `node-types.json`). Complexity is McCabe's: one for the function, one more
+//! The kinds are those of the grammars (their `node-types.json`). Complexity is cyclomatic: one for the function, one more
 //! for each place where it branches; `&&`, `||` and their like branch too.
 
 use std::sync::OnceLock;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::limits::Sandbox;
 use super::output::{self, Collected};
@@ -40,22 +40,19 @@ pub(super) struct Done {
 
 impl Prepared {
     /// Prepares `words` to run in `folder`. Blocks.
-    pub(super) fn new(options: &Options, folder: &Path, words: Vec<String>) -> Result<Self, Failure> {
+    pub(super) fn new(options: &Options, folder: &Path, words: &[String]) -> Result<Self, Failure> {
         let program = clean_line(&words[0]);
         let mark: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
-        let (mut command, report) = match &options.host.supervisor {
-            Some(own) => {
-                let report = NamedTempFile::with_prefix("wakeful-")?;
-                let mut command = Command::new(own);
-                command.arg(SUPERVISE).arg(serde_json::to_string(&spec(options, folder, report.path()))?).arg("--").args(&words);
-                command.stdin(Stdio::piped());
-                (command, Some(report))
-            }
-            None => {
-                let mut command = Command::new(&words[0]);
-                command.args(&words[1..]).stdin(Stdio::null()).process_group(0);
-                (command, None)
-            }
+        let (mut command, report) = if let Some(own) = &options.host.supervisor {
+            let report = NamedTempFile::with_prefix("wakeful-")?;
+            let mut command = Command::new(own);
+            command.arg(SUPERVISE).arg(serde_json::to_string(&spec(options, folder, report.path()))?).arg("--").args(words);
+            command.stdin(Stdio::piped());
+            (command, Some(report))
+        } else {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]).stdin(Stdio::null()).process_group(0);
+            (command, None)
         };
         command.current_dir(folder).env_clear().envs(environment(std::env::vars_os()));
         // Programs that would page or colour see that nobody looks.
@@ -117,6 +114,9 @@ fn told_by(status: Option<std::process::ExitStatus>) -> Report {
 /// A child and all that came of it: none of it outlives this.
 struct Running {
     child: Child,
+    /// Held open for as long as the supervisor shall let the command run. Not left with the child: to wait for that
+    /// closes it.
+    input: Option<ChildStdin>,
     /// The process group of a child without a supervisor, until it was taken away.
     group: Option<rustix::process::Pid>,
     /// Empty once it was looked for.
@@ -124,9 +124,10 @@ struct Running {
 }
 
 impl Running {
-    fn new(child: Child, mark: String, supervised: bool) -> Self {
+    fn new(mut child: Child, mark: String, supervised: bool) -> Self {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
-        Self { child, group: pid.filter(|_| !supervised), mark }
+        let input = child.stdin.take();
+        Self { child, input, group: pid.filter(|_| !supervised), mark }
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
@@ -138,7 +139,7 @@ impl Running {
 
     /// Ends what is left of it; the supervisor does so when its input ends.
     async fn end(&mut self) -> Option<std::process::ExitStatus> {
-        drop(self.child.stdin.take());
+        drop(self.input.take());
         self.signal(rustix::process::Signal::TERM);
         let patience = if self.group.is_some() { GRACE } else { END_MAX };
         let ended = tokio::time::timeout(patience, self.child.wait()).await;
@@ -157,7 +158,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.signal(rustix::process::Signal::KILL);
-        drop(self.child.stdin.take());
+        drop(self.input.take());
         let mark = std::mem::take(&mut self.mark);
         if mark.is_empty() {
             return;

@@ -168,7 +168,7 @@ fn plan_write(workspace: &Workspace, arguments: &WriteArguments) -> Result<Chang
         }
     };
     // Something that is no text may have stood there; the diff shows it as text whatever it is.
-    let known = old_bytes.as_deref().and_then(|bytes| encoding::decode(bytes));
+    let known = old_bytes.as_deref().and_then(encoding::decode);
     let (old, encoding) = match (known, &old_bytes) {
         (Some((text, encoding)), _) => (Some(text), encoding),
         (None, bytes) => (bytes.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()), Encoding::Utf8),
