@@ -5,7 +5,7 @@
 //! own and never hold up the writer or the runtime. Any number of processes may share a file: positions are given
 //! inside of the transaction.
 
-mod open;
+pub(in crate::store) mod open;
 mod pages;
 mod place;
 mod read;
