@@ -12,9 +12,10 @@ mod entry;
 mod flight;
 mod memory;
 mod options;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod tests;
-
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -145,6 +146,10 @@ impl Cache {
         if let Some(file) = file.filter(|_| options.enabled && options.disk_bytes_max > 0) {
             below.push(Arc::new(Disk::new(file, options.disk_bytes_max, Arc::clone(&counters))));
         }
+        #[cfg(feature = "redis")]
+        if let Some(url) = options.redis.clone().filter(|_| options.enabled) {
+            below.push(Arc::new(redis::Redis::new(url)));
+        }
         let memory = Memory::new(if options.enabled { options.memory_bytes_max } else { 0 });
         let inner = Inner {
             options,
@@ -265,7 +270,8 @@ impl Cache {
         // Of all processes where the file remembers them, else of this one.
         let counts = counts.unwrap_or_else(|| Kind::ALL.map(|kind| inner.counters.row(kind)));
         let kind = |(kind, row): (Kind, counters::Row)| {
-            let known = usage.as_ref().map(|all| all.iter().find(|(of, ..)| *of == kind).map_or((0, 0), |(_, entries, bytes)| (*entries, *bytes)));
+            let known =
+                usage.as_ref().map(|all| all.iter().find(|(of, ..)| *of == kind).map_or((0, 0), |(_, entries, bytes)| (*entries, *bytes)));
             let (entries, bytes) = known.unwrap_or_else(|| inner.memory.usage(kind));
             KindStats { kind, entries, bytes, counts: counters::named(row) }
         };

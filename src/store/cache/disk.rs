@@ -26,6 +26,7 @@ use crate::store::cache::Error;
 use crate::store::cache::backend::{BackendStats, CacheBackend};
 use crate::store::cache::counters::{self, Counters};
 use crate::store::cache::entry::{Digested, Entry};
+use file::Identity;
 use table::Write;
 use worker::{Question, Reader, Writer};
 
@@ -74,26 +75,29 @@ struct Waiting {
     writing: Arc<HashMap<Digested, Write>>,
     touches: HashMap<Digested, Instant>,
     jobs: Vec<Job>,
-    damaged: bool,
+    /// The file that the reader found damaged.
+    damaged: Option<Identity>,
     closed: bool,
     /// The latest time that was told.
     now: Instant,
 }
+
+/// Entries and bytes of values, by kind.
+type Totals = Vec<(Kind, u64, u64)>;
 
 /// What the writer is asked beside writing.
 enum Job {
     Flush(oneshot::Sender<()>),
     Sweep(Instant, oneshot::Sender<u64>),
     Usage(oneshot::Sender<Option<Usage>>),
-    Clear(Option<Kind>, oneshot::Sender<Result<Vec<(Kind, u64, u64)>, String>>),
+    Clear(Option<Kind>, oneshot::Sender<Result<Totals, String>>),
 }
 
 /// What the file holds.
 struct Usage {
     /// Bytes of its pages in use.
     bytes: u64,
-    /// Entries and bytes of values, by kind.
-    kinds: Vec<(Kind, u64, u64)>,
+    kinds: Totals,
     counts: [counters::Row; Kind::ALL.len()],
 }
 
@@ -102,7 +106,7 @@ struct Work {
     writes: Arc<HashMap<Digested, Write>>,
     touches: HashMap<Digested, Instant>,
     jobs: Vec<Job>,
-    damaged: bool,
+    damaged: Option<Identity>,
     now: Instant,
 }
 
@@ -123,7 +127,7 @@ impl Shared {
     fn next_work(&self) -> Option<Work> {
         let mut waiting = self.lock();
         loop {
-            let wanted = !waiting.writes.is_empty() || !waiting.jobs.is_empty() || waiting.damaged;
+            let wanted = !waiting.writes.is_empty() || !waiting.jobs.is_empty() || waiting.damaged.is_some();
             if wanted || waiting.touches.len() >= TOUCHES_ENOUGH || (waiting.closed && !waiting.touches.is_empty()) {
                 break;
             }
@@ -150,13 +154,9 @@ impl Shared {
     }
 
     /// What waits for the writer under `id`.
-    fn find(&self, id: &Digested) -> Option<Option<Entry>> {
+    fn find(&self, id: &Digested) -> Option<Write> {
         let waiting = self.lock();
-        let write = waiting.writes.get(id).or_else(|| waiting.writing.get(id))?;
-        Some(match write {
-            Write::Put(entry, _) => Some(entry.clone()),
-            Write::Remove => None,
-        })
+        waiting.writes.get(id).or_else(|| waiting.writing.get(id)).cloned()
     }
 
     fn push(&self, id: Digested, write: Write, now: Option<Instant>) {
@@ -190,8 +190,8 @@ impl Shared {
         answered
     }
 
-    fn report_damage(&self) {
-        self.lock().damaged = true;
+    fn report_damage(&self, file: Option<Identity>) {
+        self.lock().damaged = file;
         self.wake.notify_one();
     }
 
@@ -253,8 +253,10 @@ impl CacheBackend for Disk {
 
     fn get(&self, id: Digested, now: Instant) -> BoxFuture<'_, Option<Entry>> {
         async move {
-            if let Some(waiting) = self.shared.find(&id) {
-                return waiting;
+            match self.shared.find(&id) {
+                Some(Write::Put(entry, _)) => return Some(entry),
+                Some(Write::Remove) => return None,
+                None => {}
             }
             let (answer, answered) = oneshot::channel();
             self.questions()?.send(Question { id, now, answer }).await.ok()?;
@@ -297,10 +299,8 @@ impl CacheBackend for Disk {
             let before = self.shared.ask(|answer| Job::Clear(kind, answer)).await;
             let before = before.map_err(|_| failed("the cache is closed".to_owned()))?.map_err(failed)?;
             let meant = before.into_iter().filter(|(of, ..)| kind.is_none_or(|kind| kind == *of));
-            Ok(meant.fold(Cleared::default(), |sum, (_, entries, bytes)| Cleared {
-                entries: sum.entries + entries,
-                bytes: sum.bytes + bytes,
-            }))
+            Ok(meant
+                .fold(Cleared::default(), |sum, (_, entries, bytes)| Cleared { entries: sum.entries + entries, bytes: sum.bytes + bytes }))
         }
         .boxed()
     }

@@ -83,6 +83,7 @@ impl Entry {
 
 /// What is kept beside a value outside of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit goes last")]
 pub(super) struct Sealed {
     pub(super) stored_ms: i64,
     pub(super) fresh_ms: i64,

@@ -16,7 +16,10 @@ const APPLICATION_ID: i32 = 0x776b_6361;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a connection may keep of the file in memory, in KiB.
-const CACHE_KIB: i32 = 2_048;
+const CACHE_KIB: i32 = 4_096;
+
+/// Pages after which the write-ahead log is brought into the file (16 MiB): that is when the disk is waited for.
+const CHECKPOINT_PAGES: i32 = 4_096;
 
 /// To what the write-ahead log is cut back after it grew, in bytes.
 const WAL_BYTES_KEPT: i32 = 4 << 20;
@@ -83,6 +86,7 @@ pub(super) fn writer(path: &Path, make: bool) -> Result<Open, Failure> {
     switch_to_wal(&connection, BUSY_TIMEOUT)?;
     // What was committed last may be lost with the machine's power: then it is fetched again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     if format == 0 {
         make_tables(&mut connection)?;

@@ -11,12 +11,14 @@ use crate::store::cache::entry::{Digested, Entry, Sealed};
 /// `PRAGMA user_version` of the tables below. A file of a higher one is left alone.
 pub(super) const FORMAT: u32 = 1;
 
-/// `id` is the beginning of the hash, so that one tree finds an entry; `hash` tells whether it is the right one. The
+/// `prefix` is the beginning of the hash and finds an entry, `hash` tells whether it is the right one. The rows stand in
+/// the order in which they came: rows in the order of their hashes would make each new one dirty a page of its own. The
 /// value comes last: what stands before it is read without it. `totals` is kept by triggers, so that it is right
 /// whichever process writes.
 pub(super) const TABLES: &str = "
     CREATE TABLE entries (
         id       INTEGER PRIMARY KEY,
+        prefix   INTEGER NOT NULL UNIQUE,
         hash     BLOB    NOT NULL,
         kind     TEXT    NOT NULL,
         stored_ms INTEGER NOT NULL,
@@ -72,16 +74,15 @@ pub(super) enum Found {
     Damaged,
 }
 
-fn row_id(id: &Digested) -> i64 {
-    let [a, b, c, d, e, f, g, h, ..] = id.hash;
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+fn prefix(id: &Digested) -> i64 {
+    id.hash.first_chunk::<8>().copied().map_or(0, i64::from_be_bytes)
 }
 
 /// Looks an entry up.
 pub(super) fn find(connection: &Connection, id: &Digested) -> rusqlite::Result<Found> {
     let mut statement = connection
-        .prepare_cached("SELECT hash, kind, stored_ms, fresh_ms, stale_ms, checksum, value, used_ms FROM entries WHERE id = ?1")?;
-    let row = statement.query_row([row_id(id)], |row| {
+        .prepare_cached("SELECT hash, kind, stored_ms, fresh_ms, stale_ms, checksum, value, used_ms FROM entries WHERE prefix = ?1")?;
+    let row = statement.query_row([prefix(id)], |row| {
         if row.get_ref(0)?.as_blob()? != id.hash {
             return Ok(Found::Nothing);
         }
@@ -109,13 +110,13 @@ pub(super) fn write<'a>(
     let transaction = begin(connection)?;
     {
         let mut put = transaction.prepare_cached(
-            "INSERT INTO entries (id, hash, kind, stored_ms, fresh_ms, stale_ms, over_ms, used_ms, bytes, checksum, value)
+            "INSERT INTO entries (prefix, hash, kind, stored_ms, fresh_ms, stale_ms, over_ms, used_ms, bytes, checksum, value)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, kind = excluded.kind, stored_ms = excluded.stored_ms,
+             ON CONFLICT (prefix) DO UPDATE SET hash = excluded.hash, kind = excluded.kind, stored_ms = excluded.stored_ms,
                  fresh_ms = excluded.fresh_ms, stale_ms = excluded.stale_ms, over_ms = excluded.over_ms,
                  used_ms = excluded.used_ms, bytes = excluded.bytes, checksum = excluded.checksum, value = excluded.value",
         )?;
-        let mut remove = transaction.prepare_cached("DELETE FROM entries WHERE id = ?1 AND hash = ?2")?;
+        let mut remove = transaction.prepare_cached("DELETE FROM entries WHERE prefix = ?1 AND hash = ?2")?;
         for (id, write) in writes {
             match write {
                 Write::Put(entry, used) => {
@@ -124,28 +125,16 @@ pub(super) fn write<'a>(
                     let (hash, checksum, value): (&[u8], &[u8], &[u8]) = (&id.hash, &sealed.checksum(id, &entry.value), &entry.value);
                     let (kind, over_ms, used_ms) = (id.kind.name(), entry.over().as_millis(), used.as_millis());
                     let Sealed { stored_ms, fresh_ms, stale_ms } = sealed;
-                    put.execute(params![
-                        row_id(id),
-                        hash,
-                        kind,
-                        stored_ms,
-                        fresh_ms,
-                        stale_ms,
-                        over_ms,
-                        used_ms,
-                        bytes,
-                        checksum,
-                        value
-                    ])?;
+                    put.execute(params![prefix(id), hash, kind, stored_ms, fresh_ms, stale_ms, over_ms, used_ms, bytes, checksum, value])?;
                 }
                 Write::Remove => {
-                    remove.execute(params![row_id(id), &id.hash[..]])?;
+                    remove.execute(params![prefix(id), &id.hash[..]])?;
                 }
             }
         }
-        let mut touch = transaction.prepare_cached("UPDATE entries SET used_ms = ?3 WHERE id = ?1 AND hash = ?2 AND used_ms < ?3")?;
+        let mut touch = transaction.prepare_cached("UPDATE entries SET used_ms = ?3 WHERE prefix = ?1 AND hash = ?2 AND used_ms < ?3")?;
         for (id, used) in touches {
-            touch.execute(params![row_id(id), &id.hash[..], used.as_millis()])?;
+            touch.execute(params![prefix(id), &id.hash[..], used.as_millis()])?;
         }
     }
     transaction.commit()
@@ -157,10 +146,27 @@ pub(super) fn sweep(connection: &mut Connection, now: Instant) -> rusqlite::Resu
     connection.prepare_cached(sql)?.execute(params![now.as_millis(), DELETES_MAX])
 }
 
-/// Deletes some of what was not used for longest; says how many entries.
-pub(super) fn evict(connection: &mut Connection) -> rusqlite::Result<usize> {
-    let sql = "DELETE FROM entries WHERE id IN (SELECT id FROM entries ORDER BY used_ms LIMIT ?1)";
-    connection.prepare_cached(sql)?.execute([DELETES_MAX])
+/// Deletes some of what was not used for longest, no more than makes `wanted` bytes free; says how many entries.
+pub(super) fn evict(connection: &mut Connection, wanted: u64) -> rusqlite::Result<usize> {
+    let oldest: Vec<(i64, i64)> = connection
+        .prepare_cached("SELECT id, bytes FROM entries ORDER BY used_ms LIMIT ?1")?
+        .query_map([DELETES_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut freed = 0;
+    let mut gone = 0;
+    let transaction = begin(connection)?;
+    {
+        let mut delete = transaction.prepare_cached("DELETE FROM entries WHERE id = ?1")?;
+        for (id, bytes) in oldest {
+            if freed >= wanted {
+                break;
+            }
+            gone += delete.execute([id])?;
+            freed += u64::try_from(bytes).unwrap_or(0);
+        }
+    }
+    transaction.commit()?;
+    Ok(gone)
 }
 
 /// Bytes that the entries take in the file: its pages without the free ones.

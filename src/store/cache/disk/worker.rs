@@ -31,6 +31,9 @@ const BATCHES_MAX: usize = 32;
 /// A file that is over its bound is brought this far below it: 1/20, so that not every group has to.
 const LOW_WATER: u64 = 20;
 
+/// Writes of one transaction: other processes have their turn in between, and what is written stays in the cache.
+const GROUP_MAX: usize = 512;
+
 /// An entry's use is written down when the last that is known is so long ago.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(5);
 
@@ -61,8 +64,8 @@ impl Writer {
     /// Until the cache is dropped and nothing waits any more.
     pub(super) fn run(mut self) {
         while let Some(work) = self.shared.next_work() {
-            if work.damaged {
-                self.heal("what was read does not hold together");
+            if let Some(identity) = work.damaged {
+                self.heal(Some(identity), "what was read does not hold together");
             }
             self.write(&work.writes, &work.touches);
             // From here on the file answers.
@@ -88,7 +91,7 @@ impl Writer {
             let mut opened = file::writer(&self.shared.path, make);
             if let Err(Failure::Damaged(reason)) = &opened {
                 let reason = reason.clone();
-                self.heal(&reason);
+                self.heal(file::identity(&self.shared.path), &reason);
                 opened = file::writer(&self.shared.path, make);
             }
             match opened {
@@ -122,9 +125,9 @@ impl Writer {
         self.shared.set_problem(Some(reason));
     }
 
-    /// Puts the file aside, so that the next use makes a new one.
-    fn heal(&mut self, reason: &str) {
-        let identity = self.open.take().map_or_else(|| file::identity(&self.shared.path), |open| open.identity);
+    /// Puts the file aside that was found damaged, so that the next use makes a new one.
+    fn heal(&mut self, identity: Option<Identity>, reason: &str) {
+        self.open = None;
         match file::put_aside(&self.shared.path, identity) {
             Ok(Some(aside)) => {
                 let (path, aside) = (self.shared.path.display(), aside.display());
@@ -141,8 +144,9 @@ impl Writer {
         match work(self.file(make)?) {
             Ok(value) => Some(value),
             Err(error) => {
+                let identity = self.open.as_ref().and_then(|open| open.identity);
                 match Failure::from(error) {
-                    Failure::Damaged(reason) => self.heal(&reason),
+                    Failure::Damaged(reason) => self.heal(identity, &reason),
                     failure => self.give_up(failure),
                 }
                 None
@@ -157,10 +161,10 @@ impl Writer {
         // There is nothing to remove or to mark where there is no file.
         let make = writes.values().any(|write| matches!(write, Write::Put(..)));
         let generation = self.shared.generation.load(Ordering::SeqCst);
-        let written = self.with(make, |connection| table::write(connection, writes.iter(), touches.iter()));
+        let written = self.with(make, |connection| write_all(connection, writes, touches));
         // The damaged file is put aside now: the new one takes what it could not.
         if written.is_none() && self.open.is_none() && self.retry.is_none() && generation != self.shared.generation.load(Ordering::SeqCst) {
-            self.with(make, |connection| table::write(connection, writes.iter(), touches.iter()));
+            self.with(make, |connection| write_all(connection, writes, touches));
         }
     }
 
@@ -242,15 +246,25 @@ impl Writer {
             }
         }
         let enough = bytes_max - bytes_max / LOW_WATER;
-        let mut wanted = bytes_max;
+        let mut most = bytes_max;
         for _ in 0..BATCHES_MAX {
             let bytes = self.with(false, |connection| table::bytes_used(connection)).unwrap_or(0);
-            if bytes <= wanted || self.with(false, table::evict).unwrap_or(0) == 0 {
+            if bytes <= most || self.with(false, |connection| table::evict(connection, bytes - enough)).unwrap_or(0) == 0 {
                 return;
             }
-            wanted = enough;
+            most = enough;
         }
     }
+}
+
+/// Writes in transactions of a bounded size.
+fn write_all(connection: &mut Connection, writes: &HashMap<Digested, Write>, touches: &HashMap<Digested, Instant>) -> rusqlite::Result<()> {
+    let groups = writes.len() / GROUP_MAX;
+    let mut writes = writes.iter();
+    for _ in 0..groups {
+        table::write(connection, writes.by_ref().take(GROUP_MAX), std::iter::empty())?;
+    }
+    table::write(connection, writes, touches.iter())
 }
 
 /// The reader's own.
@@ -327,7 +341,7 @@ impl Reader {
         match failure {
             // Its tables are being made: looked at again with the next question.
             Failure::Missing => self.identity = None,
-            Failure::Damaged(_) => self.shared.report_damage(),
+            Failure::Damaged(_) => self.shared.report_damage(self.identity),
             Failure::Foreign(reason) | Failure::Passing(reason) => self.shared.set_problem(Some(reason)),
         }
     }
