@@ -5,6 +5,7 @@
 
 pub mod ambient;
 pub mod attach;
+pub mod caching;
 pub mod doctor;
 pub mod feed;
 pub mod intake;
@@ -35,7 +36,7 @@ use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::paths::Paths;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::command::{ApprovalMode, Command};
+use crate::domain::command::{ApprovalMode, CacheCommand, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
@@ -44,13 +45,17 @@ use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::server::peers::Peers;
 use crate::store::EventLog;
-use crate::tools::{ToolBox, ToolSource, local};
+use crate::store::cache::Cache;
+use crate::tools::{ToolBox, local};
 
 /// Commands that may wait for the router.
 const INBOX_MAX: usize = 1_024;
 
 /// The longest that a shutdown waits for the agent; what it leaves open is closed at the next start.
 const AGENT_STOP_MAX: Duration = Duration::from_secs(3);
+
+/// The longest that a shutdown waits for the cache; what is not on disk by then is fetched again.
+const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Everything the program is started with.
 #[derive(Debug, Clone)]
@@ -93,6 +98,7 @@ pub struct App {
     loops: ambient::Loops,
     channels: Arc<Channels>,
     tasks: TaskService,
+    cache: Cache,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     offers: Offers,
@@ -107,6 +113,7 @@ impl App {
     ///
     /// # Errors
     /// When the log cannot be opened or the settings name what is not there.
+    #[expect(clippy::too_many_lines, reason = "what is built of what reads best in one place")]
     pub async fn start(start: Start) -> anyhow::Result<Self> {
         let settings = start.loaded.settings.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -120,6 +127,7 @@ impl App {
         let reader: Arc<dyn EventReader> = Arc::new(log.clone());
 
         let net = net::Client::new(settings.net.clone());
+        let cache = Cache::new(settings.cache.clone(), Some(start.paths.cache_file()), Arc::clone(&clock));
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
 
@@ -161,7 +169,7 @@ impl App {
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
-        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone())]);
+        let (toolbox, uncached) = caching::boxes(vec![Arc::new(pool.clone()), Arc::new(peers.clone())], &cache, &start.cwd);
         let offers = Offers {
             peers,
             previewer,
@@ -188,7 +196,7 @@ impl App {
             service: &tasks,
             nudges: &nudges,
             fetcher,
-            tools: toolbox.clone(),
+            tools: uncached,
             catalog: &catalog,
             engine: engine.clone(),
             channels: Arc::clone(&channels),
@@ -197,8 +205,9 @@ impl App {
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), start));
+        let router =
+            tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), cache.clone(), Arc::clone(&recorder), stop.clone()));
+        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), cache.clone(), start));
         warn(&*recorder, warnings);
         Ok(Self {
             log,
@@ -208,6 +217,7 @@ impl App {
             loops,
             channels,
             tasks,
+            cache,
             queries,
             commands,
             offers,
@@ -241,6 +251,11 @@ impl App {
     /// The servers.
     pub fn pool(&self) -> &ServerPool {
         &self.pool
+    }
+
+    /// What is kept of what was fetched.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The background tasks.
@@ -278,6 +293,7 @@ impl App {
         self.loops.shutdown().await;
         let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
         self.pool.shutdown().await;
+        let _ = tokio::time::timeout(CACHE_FLUSH_MAX, self.cache.flush()).await;
         self.log.shutdown().await;
     }
 }
@@ -293,6 +309,7 @@ async fn route(
     engine: EngineHandle,
     pool: ServerPool,
     tasks: TaskService,
+    cache: Cache,
     recorder: Arc<dyn Recorder>,
     stop: CancellationToken,
 ) {
@@ -311,6 +328,11 @@ async fn route(
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
+            // So does clearing.
+            Command::Cache(CacheCommand::Clear { kind }) => {
+                tokio::spawn(caching::clear(cache.clone(), kind, Arc::clone(&recorder)));
+                None
+            }
             // Reading takes its time: other commands go on meanwhile.
             Command::Submit { session, message_id, text, delivery } if attach::has_mention(&pool, &text) => {
                 let (engine, pool, recorder) = (engine.clone(), pool.clone(), Arc::clone(&recorder));

@@ -29,6 +29,7 @@ use crate::domain::tool::ToolInfo;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::net;
+use crate::store::cache::{Cache, Stats};
 use crate::store::{self, EventLog};
 use crate::tools::ToolBox;
 
@@ -51,13 +52,22 @@ pub struct AppQueries {
     pool: ServerPool,
     catalog: Catalog,
     tasks: TaskService,
+    cache: Cache,
     start: Start,
 }
 
 impl AppQueries {
     /// Answers from these parts.
-    pub fn new(reader: Arc<dyn EventReader>, tools: ToolBox, pool: ServerPool, catalog: Catalog, tasks: TaskService, start: Start) -> Self {
-        Self { reader, tools, pool, catalog, tasks, start }
+    pub fn new(
+        reader: Arc<dyn EventReader>,
+        tools: ToolBox,
+        pool: ServerPool,
+        catalog: Catalog,
+        tasks: TaskService,
+        cache: Cache,
+        start: Start,
+    ) -> Self {
+        Self { reader, tools, pool, catalog, tasks, cache, start }
     }
 
     /// All models.
@@ -221,8 +231,12 @@ impl Queries for AppQueries {
         .boxed()
     }
 
+    fn cache(&self) -> Answer<'_, Stats> {
+        async { Ok(self.cache.stats().await) }.boxed()
+    }
+
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
-        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, &*self.reader).await) }.boxed()
+        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, &*self.reader, &self.cache).await) }.boxed()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
@@ -406,6 +407,8 @@ pub trait Queries: EventReader {
     fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String>;
     /// What models took: in `session`, from `today` on, and in all.
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending>;
+    /// How the cache stands.
+    fn cache(&self) -> Answer<'_, Stats>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

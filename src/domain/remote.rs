@@ -139,6 +139,8 @@ pub enum Query {
         /// When today began, where the surface is.
         today: Instant,
     },
+    /// How the cache stands.
+    Cache {},
     /// Looks at the set-up.
     Doctor {},
 }
@@ -183,6 +185,7 @@ impl Query {
             | Self::Prompts {}
             | Self::Prompt { .. }
             | Self::Completions { .. }
+            | Self::Cache {}
             | Self::Doctor {} => ASKED_ON,
         }
     }
@@ -212,6 +215,7 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::AmbientStatus {}
             | Self::Spending { .. }
+            | Self::Cache {}
             | Self::Doctor {} => false,
         }
     }

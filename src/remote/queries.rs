@@ -7,6 +7,7 @@ use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant as Moment;
 
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
@@ -151,6 +152,10 @@ impl Queries for RemoteQueries {
 
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending> {
         self.ask(Query::Spending { session, today })
+    }
+
+    fn cache(&self) -> Answer<'_, Stats> {
+        self.ask(Query::Cache {})
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

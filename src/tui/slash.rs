@@ -9,6 +9,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+use crate::domain::cache::Kind;
 use crate::domain::command::{ApprovalMode, McpCommand};
 use crate::domain::ids::ServerName;
 use crate::domain::query::ExportFormat;
@@ -40,6 +41,10 @@ pub enum Want {
         /// As what.
         format: ExportFormat,
     },
+    /// Show what is kept of what was fetched.
+    Cache,
+    /// Forget it: a kind, or everything.
+    ClearCache(Option<Kind>),
     /// Show what models took.
     Cost,
     /// Something about the tabs.
@@ -200,6 +205,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("bug", "", "write a report of what is set up and went wrong, without secrets", |args| none(args, Want::Bug)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
+    row("cache", "[clear [KIND]]", "what is kept of pages, searches, weather …; forget it", cache),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
@@ -279,6 +285,15 @@ fn some(args: &str, what: &str) -> Result<String, String> {
 
 fn approvals(args: &str) -> Result<Want, String> {
     if args.is_empty() { Ok(Want::Approvals) } else { args.parse().map(Want::Mode) }
+}
+
+fn cache(args: &str) -> Result<Want, String> {
+    match args.split_once(char::is_whitespace).unwrap_or((args, "")) {
+        ("", _) | ("stats", "") => Ok(Want::Cache),
+        ("clear", "") => Ok(Want::ClearCache(None)),
+        ("clear", kind) => kind.parse().map(|kind| Want::ClearCache(Some(kind))),
+        (other, _) => Err(format!("`{}` cannot be done with the cache", crate::domain::text::clean_line(other))),
+    }
 }
 
 fn copy(args: &str) -> Result<Want, String> {

@@ -13,6 +13,7 @@ mod attach;
 mod autobahn;
 mod awake;
 mod browser;
+mod cache;
 mod conformance_client;
 mod conformance_server;
 mod corpus;
