@@ -3,6 +3,7 @@
 pub mod args;
 mod attach;
 mod awake;
+mod cache;
 mod config;
 mod events;
 mod exec;
@@ -159,6 +160,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
         Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
         Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),
+        Some(Command::Cache(command)) => block_on(cache::run(&base, &command)),
         Some(Command::Config(command)) => config::run(&base, &command),
         Some(Command::Doctor(args)) => block_on(doctor(&base, args.json)),
         Some(Command::Completions { shell }) => {

@@ -206,7 +206,7 @@ fn session_of(command: &Command) -> Option<&SessionId> {
         | Command::Compact { session }
         | Command::SetModel { session, .. }
         | Command::SetMode { session, .. } => Some(session),
-        Command::Reply { .. } | Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) => None,
+        Command::Reply { .. } | Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, Serve
 use crate::llm::{Catalog, offline};
 use crate::mcp::ServerPool;
 use crate::notify::ChannelStatus;
+use crate::store::cache::{Cache, Layer, Stats};
 use crate::tools::local::{Sandbox, can_fence};
 
 /// The longest that the model's provider is waited for.
@@ -22,12 +23,14 @@ pub async fn look(
     pool: &ServerPool,
     channels: &[ChannelStatus],
     reader: &dyn EventReader,
+    cache: &Cache,
 ) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
     rows.push(folder("data folder", &start.paths.data));
     rows.push(folder("state folder", &start.paths.state));
     rows.push(log(reader).await);
+    rows.push(stored(&cache.stats().await));
     rows.push(model(catalog).await);
     rows.extend(pool.servers().into_iter().map(|server| {
         let name = format!("server {}", server.name);
@@ -89,6 +92,23 @@ async fn log(reader: &dyn EventReader) -> CheckRow {
             row("event log", CheckLevel::Fail, error.to_string(), Some("move the file away to start a new log; it is kept as it is"))
         }
     }
+}
+
+fn stored(stats: &Stats) -> CheckRow {
+    if !stats.enabled {
+        return row("cache", CheckLevel::Ok, "off: everything is fetched each time", Some("`cache.enabled = true` turns it on"));
+    }
+    if let Some((layer, problem)) = stats.layers.iter().find_map(|layer| Some((layer, layer.problem.as_ref()?))) {
+        let remedy = match layer.layer {
+            Layer::Redis => "start it, or correct `cache.redis` in the config; nothing else suffers meanwhile",
+            _ => "move the file away and a new one is made; nothing in it is precious",
+        };
+        return row("cache", CheckLevel::Warn, format!("{}: {problem}", layer.place), Some(remedy));
+    }
+    let last = stats.layers.iter().rfind(|layer| layer.layer != Layer::Redis);
+    let (entries, kib) = last.map_or((0, 0), |layer| (layer.entries, layer.bytes.div_ceil(1_024)));
+    let shared = if stats.layers.iter().any(|layer| layer.layer == Layer::Redis) { ", Redis answers" } else { "" };
+    row("cache", CheckLevel::Ok, format!("{entries} entries in {kib} KiB{shared}"), None)
 }
 
 async fn model(catalog: &Catalog) -> CheckRow {

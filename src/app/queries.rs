@@ -31,6 +31,7 @@ use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::net;
 use crate::notify::Channels;
+use crate::store::cache::{Cache, Stats};
 use crate::store::{self, EventLog};
 use crate::tools::{ToolBox, local};
 
@@ -57,6 +58,7 @@ pub struct AppQueries {
     catalog: Catalog,
     tasks: TaskService,
     channels: Arc<Channels>,
+    cache: Cache,
     start: Start,
 }
 
@@ -69,9 +71,10 @@ impl AppQueries {
         catalog: Catalog,
         tasks: TaskService,
         channels: Arc<Channels>,
+        cache: Cache,
         start: Start,
     ) -> Self {
-        Self { reader, tools, pool, catalog, tasks, channels, start }
+        Self { reader, tools, pool, catalog, tasks, channels, cache, start }
     }
 
     /// All models.
@@ -247,8 +250,13 @@ impl Queries for AppQueries {
         .boxed()
     }
 
+    fn cache(&self) -> Answer<'_, Stats> {
+        async { Ok(self.cache.stats().await) }.boxed()
+    }
+
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
-        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, self.channels.statuses(), &*self.reader).await) }.boxed()
+        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, self.channels.statuses(), &*self.reader, &self.cache).await) }
+            .boxed()
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::cache::Kind;
+
 /// An agent in your terminal that stays awake
 #[derive(Debug, Parser)]
 #[command(name = "wakeful", version, about, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
@@ -75,6 +77,9 @@ pub enum Command {
     /// Notices: try a channel out
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// What is kept of what was fetched: how much, how useful; forget it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// The configuration: make, show, find, check it
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -460,6 +465,29 @@ pub enum ExportFormat {
     Json,
     /// For people: one page that stands for itself, without scripts.
     Html,
+}
+
+/// `cache`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CacheCommand {
+    /// How much is kept, and how often it was of use
+    Stats {
+        /// Only this kind: `page`, `search`, `weather`, `embedding`, `tool_result`
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget what is kept
+    Clear {
+        /// Only this kind: `page`, `search`, `weather`, `embedding`, `tool_result`
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `config`.

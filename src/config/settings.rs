@@ -39,6 +39,8 @@ pub struct Settings {
     pub server: server::Options,
     /// The built-in tools.
     pub tools: tools::local::Options,
+    /// What is kept of what was fetched.
+    pub cache: store::cache::Options,
     /// How this machine reaches others.
     pub net: net::Options,
     /// Watching pages.
@@ -76,6 +78,7 @@ impl Default for Settings {
             mcp: mcp::PoolOptions::default(),
             server: server::Options::default(),
             tools: tools::local::Options::default(),
+            cache: store::cache::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),
             web: web::Options::default(),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::cache::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::event::Scope;
 use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, QuestionId, Seq, ServerName, SessionId, TaskId};
@@ -181,6 +182,18 @@ pub enum TaskCommand {
     Simulate(Option<TaskKind>),
 }
 
+/// What is wanted of the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheCommand {
+    /// Forget what is kept.
+    Clear {
+        /// Of which kind; everything where absent.
+        #[serde(default)]
+        kind: Option<Kind>,
+    },
+}
+
 /// What is wanted of the inbox and the notices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -350,6 +363,8 @@ pub enum Command {
     Task(TaskCommand),
     /// Something about the inbox and the notices.
     Inbox(InboxCommand),
+    /// Something about the cache.
+    Cache(CacheCommand),
 }
 
 impl Command {
@@ -370,7 +385,7 @@ impl Command {
             | Self::Compact { session }
             | Self::SetModel { session, .. }
             | Self::SetMode { session, .. } => Some(session),
-            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) => None,
+            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) => None,
         }
     }
 
@@ -390,8 +405,8 @@ impl Command {
             | Self::SetModel { .. }
             | Self::SetMode { .. }
             | Self::Reply { .. } => true,
-            // By then there may be another turn, and more events.
-            Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } => false,
+            // By then there may be another turn, and more events; and something else in the cache.
+            Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } | Self::Cache(CacheCommand::Clear { .. }) => false,
             Self::Mcp(command) => match command {
                 McpCommand::Enable(_)
                 | McpCommand::Disable(_)

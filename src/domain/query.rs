@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
@@ -424,6 +425,8 @@ pub trait Queries: EventReader {
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending>;
     /// Changes of files that can be taken back, the newest first; of one session, or of all.
     fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>>;
+    /// How the cache stands.
+    fn cache(&self) -> Answer<'_, Stats>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

@@ -145,6 +145,8 @@ pub enum Query {
         #[serde(default)]
         session: Option<SessionId>,
     },
+    /// How the cache stands.
+    Cache {},
     /// Looks at the set-up.
     Doctor {},
 }
@@ -190,6 +192,7 @@ impl Query {
             | Self::Prompts {}
             | Self::Prompt { .. }
             | Self::Completions { .. }
+            | Self::Cache {}
             | Self::Doctor {} => ASKED_ON,
         }
     }
@@ -220,6 +223,7 @@ impl Query {
             | Self::AmbientStatus {}
             | Self::Spending { .. }
             | Self::Undoable { .. }
+            | Self::Cache {}
             | Self::Doctor {} => false,
         }
     }

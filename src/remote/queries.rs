@@ -7,6 +7,7 @@ use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant as Moment;
 
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
@@ -156,6 +157,10 @@ impl Queries for RemoteQueries {
 
     fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>> {
         self.ask(Query::Undoable { session })
+    }
+
+    fn cache(&self) -> Answer<'_, Stats> {
+        self.ask(Query::Cache {})
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -6,7 +6,7 @@
 //! inside of the transaction.
 
 mod notice;
-mod open;
+pub(in crate::store) mod open;
 mod pages;
 mod place;
 mod read;

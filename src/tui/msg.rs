@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use ratatui::text::Line as Row;
 
 use crate::bus::Delivery;
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::command::Command;
@@ -152,6 +153,8 @@ pub enum Query {
     Earlier(SessionId, Seq),
     /// What was missed after a position.
     After(Seq),
+    /// How the cache stands.
+    Cache,
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
     /// Changes of files that can be taken back in a session.
@@ -223,6 +226,8 @@ pub enum Answer {
     Session(SessionId, Result<Stored, String>),
     /// What comes before it.
     Earlier(SessionId, Result<Stored, String>),
+    /// How the cache stands.
+    Cache(Result<Stats, String>),
     /// What models took.
     Spending(Result<Spending, String>),
     /// Changes of files that can be taken back.

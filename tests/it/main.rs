@@ -13,6 +13,7 @@ mod attach;
 mod autobahn;
 mod awake;
 mod browser;
+mod cache;
 mod catalogue;
 mod commands;
 mod conformance_client;

@@ -210,3 +210,39 @@ fn what_models_took_is_told_with_and_without_prices() {
     script.send(Msg::Answer(Answer::Spending(Ok(Spending { priced: false, ..spending }))));
     assert!(script.text().contains("no prices in the config"), "{}", script.text());
 }
+
+#[test]
+fn the_cache_is_told_and_cleared() {
+    use crate::domain::cache::{Counts, Kind, KindStats, Layer, LayerStats, Stats};
+    use crate::domain::command::CacheCommand;
+
+    let mut script = running();
+    script.command("/cache");
+    assert!(script.effects.contains(&Effect::Ask(Query::Cache)), "{:?}", script.effects);
+    let counts = Counts { memory_hits: 700, disk_hits: 50, misses: 250, fetches: 250, stale_hits: 9, ..Counts::default() };
+    let layer = |layer, place: &str, problem: Option<&str>| LayerStats {
+        layer,
+        place: place.into(),
+        problem: problem.map(str::to_owned),
+        entries: 1_234,
+        bytes: 5_600_000,
+        bytes_max: Some(16_000_000),
+    };
+    let stats = Stats {
+        enabled: true,
+        layers: vec![layer(Layer::Memory, "", None), layer(Layer::Disk, "/home/me/cache.db", Some("the disk\u{1b}[2J is full"))],
+        kinds: vec![KindStats { kind: Kind::Page, entries: 1_200, bytes: 5_000_000, counts }],
+    };
+    script.send(Msg::Answer(Answer::Cache(Ok(stats))));
+    for part in ["memory", "1,234 entries · 5.6 MB of 16.0 MB", "/home/me/cache.db", "not in use: the disk is full", "page", "750", "75%"]
+    {
+        assert!(script.text().contains(part), "{part}: {}", script.text());
+    }
+    script.key("esc");
+    script.effects.clear();
+    script.command("/cache clear pages");
+    let wanted = Command::Cache(CacheCommand::Clear { kind: Some(Kind::Page) });
+    assert!(script.effects.contains(&Effect::Send(wanted)), "{:?}", script.effects);
+    script.command("/cache clear pictures");
+    assert!(script.text().contains("nothing of the kind `pictures` is kept"), "{}", script.text());
+}
