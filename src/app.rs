@@ -231,8 +231,16 @@ impl App {
         let stop = CancellationToken::new();
         let router =
             tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), cache.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries =
-            Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), Arc::clone(&channels), cache.clone(), start));
+        let queries = Arc::new(AppQueries {
+            reader,
+            tools: toolbox,
+            pool: pool.clone(),
+            catalog,
+            tasks: tasks.clone(),
+            channels: Arc::clone(&channels),
+            cache: cache.clone(),
+            start,
+        });
         warn(&*recorder, warnings);
         Ok(Self {
             log,

@@ -52,31 +52,17 @@ const SESSIONS_MAX: usize = 10_000;
 
 /// The read side of the program.
 pub struct AppQueries {
-    reader: Arc<dyn EventReader>,
-    tools: ToolBox,
-    pool: ServerPool,
-    catalog: Catalog,
-    tasks: TaskService,
-    channels: Arc<Channels>,
-    cache: Cache,
-    start: Start,
+    pub(super) reader: Arc<dyn EventReader>,
+    pub(super) tools: ToolBox,
+    pub(super) pool: ServerPool,
+    pub(super) catalog: Catalog,
+    pub(super) tasks: TaskService,
+    pub(super) channels: Arc<Channels>,
+    pub(super) cache: Cache,
+    pub(super) start: Start,
 }
 
 impl AppQueries {
-    /// Answers from these parts.
-    pub fn new(
-        reader: Arc<dyn EventReader>,
-        tools: ToolBox,
-        pool: ServerPool,
-        catalog: Catalog,
-        tasks: TaskService,
-        channels: Arc<Channels>,
-        cache: Cache,
-        start: Start,
-    ) -> Self {
-        Self { reader, tools, pool, catalog, tasks, channels, cache, start }
-    }
-
     /// All models.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog

@@ -29,7 +29,7 @@ const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
     match command {
-        McpCommand::List { json, tools } => list(base, json, tools).await,
+        McpCommand::List { json, tools } => Box::pin(list(base, json, tools)).await,
         McpCommand::Add { name, target, env, header, api_key_env, transport } => {
             let server = NewServer { name, env: pairs(&env, '=')?, headers: pairs(&header, ':')?, api_key_env, ..NewServer::default() };
             add(base, NewServer { transport: transport.map(|kind| kind.as_str().to_owned()), ..server }, target).await

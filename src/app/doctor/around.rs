@@ -59,15 +59,14 @@ fn feed(start: &Start) -> CheckRow {
 
 fn clipboard(emulator: &Emulator, path: &str) -> CheckRow {
     let name = "clipboard";
-    match emulator.clipboards.iter().find(|program| find(program.name(), path).is_some()) {
-        Some(program) => row(name, CheckLevel::Ok, format!("by {}", program.name()), None),
-        None => {
-            let message = format!("by the terminal itself (OSC 52){}", emulator.wrap.told());
-            let programs: Vec<&str> = emulator.clipboards.iter().map(|program| program.name()).collect();
-            let remedy = (!programs.is_empty()).then(|| format!("if copies do not arrive, install {}", programs.join(" or ")));
-            row(name, CheckLevel::Ok, message, remedy.as_deref())
-        }
+    let found = emulator.clipboards.iter().find(|program| find(program.name(), path).is_some());
+    if let Some(program) = found {
+        return row(name, CheckLevel::Ok, format!("by {}", program.name()), None);
     }
+    let message = format!("by the terminal itself (OSC 52){}", emulator.wrap.told());
+    let programs: Vec<&str> = emulator.clipboards.iter().map(|program| program.name()).collect();
+    let remedy = (!programs.is_empty()).then(|| format!("if copies do not arrive, install {}", programs.join(" or ")));
+    row(name, CheckLevel::Ok, message, remedy.as_deref())
 }
 
 fn editor(command: Option<&str>, path: &str) -> CheckRow {
