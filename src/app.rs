@@ -5,6 +5,7 @@
 
 pub mod ambient;
 pub mod attach;
+pub mod caching;
 pub mod doctor;
 pub mod feed;
 pub mod intake;
@@ -25,6 +26,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::budget::{self, Budget};
 use crate::agent::{self, Engine, EngineHandle};
 use crate::ambient::messages::{self, Messages};
 use crate::ambient::nudge::Nudges;
@@ -35,8 +37,9 @@ use crate::bus::{CommandReceiver, CommandSender, Recorder, Subscription, command
 use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::paths::Paths;
+use crate::config::settings::Settings;
 use crate::domain::clock::{Clock, SystemClock};
-use crate::domain::command::{ApprovalMode, Command};
+use crate::domain::command::{ApprovalMode, CacheCommand, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
@@ -46,7 +49,7 @@ use crate::notify::Channels;
 use crate::server::peers::Peers;
 use crate::store::EventLog;
 use crate::store::cache::Cache;
-use crate::tools::{ToolBox, ToolSource, local};
+use crate::tools::{ForPeople, ToolBox, local};
 use crate::web::{self, Web};
 
 /// Commands that may wait for the router.
@@ -54,6 +57,9 @@ const INBOX_MAX: usize = 1_024;
 
 /// The longest that a shutdown waits for the agent; what it leaves open is closed at the next start.
 const AGENT_STOP_MAX: Duration = Duration::from_secs(3);
+
+/// The longest that a shutdown waits for the cache; what is not on disk by then is fetched again.
+const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Everything the program is started with.
 #[derive(Debug, Clone)]
@@ -100,6 +106,7 @@ pub struct App {
     loops: ambient::Loops,
     channels: Arc<Channels>,
     tasks: TaskService,
+    cache: Cache,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     offers: Offers,
@@ -114,6 +121,7 @@ impl App {
     ///
     /// # Errors
     /// When the log cannot be opened or the settings name what is not there.
+    #[expect(clippy::too_many_lines, reason = "what is built of what reads best in one place")]
     pub async fn start(start: Start) -> anyhow::Result<Self> {
         let settings = start.loaded.settings.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -127,29 +135,24 @@ impl App {
         let reader: Arc<dyn EventReader> = Arc::new(log.clone());
 
         let net = net::Client::new(settings.net.clone());
+        let cache = Cache::new(settings.cache.clone(), Some(start.paths.cache_file()), Arc::clone(&clock));
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
 
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
-        let cache = Cache::in_memory(Arc::clone(&clock));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
         let fetcher = web::keeping(fetcher, &cache, &clock);
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
         let web_deps = web::Deps { fetcher: &fetcher, net: &net, cache: &cache, clock: &clock, variable: &variable };
         let web = Web::new(&settings.web, &web_deps);
-        let (channels, told) = Channels::new(
-            &settings.notify,
-            net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
-            Arc::clone(&clock),
-            &variable,
-        )?;
-        let channels = Arc::new(channels);
+        let (channels, told) = notices(&settings, &net, &clock, &start.environment)?;
         warnings.extend(told);
 
         let results = start.paths.state.join("results");
-        let mut options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        let mut options =
+            local::Options { folder: start.cwd.clone(), host: local::Host::own(&start.paths.state), ..settings.tools.clone() };
         // What was too long for a conversation can be read from there.
         options.roots.push(results.clone());
         let mut locals = local::catalog(options.clone(), Arc::clone(&clock));
@@ -182,7 +185,9 @@ impl App {
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
-        let toolbox = ToolBox::new(vec![Arc::new(pool.clone()) as Arc<dyn ToolSource>, Arc::new(peers.clone())]);
+        let people = ForPeople(local::for_people(&options, &clock));
+        let sources: Vec<Arc<dyn crate::tools::ToolSource>> = vec![Arc::new(pool.clone()), Arc::new(peers.clone()), Arc::new(people)];
+        let (toolbox, uncached) = caching::boxes(sources, &cache, &start.cwd);
         let offers = Offers {
             peers,
             previewer,
@@ -193,7 +198,9 @@ impl App {
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
         };
+        let budget = budget(&settings, &log, &clock);
         let engine = Engine::start(agent::Deps {
+            budget: budget.clone(),
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),
             tools: toolbox.clone(),
@@ -211,9 +218,10 @@ impl App {
             service: &tasks,
             nudges: &nudges,
             fetcher,
-            tools: toolbox.clone(),
+            tools: uncached,
             catalog: &catalog,
             engine: engine.clone(),
+            budget,
             channels: Arc::clone(&channels),
             sending: Arc::clone(&messages.outbox),
             shared: settings.store.url.is_some(),
@@ -221,8 +229,10 @@ impl App {
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), start));
+        let router =
+            tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), cache.clone(), Arc::clone(&recorder), stop.clone()));
+        let queries =
+            Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), Arc::clone(&channels), cache.clone(), start));
         warn(&*recorder, warnings);
         Ok(Self {
             log,
@@ -232,6 +242,7 @@ impl App {
             loops,
             channels,
             tasks,
+            cache,
             queries,
             commands,
             offers,
@@ -265,6 +276,11 @@ impl App {
     /// The servers.
     pub fn pool(&self) -> &ServerPool {
         &self.pool
+    }
+
+    /// What is kept of what was fetched.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The background tasks.
@@ -302,8 +318,34 @@ impl App {
         self.loops.shutdown().await;
         let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
         self.pool.shutdown().await;
+        let _ = tokio::time::timeout(CACHE_FLUSH_MAX, self.cache.flush()).await;
         self.log.shutdown().await;
     }
+}
+
+/// What models may take.
+fn budget(settings: &Settings, log: &EventLog, clock: &Arc<dyn Clock>) -> Budget {
+    Budget::new(budget::Parts {
+        reader: Arc::new(log.clone()),
+        recorder: Arc::new(log.clone()),
+        clock: Arc::clone(clock),
+        zone: jiff::tz::TimeZone::system(),
+        prices: settings.prices.clone(),
+        options: settings.budget,
+    })
+}
+
+/// How to reach people, and what is odd about how.
+fn notices(
+    settings: &Settings,
+    net: &net::Client,
+    clock: &Arc<dyn Clock>,
+    environment: &Environment,
+) -> anyhow::Result<(Arc<Channels>, Vec<String>)> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let guarded = net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref()));
+    let (channels, told) = Channels::new(&settings.notify, guarded, Arc::clone(clock), &variable)?;
+    Ok((Arc::new(channels), told))
 }
 
 /// The machine's time zone as an IANA name, where it has one.
@@ -317,6 +359,7 @@ async fn route(
     engine: EngineHandle,
     pool: ServerPool,
     tasks: TaskService,
+    cache: Cache,
     recorder: Arc<dyn Recorder>,
     stop: CancellationToken,
 ) {
@@ -335,6 +378,11 @@ async fn route(
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
+            // So does clearing.
+            Command::Cache(CacheCommand::Clear { kind }) => {
+                tokio::spawn(caching::clear(cache.clone(), kind, Arc::clone(&recorder)));
+                None
+            }
             // Reading takes its time: other commands go on meanwhile.
             Command::Submit { session, message_id, text, delivery } if attach::has_mention(&pool, &text) => {
                 let (engine, pool, recorder) = (engine.clone(), pool.clone(), Arc::clone(&recorder));

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use wakeful::bus::{RecordError, Recorder, command_inbox};
+use wakeful::domain::cache::Stats;
 use wakeful::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use wakeful::domain::clock::{Instant, SystemClock};
 use wakeful::domain::event::{Event, NewEvent};
@@ -95,6 +96,12 @@ impl Queries for Nobody {
         none()
     }
     fn spending(&self, _: Option<SessionId>, _: Instant) -> Answer<'_, Spending> {
+        none()
+    }
+    fn undoable(&self, _: Option<SessionId>) -> Answer<'_, Vec<wakeful::domain::undo::UndoRow>> {
+        none()
+    }
+    fn cache(&self) -> Answer<'_, Stats> {
         none()
     }
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -1,5 +1,7 @@
 //! Looks at the set-up: what works, what does not, what to do about it. Tells no secrets.
 
+mod around;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,17 +9,28 @@ use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
 use crate::llm::{Catalog, offline};
 use crate::mcp::ServerPool;
+use crate::notify::ChannelStatus;
+use crate::store::cache::{Cache, Layer, Stats};
+use crate::tools::local::{Sandbox, can_fence};
 
 /// The longest that the model's provider is waited for.
 const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Looks at everything.
-pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &dyn EventReader) -> Vec<CheckRow> {
+pub async fn look(
+    start: &Start,
+    catalog: &Catalog,
+    pool: &ServerPool,
+    channels: &[ChannelStatus],
+    reader: &dyn EventReader,
+    cache: &Cache,
+) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
     rows.push(folder("data folder", &start.paths.data));
     rows.push(folder("state folder", &start.paths.state));
     rows.push(log(reader).await);
+    rows.push(stored(&cache.stats().await));
     rows.push(model(catalog).await);
     rows.extend(pool.servers().into_iter().map(|server| {
         let name = format!("server {}", server.name);
@@ -31,6 +44,8 @@ pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &
             }
         }
     }));
+    rows.push(sandbox(start));
+    rows.extend(around::rows(start, channels));
     rows.extend(terminal(start));
     rows
 }
@@ -79,6 +94,23 @@ async fn log(reader: &dyn EventReader) -> CheckRow {
     }
 }
 
+fn stored(stats: &Stats) -> CheckRow {
+    if !stats.enabled {
+        return row("cache", CheckLevel::Ok, "off: everything is fetched each time", Some("`cache.enabled = true` turns it on"));
+    }
+    if let Some((layer, problem)) = stats.layers.iter().find_map(|layer| Some((layer, layer.problem.as_ref()?))) {
+        let remedy = match layer.layer {
+            Layer::Redis => "start it, or correct `cache.redis` in the config; nothing else suffers meanwhile",
+            _ => "move the file away and a new one is made; nothing in it is precious",
+        };
+        return row("cache", CheckLevel::Warn, format!("{}: {problem}", layer.place), Some(remedy));
+    }
+    let last = stats.layers.iter().rfind(|layer| layer.layer != Layer::Redis);
+    let (entries, kib) = last.map_or((0, 0), |layer| (layer.entries, layer.bytes.div_ceil(1_024)));
+    let shared = if stats.layers.iter().any(|layer| layer.layer == Layer::Redis) { ", Redis answers" } else { "" };
+    row("cache", CheckLevel::Ok, format!("{entries} entries in {kib} KiB{shared}"), None)
+}
+
 async fn model(catalog: &Catalog) -> CheckRow {
     let id = catalog.default_id().to_owned();
     let name = format!("model {id}");
@@ -100,6 +132,25 @@ async fn model(catalog: &Catalog) -> CheckRow {
             row(&name, CheckLevel::Fail, error.to_string(), Some("check base_url and key of the provider in `wakeful config show`"))
         }
         Err(_) => row(&name, CheckLevel::Fail, "no answer within 5 s", Some("check base_url of the provider, and whether it runs")),
+    }
+}
+
+/// Whether commands of the agent are fenced in.
+fn sandbox(start: &Start) -> CheckRow {
+    let wanted = start.loaded.settings.tools.commands.sandbox;
+    let name = "commands";
+    match wanted {
+        Sandbox::Off => {
+            let remedy = "`sandbox = \"write\"` under [tools.commands] keeps what they write in the working folder";
+            row(name, CheckLevel::Ok, "not fenced in: `sandbox` is `off`", Some(remedy))
+        }
+        Sandbox::Write | Sandbox::Strict if can_fence() => {
+            row(name, CheckLevel::Ok, format!("fenced in by Landlock: `{}`", wanted.as_str()), None)
+        }
+        Sandbox::Write | Sandbox::Strict => {
+            let remedy = "Landlock needs Linux 5.13 with `landlock` among its security modules; look closely before you allow a command";
+            row(name, CheckLevel::Warn, "not fenced in: this system has no Landlock", Some(remedy))
+        }
     }
 }
 

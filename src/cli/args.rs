@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::cache::Kind;
+
 /// An agent in your terminal that stays awake
 #[derive(Debug, Parser)]
 #[command(name = "wakeful", version, about, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
@@ -62,6 +64,8 @@ pub enum Command {
     Events(EventsArgs),
     /// List, show, export and search sessions
     Sessions(SessionsArgs),
+    /// Take back what tools changed in files, also after a crash: the last change, or one of the list
+    Undo(UndoArgs),
     /// Background tasks: list, make, look into, change, carry elsewhere
     Tasks(tasks::TasksArgs),
     /// What the background tasks told and asked
@@ -73,6 +77,9 @@ pub enum Command {
     /// Notices: try a channel out
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// What is kept of what was fetched: how much, how useful; forget it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// The configuration: make, show, find, check it
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -87,6 +94,15 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Start one command, fenced in, and leave nothing of it: how `run_command` runs
+    #[command(hide = true)]
+    SandboxExec {
+        /// What holds, as JSON
+        spec: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// `--json` alone.
@@ -398,6 +414,26 @@ pub struct SessionsArgs {
     pub limit: usize,
 }
 
+/// `undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// `list`, a number of the list, or the start of a change's id; the last change where absent
+    #[arg(value_name = "list|CHANGE")]
+    pub change: Option<String>,
+    /// Only changes of this session: its id, the start of it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Put the earlier content there even where the file has changed since
+    #[arg(long)]
+    pub force: bool,
+    /// Do it without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What to do with sessions.
 #[derive(Debug, Clone, Subcommand)]
 pub enum SessionsCommand {
@@ -429,6 +465,29 @@ pub enum ExportFormat {
     Json,
     /// For people: one page that stands for itself, without scripts.
     Html,
+}
+
+/// `cache`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CacheCommand {
+    /// How much is kept, and how often it was of use
+    Stats {
+        /// Only this kind: `page`, `search`, `weather`, `embedding`, `tool_result`
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget what is kept
+    Clear {
+        /// Only this kind: `page`, `search`, `weather`, `embedding`, `tool_result`
+        #[arg(long)]
+        kind: Option<Kind>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `config`.

@@ -56,6 +56,11 @@ impl Paths {
         self.data.join("events.db")
     }
 
+    /// What was fetched and is kept.
+    pub fn cache_file(&self) -> PathBuf {
+        self.cache.join(crate::store::cache::Options::FILE_NAME)
+    }
+
     /// The folder of logins to servers; only the user may read it.
     pub fn oauth(&self) -> PathBuf {
         self.data.join("oauth")

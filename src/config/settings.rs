@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::AgentName;
+use crate::domain::price::Price;
 use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
 use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui, web};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub server: server::Options,
     /// The built-in tools.
     pub tools: tools::local::Options,
+    /// What is kept of what was fetched.
+    pub cache: store::cache::Options,
     /// How this machine reaches others.
     pub net: net::Options,
     /// Watching pages.
@@ -48,6 +51,10 @@ pub struct Settings {
     pub store: store::Options,
     /// Background tasks.
     pub tasks: ambient::options::Options,
+    /// What models cost, by `provider/model`; where a model is missing only its tokens are counted.
+    pub prices: BTreeMap<String, Price>,
+    /// What models may take.
+    pub budget: agent::budget::Options,
     /// Numbers that thresholds can watch by name: where each comes from.
     pub metrics: BTreeMap<String, Source>,
     /// Telling people: SMS, mail, webhook, ntfy, desktop, terminal.
@@ -71,11 +78,14 @@ impl Default for Settings {
             mcp: mcp::PoolOptions::default(),
             server: server::Options::default(),
             tools: tools::local::Options::default(),
+            cache: store::cache::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),
             web: web::Options::default(),
             store: store::Options::default(),
             tasks: ambient::options::Options::default(),
+            prices: BTreeMap::new(),
+            budget: agent::budget::Options::default(),
             metrics: BTreeMap::new(),
             notify: notify::Options::default(),
             tui: tui::Options::default(),
@@ -91,6 +101,11 @@ impl Settings {
         for (name, source) in toml::from_str::<BTreeMap<String, Source>>(METRICS).unwrap_or_default() {
             self.metrics.entry(name).or_insert(source);
         }
+        // Both places are one: what stands in `[prices]` counts where a model stands in both.
+        for (model, price) in std::mem::take(&mut self.tasks.prices) {
+            self.prices.entry(model).or_insert(price);
+        }
+        self.tasks.prices = self.prices.clone();
         self.agent.agents.append(&mut self.agents);
         self.agent.approvals.append(&mut self.approvals);
         self.tui.keys.append(&mut self.keys);

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::cache::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::event::Scope;
 use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, QuestionId, Seq, ServerName, SessionId, TaskId};
@@ -181,6 +182,18 @@ pub enum TaskCommand {
     Simulate(Option<TaskKind>),
 }
 
+/// What is wanted of the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheCommand {
+    /// Forget what is kept.
+    Clear {
+        /// Of which kind; everything where absent.
+        #[serde(default)]
+        kind: Option<Kind>,
+    },
+}
+
 /// What is wanted of the inbox and the notices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -260,6 +273,18 @@ pub enum Command {
         /// The line.
         command: String,
     },
+    /// Take back a change that a file tool made, as the user's own call: asked about with the difference, shown and kept in
+    /// the conversation, without asking the model. Refused while a turn runs.
+    Undo {
+        /// Where.
+        session: SessionId,
+        /// The message's id.
+        message_id: MessageId,
+        /// A number of the list or the start of an id; the session's last change where empty.
+        change: String,
+        /// Also where the file has changed since.
+        force: bool,
+    },
     /// Change a queued message, or take it back (`None`).
     EditQueued {
         /// Where.
@@ -338,6 +363,8 @@ pub enum Command {
     Task(TaskCommand),
     /// Something about the inbox and the notices.
     Inbox(InboxCommand),
+    /// Something about the cache.
+    Cache(CacheCommand),
 }
 
 impl Command {
@@ -348,6 +375,7 @@ impl Command {
             | Self::OpenSession { session }
             | Self::Submit { session, .. }
             | Self::Shell { session, .. }
+            | Self::Undo { session, .. }
             | Self::EditQueued { session, .. }
             | Self::Interrupt { session }
             | Self::Decide { session, .. }
@@ -357,7 +385,7 @@ impl Command {
             | Self::Compact { session }
             | Self::SetModel { session, .. }
             | Self::SetMode { session, .. } => Some(session),
-            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) => None,
+            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) => None,
         }
     }
 
@@ -369,6 +397,7 @@ impl Command {
             | Self::OpenSession { .. }
             | Self::Submit { .. }
             | Self::Shell { .. }
+            | Self::Undo { .. }
             | Self::EditQueued { .. }
             | Self::Decide { .. }
             | Self::ForkSession { .. }
@@ -376,8 +405,8 @@ impl Command {
             | Self::SetModel { .. }
             | Self::SetMode { .. }
             | Self::Reply { .. } => true,
-            // By then there may be another turn, and more events.
-            Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } => false,
+            // By then there may be another turn, and more events; and something else in the cache.
+            Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } | Self::Cache(CacheCommand::Clear { .. }) => false,
             Self::Mcp(command) => match command {
                 McpCommand::Enable(_)
                 | McpCommand::Disable(_)

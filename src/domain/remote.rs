@@ -139,6 +139,14 @@ pub enum Query {
         /// When today began, where the surface is.
         today: Instant,
     },
+    /// Changes of files that can be taken back.
+    Undoable {
+        /// Of this session; of all where absent.
+        #[serde(default)]
+        session: Option<SessionId>,
+    },
+    /// How the cache stands.
+    Cache {},
     /// Looks at the set-up.
     Doctor {},
 }
@@ -177,12 +185,14 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::Export { .. }
             | Self::Spending { .. }
+            | Self::Undoable { .. }
             | Self::AmbientStatus {} => AT_HAND,
             Self::Resources { .. }
             | Self::ReadResource { .. }
             | Self::Prompts {}
             | Self::Prompt { .. }
             | Self::Completions { .. }
+            | Self::Cache {}
             | Self::Doctor {} => ASKED_ON,
         }
     }
@@ -212,6 +222,8 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::AmbientStatus {}
             | Self::Spending { .. }
+            | Self::Undoable { .. }
+            | Self::Cache {}
             | Self::Doctor {} => false,
         }
     }

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant as Moment;
 
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
@@ -20,6 +21,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::remote::QUERY_ROUTE;
 use crate::remote::http::{Api, Error};
 
@@ -151,6 +153,14 @@ impl Queries for RemoteQueries {
 
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending> {
         self.ask(Query::Spending { session, today })
+    }
+
+    fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>> {
+        self.ask(Query::Undoable { session })
+    }
+
+    fn cache(&self) -> Answer<'_, Stats> {
+        self.ask(Query::Cache {})
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

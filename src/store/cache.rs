@@ -7,10 +7,13 @@
 
 mod backend;
 mod counters;
+mod disk;
 mod entry;
 mod flight;
 mod memory;
 mod options;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,7 @@ pub use crate::domain::cache::{Cleared, Counts, Kind, KindStats, Layer, LayerSta
 use crate::domain::clock::{Clock, Instant};
 use backend::CacheBackend;
 use counters::{Count, Counters};
+use disk::Disk;
 use entry::{Entry, Id};
 use flight::{Failed, Flights, Ticket};
 use memory::Memory;
@@ -128,7 +132,7 @@ struct Inner {
     /// The layers below memory, the nearest first.
     below: Vec<Arc<dyn CacheBackend>>,
     flights: Arc<Flights>,
-    counters: Counters,
+    counters: Arc<Counters>,
     refreshes: Arc<Semaphore>,
     /// When the last refresh of an entry failed.
     refused: Mutex<LruCache<String, Instant>>,
@@ -137,8 +141,15 @@ struct Inner {
 impl Cache {
     /// A cache over `file`; in memory only where that is absent.
     pub fn new(options: Options, file: Option<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        let _below = file;
-        let below = Vec::new();
+        let counters: Arc<Counters> = Arc::default();
+        let mut below: Vec<Arc<dyn CacheBackend>> = Vec::new();
+        if let Some(file) = file.filter(|_| options.enabled && options.disk_bytes_max > 0) {
+            below.push(Arc::new(Disk::new(file, options.disk_bytes_max, Arc::clone(&counters))));
+        }
+        #[cfg(feature = "redis")]
+        if let Some(url) = options.redis.clone().filter(|_| options.enabled) {
+            below.push(Arc::new(redis::Redis::new(url)));
+        }
         let memory = Memory::new(if options.enabled { options.memory_bytes_max } else { 0 });
         let inner = Inner {
             options,
@@ -146,7 +157,7 @@ impl Cache {
             memory,
             below,
             flights: Arc::default(),
-            counters: Counters::default(),
+            counters,
             refreshes: Arc::new(Semaphore::new(REFRESHES_MAX)),
             refused: Mutex::new(LruCache::new(REFUSED_MAX)),
         };
@@ -249,17 +260,22 @@ impl Cache {
         let inner = &self.inner;
         let mut layers = vec![inner.memory.stats()];
         let mut usage: Option<Vec<(Kind, u64, u64)>> = None;
+        let mut counts = None;
         for backend in &inner.below {
             let stats = backend.stats().await;
             layers.push(stats.layer);
             usage = usage.or(stats.kinds);
+            counts = counts.or(stats.counts);
         }
-        let kind = |kind: Kind| {
-            let known = usage.as_ref().map(|all| all.iter().find(|(of, ..)| *of == kind).map_or((0, 0), |(_, entries, bytes)| (*entries, *bytes)));
+        // Of all processes where the file remembers them, else of this one.
+        let counts = counts.unwrap_or_else(|| Kind::ALL.map(|kind| inner.counters.row(kind)));
+        let kind = |(kind, row): (Kind, counters::Row)| {
+            let known =
+                usage.as_ref().map(|all| all.iter().find(|(of, ..)| *of == kind).map_or((0, 0), |(_, entries, bytes)| (*entries, *bytes)));
             let (entries, bytes) = known.unwrap_or_else(|| inner.memory.usage(kind));
-            KindStats { kind, entries, bytes, counts: counters::named(inner.counters.row(kind)) }
+            KindStats { kind, entries, bytes, counts: counters::named(row) }
         };
-        Stats { enabled: inner.options.enabled, layers, kinds: Kind::ALL.into_iter().map(kind).collect() }
+        Stats { enabled: inner.options.enabled, layers, kinds: Kind::ALL.into_iter().zip(counts).map(kind).collect() }
     }
 
     /// Forgets all of a kind, or everything, in all layers. What is being fetched right now is not kept either.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use ratatui::text::Line as Row;
 
 use crate::bus::Delivery;
+use crate::domain::cache::Stats;
 use crate::domain::catalog::{PromptInfo, ResourceInfo, ResourcePart};
 use crate::domain::clock::Instant;
 use crate::domain::command::Command;
@@ -22,6 +23,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::tui::Start;
 use crate::tui::catalog::Typed;
 use crate::tui::kept::Kept;
@@ -151,8 +153,12 @@ pub enum Query {
     Earlier(SessionId, Seq),
     /// What was missed after a position.
     After(Seq),
+    /// How the cache stands.
+    Cache,
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
+    /// Changes of files that can be taken back in a session.
+    Undoable(SessionId),
     /// How tasks and servers were at an event, and when that was.
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
@@ -220,8 +226,12 @@ pub enum Answer {
     Session(SessionId, Result<Stored, String>),
     /// What comes before it.
     Earlier(SessionId, Result<Stored, String>),
+    /// How the cache stands.
+    Cache(Result<Stats, String>),
     /// What models took.
     Spending(Result<Spending, String>),
+    /// Changes of files that can be taken back.
+    Undoable(Result<Vec<UndoRow>, String>),
     /// How tasks and servers were at an event.
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.

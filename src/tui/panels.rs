@@ -1,5 +1,6 @@
 //! What can lie over the screen or beside the chat. Rows are text with theme keys, so that a panel is plain data.
 
+pub mod cache;
 pub mod cost;
 pub mod help;
 pub mod inbox;
@@ -9,6 +10,7 @@ pub mod previews;
 pub mod resources;
 pub mod servers;
 pub mod tasks;
+pub mod undo;
 pub mod welcome;
 
 use jiff::tz::TimeZone;

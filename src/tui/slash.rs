@@ -9,6 +9,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
+use crate::domain::cache::Kind;
 use crate::domain::command::{ApprovalMode, McpCommand};
 use crate::domain::ids::ServerName;
 use crate::domain::query::ExportFormat;
@@ -40,8 +41,21 @@ pub enum Want {
         /// As what.
         format: ExportFormat,
     },
+    /// Show what is kept of what was fetched.
+    Cache,
+    /// Forget it: a kind, or everything.
+    ClearCache(Option<Kind>),
     /// Show what models took.
     Cost,
+    /// Take back a change of a file.
+    Undo {
+        /// A number of the list or the start of an id; the last where empty.
+        change: String,
+        /// Also where the file has changed since.
+        force: bool,
+    },
+    /// Show the changes that can be taken back.
+    Undoable,
     /// Something about the tabs.
     Tab(TabWant),
     /// Show a session again.
@@ -200,6 +214,8 @@ pub const COMMANDS: &[SlashRow] = &[
     row("bug", "", "write a report of what is set up and went wrong, without secrets", |args| none(args, Want::Bug)),
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
+    row("undo", "[list|N|force [N]]", "take back a change that a tool made to a file; asks with the difference", undo),
+    row("cache", "[clear [KIND]]", "what is kept of pages, searches, weather …; forget it", cache),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
@@ -279,6 +295,27 @@ fn some(args: &str, what: &str) -> Result<String, String> {
 
 fn approvals(args: &str) -> Result<Want, String> {
     if args.is_empty() { Ok(Want::Approvals) } else { args.parse().map(Want::Mode) }
+}
+
+fn undo(args: &str) -> Result<Want, String> {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    match words.as_slice() {
+        ["list"] => Ok(Want::Undoable),
+        [] => Ok(Want::Undo { change: String::new(), force: false }),
+        ["force"] => Ok(Want::Undo { change: String::new(), force: true }),
+        ["force", change] | [change, "force"] => Ok(Want::Undo { change: (*change).to_owned(), force: true }),
+        [change] => Ok(Want::Undo { change: (*change).to_owned(), force: false }),
+        _ => Err("one change at a time".to_owned()),
+    }
+}
+
+fn cache(args: &str) -> Result<Want, String> {
+    match args.split_once(char::is_whitespace).unwrap_or((args, "")) {
+        ("", _) | ("stats", "") => Ok(Want::Cache),
+        ("clear", "") => Ok(Want::ClearCache(None)),
+        ("clear", kind) => kind.parse().map(|kind| Want::ClearCache(Some(kind))),
+        (other, _) => Err(format!("`{}` cannot be done with the cache", crate::domain::text::clean_line(other))),
+    }
 }
 
 fn copy(args: &str) -> Result<Want, String> {

@@ -72,6 +72,8 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("toml_edit", &["config"]),
     ("clap", &["cli"]),
     ("croner", &["ambient"]),
+    ("landlock", &["tools"]),
+    ("tree_sitter", &["tools"]),
     ("dom_query", &["web"]),
     ("dom_smoothie", &["web"]),
     ("feed_rs", &["web"]),

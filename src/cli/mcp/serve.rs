@@ -32,11 +32,11 @@ pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
     let http = args.http.map(|address| options(base, address, &args)).transpose()?;
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tools = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
+    let tools = local::Options { folder: base.cwd.clone(), host: local::Host::own(&base.paths.state), ..settings.tools.clone() };
     let mut servers = local::catalog(tools, Arc::clone(&clock));
     // Tasks are made and changed here; the running wakeful runs them.
     let (log, service) = crate::cli::tasks::open(base).await?;
-    let cache = Cache::in_memory(Arc::clone(&clock));
+    let cache = Cache::new(settings.cache.clone(), Some(base.paths.cache_file()), Arc::clone(&clock));
     let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
     let fetcher = web::keeping(fetcher, &cache, &clock);
     let net = net::Client::new(settings.net.clone());

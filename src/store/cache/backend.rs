@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use crate::domain::cache::{Cleared, Kind, Layer, LayerStats};
 use crate::domain::clock::Instant;
 use crate::store::cache::Error;
+use crate::store::cache::counters;
 use crate::store::cache::entry::{Digested, Entry};
 
 /// A layer below memory. What goes wrong in it is a miss: it says so itself, once, and nobody waits for it.
@@ -46,4 +47,6 @@ pub(super) struct BackendStats {
     pub(super) layer: LayerStats,
     /// Entries and bytes by kind, where the layer can tell.
     pub(super) kinds: Option<Vec<(Kind, u64, u64)>>,
+    /// What was asked of all processes that share the layer, where it remembers; in the order of [`Kind::ALL`].
+    pub(super) counts: Option<[counters::Row; Kind::ALL.len()]>,
 }

@@ -19,6 +19,10 @@ pub(super) enum Count {
 /// Columns of a row: as many as [`Count`] has meanings.
 pub(super) const COLUMNS: usize = 9;
 
+/// What the columns are called in the file.
+pub(super) const NAMES: [&str; COLUMNS] =
+    ["memory_hits", "disk_hits", "redis_hits", "stale_hits", "misses", "fetches", "refreshes", "failures", "joined"];
+
 /// The counts of one kind, in the order of [`Counts`]' fields.
 pub(super) type Row = [u64; COLUMNS];
 
@@ -46,7 +50,7 @@ impl Counters {
         }
     }
 
-    /// The counts of a kind since the last time that they were taken.
+    /// The counts of a kind.
     pub(super) fn row(&self, kind: Kind) -> Row {
         self.0.get(place(kind)).map(|row| row.each_ref().map(|counter| counter.load(Ordering::Relaxed))).unwrap_or_default()
     }

@@ -80,3 +80,44 @@ impl Entry {
         self.stored.plus(self.lifetime.whole())
     }
 }
+
+/// What is kept beside a value outside of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit goes last")]
+pub(super) struct Sealed {
+    pub(super) stored_ms: i64,
+    pub(super) fresh_ms: i64,
+    pub(super) stale_ms: i64,
+}
+
+/// The length of a checksum in bytes.
+pub(super) const CHECKSUM_BYTES: usize = 16;
+
+impl Sealed {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self { stored_ms: entry.stored.as_millis(), fresh_ms: ms(entry.lifetime.fresh), stale_ms: ms(entry.lifetime.stale) }
+    }
+
+    /// The entry that it belongs to.
+    pub(super) fn open(self, value: Bytes) -> Entry {
+        let duration = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let lifetime = Lifetime { fresh: duration(self.fresh_ms), stale: duration(self.stale_ms) };
+        Entry { value, stored: Instant::from_millis(self.stored_ms), lifetime }
+    }
+
+    /// The first half of SHA-256 over all that matters: what was torn, flipped or put under another key does not fit.
+    pub(super) fn checksum(self, id: &Digested, value: &[u8]) -> [u8; CHECKSUM_BYTES] {
+        let mut hasher = Sha256::new();
+        hasher.update(b"wakeful cache 1");
+        hasher.update(id.kind.name().as_bytes());
+        hasher.update([0]);
+        hasher.update(id.hash);
+        for number in [self.stored_ms, self.fresh_ms, self.stale_ms] {
+            hasher.update(number.to_be_bytes());
+        }
+        hasher.update(value);
+        let whole: [u8; 32] = hasher.finalize().into();
+        whole.first_chunk().copied().unwrap_or_default()
+    }
+}

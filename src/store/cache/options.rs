@@ -220,7 +220,8 @@ impl RedisUrl {
         let form = "`redis` must be `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`";
         let Some(url) = self.parsed() else { return Some(format!("{form}; this is no address")) };
         match url.scheme() {
-            "redis" if url.has_host() => None,
+            "redis" if url.has_host() && cfg!(feature = "redis") => None,
+            "redis" if url.has_host() => Some("`redis` is set, but this build has no Redis: build it with the feature `redis`".to_owned()),
             "rediss" => Some(format!("{form}; TLS (`rediss`) is not built in: put it behind a tunnel")),
             scheme => Some(format!("{form}; this begins with `{}:`", crate::domain::text::clean_line(scheme))),
         }
@@ -242,5 +243,43 @@ impl fmt::Display for RedisUrl {
 impl Serialize for RedisUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_range() {
+        let check = |toml: &str, part: &str| {
+            let problem = toml::from_str::<Options>(toml).unwrap().problem();
+            assert!(problem.as_ref().is_some_and(|problem| problem.contains(part)), "{toml}: {problem:?}");
+        };
+        assert_eq!(Options::default().problem(), None);
+        check("memory_bytes_max = 5000000000", "`memory_bytes_max` is 5000000000: it must be from 0 to 4294967296");
+        check("disk_bytes_max = 1000", "at least 1048576 (bytes), or 0 for no file");
+        check("value_bytes_max = 0", "`value_bytes_max` is 0: it must be from 1 to 67108864");
+        check("page = { fresh_seconds = 999999999 }", "`page.fresh_seconds` is 999999999");
+        check("redis = 'http://localhost'", "this begins with `http:`");
+        check("redis = 'rediss://localhost'", "TLS");
+        check("redis = 'localhost'", "no address");
+        check("tools = [{ server = '', tool = 'a', seconds = 1 }]", "needs `server` and `tool`");
+        check("tools = [{ server = 'a', tool = 'b', seconds = 0 }]", "`seconds` of a/b is 0");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        let check = |url: &str, shown: &str| {
+            let url = RedisUrl::new(url);
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), format!("RedisUrl({shown})"));
+            assert_eq!(serde_json::to_string(&url).unwrap(), format!("\"{shown}\""));
+        };
+        check("redis://anna:s3cret@cache.example.org:6380/2", "redis://anna:••••@cache.example.org:6380/2");
+        check("redis://:s3cret@127.0.0.1", "redis://:••••@127.0.0.1");
+        check("redis://localhost:6379/0?protocol=resp3", "redis://localhost:6379/0");
+        check("s3cret", "••••");
+        check("redis:s3cret", "••••");
     }
 }

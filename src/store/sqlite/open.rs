@@ -68,7 +68,7 @@ pub(super) fn reader(place: &Place) -> Result<Connection, Error> {
 }
 
 /// Makes the file and its folder where they are missing, for the owner only.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(in crate::store) fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -116,7 +116,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 /// Takes a log that was copied or restored with wider permissions back to the owner. `SQLite` gives the files beside
 /// it the same permissions.
 #[cfg(unix)]
-fn restrict(path: &Path) -> std::io::Result<()> {
+pub(in crate::store) fn restrict(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
     let mut permissions = fs::metadata(path)?.permissions();
@@ -128,7 +128,7 @@ fn restrict(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn restrict(_path: &Path) -> std::io::Result<()> {
+pub(in crate::store) fn restrict(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn prepare(connection: &mut Connection, place: &Place) -> Result<String, Failure
     if connection.is_readonly("main")? {
         return Err(Error::ReadOnly { path: place.path.clone() }.into());
     }
-    switch_to_wal(connection, place)?;
+    switch_to_wal(connection, place.busy_timeout)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     save_memory(connection)?;
@@ -162,13 +162,13 @@ fn recognise(connection: &Connection, place: &Place) -> Result<u32, Failure> {
 }
 
 /// WAL lasts once it is set. The switch does not wait for other processes by itself.
-fn switch_to_wal(connection: &Connection, place: &Place) -> rusqlite::Result<()> {
+pub(in crate::store) fn switch_to_wal(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
             Err(error)
                 if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-                    && start.elapsed() < place.busy_timeout =>
+                    && start.elapsed() < patience =>
             {
                 std::thread::sleep(SWITCH_RETRY_DELAY);
             }

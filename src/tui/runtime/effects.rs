@@ -391,7 +391,9 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             let part = stored::earlier(queries, &id, before).await;
             Answer::Earlier(id, text(part))
         }
+        Query::Cache => Answer::Cache(text(queries.cache().await)),
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
+        Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {
             let events = queries.session_events(id.clone()).await;
             Answer::Replay(id, text(events))

@@ -486,15 +486,17 @@ impl Transcript {
         true
     }
 
-    /// The scheduler's one line after it was away.
+    /// One line of the program itself: the scheduler was away, the cache was cleared.
     fn returned(&mut self, custom: &Custom, seq: Option<Seq>) -> bool {
         let text = |name: &str| custom.data.get(name).and_then(Value::as_str);
-        if custom.type_name != "scheduler" || text("event_type") != Some("returned") {
-            return false;
-        }
+        let who = match (custom.type_name.as_str(), text("event_type")) {
+            ("scheduler", Some("returned")) => "Background tasks",
+            ("cache", Some("cleared")) => "Cache",
+            _ => return false,
+        };
         let Some(message) = text("message") else { return false };
         let message = ellipsis(&clean_line(message), NOTICE_CHARS_MAX).into_owned();
-        self.marker(seq, format!("Background tasks: {message}"), "")
+        self.marker(seq, format!("{who}: {message}"), "")
     }
 
     /// Progress of a call stands on its line.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::domain::command::{ApprovalMode, Command, Delivery, McpCommand};
+use crate::domain::command::{ApprovalMode, CacheCommand, Command, Delivery, McpCommand};
 use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
@@ -38,11 +38,18 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Fork => return session::fork(state),
         Want::Rename(title) => return rename(state, &title),
         Want::Export { path, format } => return export(state, path, format),
+        Want::Cache => return read(state, "cache".to_owned(), Query::Cache),
+        Want::ClearCache(kind) => return vec![Effect::Send(Command::Cache(CacheCommand::Clear { kind }))],
         Want::Cost => {
             let session = state.session.made.then(|| state.session.id.clone());
             let today = state.now.timestamp().to_zoned(state.surroundings.timezone.clone()).start_of_day();
             let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
             return read(state, "cost".to_owned(), Query::Spending(session, today));
+        }
+        Want::Undo { change, force } => return compose::undo(state, change, force),
+        Want::Undoable => {
+            let session = state.session.id.clone();
+            return read(state, "undo".to_owned(), Query::Undoable(session));
         }
         Want::Tab(want) => return tabs::run(state, want),
         Want::Replay { session, pace } => return replay(state, session, pace),

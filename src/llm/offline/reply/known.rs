@@ -30,6 +30,7 @@ const QUESTIONS: &[Question] = &[
     Question { tool: "files__edit_file", argument: "old_text", en: "Which text shall I replace?", zh: "要替换哪段文字？" },
     Question { tool: "files__edit_file", argument: "new_text", en: "What shall I put in its place?", zh: "要替换成什么？" },
     Question { tool: "system__calculate", argument: "expression", en: "What shall I calculate?", zh: "要计算什么？" },
+    Question { tool: "system__run_command", argument: "command", en: "Which command shall I run?", zh: "要运行哪个命令？" },
     Question { tool: "weather__get_weather", argument: "location", en: "The weather of which place?", zh: "要查哪里的天气？" },
     Question { tool: "web__web_search", argument: "query", en: "What shall I look for on the web?", zh: "要在网上搜索什么？" },
     Question { tool: "notify__send_sms", argument: "message", en: "What shall the text message say?", zh: "短信内容写什么？" },
@@ -56,6 +57,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("current_time", "what time is it in Tokyo?", "现在东京几点？"),
     ("calculate", "what is 12% of 80?", "80 的 12% 是多少？"),
     ("system_info", "how much memory is free?", "内存还有多少？"),
+    ("analyze_code", "analyze the code in src", "分析 src 的代码"),
     ("get_weather", "what's the weather in Paris tomorrow?", "北京明天天气怎么样？"),
     ("scrape_webpage", "read https://example.com", "读一下 https://example.com"),
     ("create_background_task", "watch Hacker News for Rust every 30 minutes", "每天9点提醒我喝水"),
@@ -83,6 +85,11 @@ pub(super) fn result(done: &Done<'_>, said: &str, lang: Lang) -> Option<String> 
         ("system", "calculate") => calculated(&text),
         ("system", "current_time") => time(&text, said, lang),
         ("system", "system_info") => Some(machine(&text, said, lang)),
+        ("system", "run_command") => {
+            let line = argument("command")?;
+            Some(format!("`{line}`{}\n\n{}", lang.pick(":", "："), fenced(&text, "")))
+        }
+        ("code", "analyze_code") => Some(fenced(&text, "")),
         ("files", "list_files") => list(&text, lang),
         ("files", "search_files") => Some(matches(&text)),
         ("files", "read_file") => {

@@ -200,7 +200,7 @@ fn what_models_took_is_told_with_and_without_prices() {
     let asked = |effect: &Effect| matches!(effect, Effect::Ask(Query::Spending(Some(session), _)) if session.as_str() == "session-1");
     assert!(script.effects.iter().any(asked), "{:?}", script.effects);
     let all = vec![spend("openai/large", 1_500, Some(1_250_000)), spend("offline/rules", 20, None)];
-    let spending = Spending { session: vec![], today: all[..1].to_vec(), all, priced: true, cut: false };
+    let spending = Spending { session: vec![], today: all[..1].to_vec(), all, tasks: Vec::new(), priced: true, cut: false };
     script.send(Msg::Answer(Answer::Spending(Ok(spending.clone()))));
     for part in ["This session", "nothing yet", "openai/large", "$1.25", "together", "models without one"] {
         assert!(script.text().contains(part), "{part}: {}", script.text());
@@ -209,4 +209,40 @@ fn what_models_took_is_told_with_and_without_prices() {
     script.command("/cost");
     script.send(Msg::Answer(Answer::Spending(Ok(Spending { priced: false, ..spending }))));
     assert!(script.text().contains("no prices in the config"), "{}", script.text());
+}
+
+#[test]
+fn the_cache_is_told_and_cleared() {
+    use crate::domain::cache::{Counts, Kind, KindStats, Layer, LayerStats, Stats};
+    use crate::domain::command::CacheCommand;
+
+    let mut script = running();
+    script.command("/cache");
+    assert!(script.effects.contains(&Effect::Ask(Query::Cache)), "{:?}", script.effects);
+    let counts = Counts { memory_hits: 700, disk_hits: 50, misses: 250, fetches: 250, stale_hits: 9, ..Counts::default() };
+    let layer = |layer, place: &str, problem: Option<&str>| LayerStats {
+        layer,
+        place: place.into(),
+        problem: problem.map(str::to_owned),
+        entries: 1_234,
+        bytes: 5_600_000,
+        bytes_max: Some(16_000_000),
+    };
+    let stats = Stats {
+        enabled: true,
+        layers: vec![layer(Layer::Memory, "", None), layer(Layer::Disk, "/home/me/cache.db", Some("the disk\u{1b}[2J is full"))],
+        kinds: vec![KindStats { kind: Kind::Page, entries: 1_200, bytes: 5_000_000, counts }],
+    };
+    script.send(Msg::Answer(Answer::Cache(Ok(stats))));
+    for part in ["memory", "1,234 entries · 5.6 MB of 16.0 MB", "/home/me/cache.db", "not in use: the disk is full", "page", "750", "75%"]
+    {
+        assert!(script.text().contains(part), "{part}: {}", script.text());
+    }
+    script.key("esc");
+    script.effects.clear();
+    script.command("/cache clear pages");
+    let wanted = Command::Cache(CacheCommand::Clear { kind: Some(Kind::Page) });
+    assert!(script.effects.contains(&Effect::Send(wanted)), "{:?}", script.effects);
+    script.command("/cache clear pictures");
+    assert!(script.text().contains("nothing of the kind `pictures` is kept"), "{}", script.text());
 }
