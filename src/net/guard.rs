@@ -86,7 +86,7 @@ impl Guard {
     pub fn chosen(&self, allow_private: bool, hosts: &[String]) -> Self {
         let plain = |host: &String| host.trim().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
         let hosts = hosts.iter().map(plain).filter(|host| !host.is_empty()).collect();
-        Self { allow_private, chosen: Some(hosts), ..self.clone() }
+        Self { allow_private, allow_metadata: false, chosen: Some(hosts), ..self.clone() }
     }
 
     /// Whether it is for addresses that a model chose.

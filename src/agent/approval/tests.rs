@@ -160,3 +160,33 @@ fn a_task_that_runs_something_is_asked_about_in_every_mode() {
     let deny = rule("tasks", "*", ApprovalAction::Deny);
     assert_eq!(check(ApprovalMode::Auto, &[deny], &[], false, command), "deny");
 }
+
+#[test]
+fn what_reaches_somebody_asks_each_time_unless_a_rule_of_the_config_lets_it() {
+    let send = info("notify", "send_sms", false);
+    let check = |mode, rules: &[ApprovalRule], scope: Option<Scope>, unattended| {
+        let (mut session, mut lasting) = (Consents::default(), Consents::default());
+        if let Some(approval) = scope.map(|scope| granted(&send, scope)) {
+            session.learn_session(&approval);
+            lasting.learn_lasting(&approval);
+        }
+        let policy = Policy { mode, rules, session: &session, lasting: &lasting, unattended };
+        word(&policy.check_call(&send, &serde_json::Map::new()))
+    };
+    let allow = |server: &str, tool: &str| [rule(server, tool, ApprovalAction::Allow)];
+    for mode in [ApprovalMode::Ask, ApprovalMode::AutoRead, ApprovalMode::Auto] {
+        assert_eq!(check(mode, &[], None, false), "ask!", "{mode:?}");
+        assert_eq!(check(mode, &[], None, true), "deny", "{mode:?}");
+        for scope in [Scope::Session, Scope::Tool, Scope::Server] {
+            assert_eq!(check(mode, &[], Some(scope), false), "ask!", "{mode:?} {scope:?}: consent to one receiver is none to the next");
+        }
+        assert_eq!(check(mode, &allow("notify", ""), None, true), "allow", "{mode:?}");
+        assert_eq!(check(mode, &allow("", "send_sms"), None, true), "allow", "{mode:?}");
+        assert_eq!(check(mode, &allow("*", ""), None, false), "ask!", "a rule for everything speaks of nothing");
+        assert_eq!(check(mode, &[rule("notify", "", ApprovalAction::Deny)], None, false), "deny", "{mode:?}");
+    }
+    let note = info("notify", "send_notification", false);
+    let policy =
+        Policy { mode: ApprovalMode::Auto, rules: &[], session: &Consents::default(), lasting: &Consents::default(), unattended: true };
+    assert_eq!(word(&policy.check_call(&note, &serde_json::Map::new())), "allow", "the owner's own channel is no stranger");
+}

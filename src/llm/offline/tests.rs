@@ -3,6 +3,7 @@
 mod conversations;
 mod tasks;
 mod utterances;
+mod web;
 
 use std::sync::Arc;
 

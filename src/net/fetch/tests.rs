@@ -1,6 +1,7 @@
 //! Tests of polite fetching: over real sockets of this machine, with servers that the tests control.
 
 mod bodies;
+mod chosen;
 mod guard;
 mod lines;
 mod redirects;
