@@ -7,6 +7,7 @@
 
 mod actor;
 pub mod approval;
+pub mod budget;
 pub mod compact;
 pub mod engine;
 pub mod export;

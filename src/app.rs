@@ -26,7 +26,9 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::budget::{self, Budget};
 use crate::agent::{self, Engine, EngineHandle};
+use crate::ambient::messages::{self, Messages};
 use crate::ambient::nudge::Nudges;
 use crate::ambient::service::TaskService;
 use crate::ambient::tools;
@@ -35,6 +37,7 @@ use crate::bus::{CommandReceiver, CommandSender, Recorder, Subscription, command
 use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::paths::Paths;
+use crate::config::settings::Settings;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::command::{ApprovalMode, CacheCommand, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
@@ -46,7 +49,8 @@ use crate::notify::Channels;
 use crate::server::peers::Peers;
 use crate::store::EventLog;
 use crate::store::cache::Cache;
-use crate::tools::{ToolBox, local};
+use crate::tools::{ForPeople, ToolBox, ToolSource, local};
+use crate::web::{self, Web};
 
 /// Commands that may wait for the router.
 const INBOX_MAX: usize = 1_024;
@@ -55,7 +59,7 @@ const INBOX_MAX: usize = 1_024;
 const AGENT_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// The longest that a shutdown waits for the cache; what is not on disk by then is fetched again.
-const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
+pub const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Everything the program is started with.
 #[derive(Debug, Clone)]
@@ -82,6 +86,10 @@ struct Offers {
     previewer: Arc<dyn crate::ambient::ports::Previewer>,
     /// What the built-in tools may do.
     local: local::Options,
+    /// The web as tools see it.
+    web: Web,
+    /// What is sent to somebody at once.
+    messages: Messages,
     /// The folder of the state.
     state: std::path::PathBuf,
     nudges: Nudges,
@@ -135,21 +143,29 @@ impl App {
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
         let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
+        let fetcher = web::keeping(fetcher, &cache, &clock);
         let variable = |name: &str| start.environment.get(name).map(str::to_owned);
-        let (channels, told) = Channels::new(
-            &settings.notify,
-            net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref())),
-            Arc::clone(&clock),
-            &variable,
-        )?;
-        let channels = Arc::new(channels);
+        let web_deps = web::Deps { fetcher: &fetcher, net: &net, cache: &cache, clock: &clock, variable: &variable };
+        let web = Web::new(&settings.web, &web_deps);
+        let (channels, told) = notices(&settings, &net, &clock, &start.environment)?;
         warnings.extend(told);
 
         let results = start.paths.state.join("results");
-        let mut options = local::Options { folder: start.cwd.clone(), ..settings.tools.clone() };
+        let mut options =
+            local::Options { folder: start.cwd.clone(), host: local::Host::own(&start.paths.state), ..settings.tools.clone() };
         // What was too long for a conversation can be read from there.
         options.roots.push(results.clone());
         let mut locals = local::catalog(options.clone(), Arc::clone(&clock));
+        locals.extend(web::tools::catalog(&web));
+        let messages = Messages {
+            log: log.clone(),
+            clock: Arc::clone(&clock),
+            nudges: nudges.clone(),
+            channels: Arc::clone(&channels),
+            service: tasks.clone(),
+            outbox: Arc::default(),
+        };
+        locals.push(messages::catalog(messages.clone(), tools::Asks::Person));
         // A preview runs no tool: nobody has consented yet.
         let previewer: Arc<dyn crate::ambient::ports::Previewer> =
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
@@ -169,16 +185,22 @@ impl App {
         };
         let pool = ServerPool::start(settings.mcp_servers.clone(), locals, surroundings, settings.mcp.clone());
         let peers = Peers::new(Arc::clone(&recorder), Duration::from_secs(settings.server.peer_tool_timeout_seconds.max(1)));
-        let (toolbox, uncached) = caching::boxes(vec![Arc::new(pool.clone()), Arc::new(peers.clone())], &cache, &start.cwd);
+        let people = ForPeople(local::for_people(&options, &clock));
+        let sources: Vec<Arc<dyn ToolSource>> = vec![Arc::new(pool.clone()), Arc::new(peers.clone()), Arc::new(people)];
+        let (toolbox, uncached) = caching::boxes(sources, &cache, &start.cwd);
         let offers = Offers {
             peers,
             previewer,
             local: options,
+            web,
+            messages: messages.clone(),
             state: start.paths.state.clone(),
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
         };
+        let budget = budget(&settings, &log, &clock);
         let engine = Engine::start(agent::Deps {
+            budget: budget.clone(),
             recorder: Arc::clone(&recorder),
             reader: Arc::clone(&reader),
             tools: toolbox.clone(),
@@ -199,7 +221,9 @@ impl App {
             tools: uncached,
             catalog: &catalog,
             engine: engine.clone(),
+            budget,
             channels: Arc::clone(&channels),
+            sending: Arc::clone(&messages.outbox),
             shared: settings.store.url.is_some(),
             awake: start.awake.then(|| locks::FolderLocks::new(start.paths.state.join("locks"))),
         })?;
@@ -207,7 +231,16 @@ impl App {
         let stop = CancellationToken::new();
         let router =
             tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), cache.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), cache.clone(), start));
+        let queries = Arc::new(AppQueries {
+            reader,
+            tools: toolbox,
+            pool: pool.clone(),
+            catalog,
+            tasks: tasks.clone(),
+            channels: Arc::clone(&channels),
+            cache: cache.clone(),
+            start,
+        });
         warn(&*recorder, warnings);
         Ok(Self {
             log,
@@ -296,6 +329,31 @@ impl App {
         let _ = tokio::time::timeout(CACHE_FLUSH_MAX, self.cache.flush()).await;
         self.log.shutdown().await;
     }
+}
+
+/// What models may take.
+fn budget(settings: &Settings, log: &EventLog, clock: &Arc<dyn Clock>) -> Budget {
+    Budget::new(budget::Parts {
+        reader: Arc::new(log.clone()),
+        recorder: Arc::new(log.clone()),
+        clock: Arc::clone(clock),
+        zone: jiff::tz::TimeZone::system(),
+        prices: settings.prices.clone(),
+        options: settings.budget,
+    })
+}
+
+/// How to reach people, and what is odd about how.
+fn notices(
+    settings: &Settings,
+    net: &net::Client,
+    clock: &Arc<dyn Clock>,
+    environment: &Environment,
+) -> anyhow::Result<(Arc<Channels>, Vec<String>)> {
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let guarded = net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref()));
+    let (channels, told) = Channels::new(&settings.notify, guarded, Arc::clone(clock), &variable)?;
+    Ok((Arc::new(channels), told))
 }
 
 /// The machine's time zone as an IANA name, where it has one.

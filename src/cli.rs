@@ -15,6 +15,7 @@ mod preferences;
 mod screen;
 mod sessions;
 mod tasks;
+mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +52,16 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
         }
     };
+    // Before anything is looked at: it runs once for each command of the agent.
+    if let Some(Command::SandboxExec { spec, words }) = &cli.command {
+        return match crate::tools::local::supervise(spec, words) {
+            Ok(code) => ExitCode::from(code),
+            Err(reason) => {
+                output::note(format_args!("wakeful: {reason}"));
+                ExitCode::from(Exit::Failed.code())
+            }
+        };
+    }
     let exit = match run(cli) {
         Ok(exit) => exit,
         Err(Stop::ReaderGone) => Exit::Done,
@@ -143,6 +154,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Attach(args)) => attach::run(&base, &args),
         Some(Command::Events(args)) => block_on(events::run(&base, args)),
         Some(Command::Sessions(args)) => block_on(sessions::run(&base, args)),
+        Some(Command::Undo(args)) => block_on(undo::run(&base, args)),
         Some(Command::Tasks(args)) => block_on(tasks::run(&base, args)),
         Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
         Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
@@ -163,6 +175,8 @@ fn run(cli: Cli) -> Outcome {
             output::raw(page)?;
             Ok(Exit::Done)
         }
+        // Done in `main`.
+        Some(Command::SandboxExec { .. }) => Ok(Exit::Usage),
     }
 }
 

@@ -34,3 +34,4 @@ pub mod server;
 pub mod store;
 pub mod tools;
 pub mod tui;
+pub mod web;

@@ -40,6 +40,22 @@ pub use options::{
 pub use template::{Template, shorten};
 pub use terminal::{TerminalNote, TerminalStyle};
 
+/// A number in E.164 form (`+15551234567`), without the blanks and signs that people write.
+///
+/// # Errors
+/// When it is none, in words that hold the number only masked.
+pub fn phone_number(text: &str) -> Result<String, SendError> {
+    sms::number(text)
+}
+
+/// Checks a mail address, with a name before it or without.
+///
+/// # Errors
+/// When it is none, in words that hold the address only masked.
+pub fn check_email(text: &str) -> Result<(), SendError> {
+    email::mailbox(text).map(drop)
+}
+
 /// A way to deliver a notice.
 pub trait Channel: Send + Sync {
     /// Which one.
@@ -100,6 +116,14 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// Why, without what kind of failure it is.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Rejected { reason } | Self::Down { reason } | Self::Unknown { reason } | Self::Auth { reason } => reason.clone(),
+            Self::RateLimited { .. } => self.to_string(),
+        }
+    }
+
     /// Whether another try may succeed and cannot double anything: the notice was surely not taken.
     pub fn is_transient(&self) -> bool {
         match self {

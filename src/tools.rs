@@ -99,6 +99,24 @@ pub trait ToolSource: Send + Sync {
     fn servers(&self) -> Vec<ServerName>;
 }
 
+/// Tools that a person calls by a command: they are found by name and in no list, so that no model is shown them.
+#[derive(Clone, Default)]
+pub struct ForPeople(pub Vec<Arc<dyn Tool>>);
+
+impl ToolSource for ForPeople {
+    fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        Vec::new()
+    }
+
+    fn find(&self, name: &ToolName) -> Option<Arc<dyn Tool>> {
+        self.0.iter().find(|tool| tool.info().name == *name).cloned()
+    }
+
+    fn servers(&self) -> Vec<ServerName> {
+        Vec::new()
+    }
+}
+
 /// All tools of all sources.
 #[derive(Clone, Default)]
 pub struct ToolBox {

@@ -101,6 +101,9 @@ impl Queries for Nobody {
     fn cache(&self) -> Answer<'_, Stats> {
         none()
     }
+    fn undoable(&self, _: Option<SessionId>) -> Answer<'_, Vec<wakeful::domain::undo::UndoRow>> {
+        none()
+    }
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
         none()
     }

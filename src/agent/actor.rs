@@ -32,6 +32,7 @@ use crate::domain::command::Command;
 use crate::domain::event::{EventBody, NewEvent, SessionEvent, TurnEnd};
 use crate::domain::ids::{AgentName, CallId, ServerName, SessionId, TurnId};
 use crate::domain::message::{Message, ToolCall, Usage};
+use crate::domain::tool::ToolInfo;
 use crate::llm::{self, Resolved};
 use crate::tools::CallContext;
 
@@ -243,7 +244,15 @@ impl Actor {
                     Effect::CancelTools => self.cancel_below(run),
                     act => {
                         self.flush().await?;
-                        self.act(run, act);
+                        let (budget, session) = (self.shared.deps.budget.clone(), self.id.clone());
+                        let within = match self.model_call(run, &act) {
+                            Some((model, running)) => budget.check(Some(&session), &model, &running).await,
+                            None => Ok(()),
+                        };
+                        match within {
+                            Ok(()) => self.act(run, act),
+                            Err(reason) => self.step(run, Input::ModelFailed(llm::Error::Config(reason))),
+                        }
                     }
                 }
             }
@@ -255,6 +264,13 @@ impl Actor {
                 return Ok(());
             }
         }
+    }
+
+    /// The model that is to be called, and what the running turns took so far; for other effects nothing.
+    fn model_call(&self, id: RunId, effect: &Effect) -> Option<(String, Vec<(String, Usage)>)> {
+        let Effect::CallModel(_) = effect else { return None };
+        let model = self.runs.get(&id)?.turn.model().to_owned();
+        Some((model, self.runs.values().map(|run| (run.turn.model().to_owned(), run.turn.usage())).collect()))
     }
 
     /// Records what waits in the outbox, then folds it in.
@@ -318,7 +334,9 @@ impl Actor {
                 let is_it = |tool: &Arc<dyn crate::tools::Tool>| {
                     tool.info().server == approval.service_name && tool.info().tool == approval.tool_name
                 };
-                self.jobs.spawn(jobs::prepare_question(id, tools.into_iter().find(is_it), approval));
+                // What only a person may call is in no list.
+                let own = || self.shared.deps.tools.find(&format!("{}__{}", approval.service_name, approval.tool_name).into());
+                self.jobs.spawn(jobs::prepare_question(id, tools.into_iter().find(is_it).or_else(own), approval));
             }
             Effect::Handoff { call_id, target, task } => self.hand_over(id, call_id, &target, prompt::task_text(&task)),
             Effect::Compact => self.compact(id),
@@ -340,10 +358,10 @@ impl Actor {
     }
 
     /// Starts a turn with a call of the user's own.
-    fn start_call(&mut self, prompt: Prompt, call: ToolCall) {
+    fn start_call(&mut self, prompt: Prompt, call: ToolCall, tool: ToolInfo) {
         self.go_on_due = false;
         let run = self.main_turn();
-        self.begin(run, Input::StartWithCall { prompt, call });
+        self.begin(run, Input::StartWithCall { prompt, call, tool: Box::new(tool) });
     }
 
     fn main_turn(&self) -> Run {

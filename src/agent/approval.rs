@@ -1,7 +1,8 @@
 //! May this call run? Pure: the mode, the rules, the remembered consents and the tool in, a verdict out.
 //!
 //! Order: a rule that denies; a rule that allows; a remembered consent; a rule that asks; the mode. Hints of a server are
-//! hints: only a trusted server's "reads only" lets a call run unasked. A call that would have a background task run a
+//! hints: only a trusted server's "reads only" lets a call run unasked. A call that sends something to somebody asks each
+//! time, unless a rule of the config lets it run. A call that would have a background task run a
 //! program or call a tool asks in every case that is not denied ([`Policy::check_call`]).
 
 #[cfg(test)]
@@ -16,7 +17,7 @@ use crate::domain::command::ApprovalMode;
 use crate::domain::event::{Approval, ApprovalStatus, Scope};
 use crate::domain::ids::ServerName;
 use crate::domain::task::would_run;
-use crate::domain::tool::ToolInfo;
+use crate::domain::tool::{ToolInfo, sends};
 
 /// What is to be done with a call. The reason names the rule that matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,9 @@ impl Policy<'_> {
     /// Consent to a kind of call says nothing about a program that will run again and again with nobody there.
     pub fn check_call(&self, tool: &ToolInfo, arguments: &Map<String, Value>) -> Verdict {
         let verdict = self.check(tool);
+        if sends(tool.server.as_str(), &tool.tool) {
+            return self.check_sending(tool, verdict);
+        }
         if matches!(verdict, Verdict::Deny { .. }) || !would_run(tool.server.as_str(), &tool.tool, arguments) {
             return verdict;
         }
@@ -132,6 +136,22 @@ impl Policy<'_> {
             return Verdict::Deny { reason: format!("{reason}: {hint}") };
         }
         Verdict::Ask { reason: reason.to_owned(), dangerous: true }
+    }
+
+    /// What leaves for somebody asks each time, for consent to one receiver says nothing about the next; only a rule of the
+    /// config that names these tools lets them run unasked.
+    fn check_sending(&self, tool: &ToolInfo, verdict: Verdict) -> Verdict {
+        let ruled = self.rule_for(tool).is_some_and(|rule| rule.action == ApprovalAction::Allow && specificity(rule) > (0, 0));
+        let reason = "it reaches somebody outside of this machine, which a person agrees to each time";
+        match verdict {
+            Verdict::Deny { .. } => verdict,
+            Verdict::Allow { .. } if ruled => verdict,
+            _ if self.unattended => {
+                let hint = "nobody is there to agree; a rule in `[[approvals]]` for this server lets it run";
+                Verdict::Deny { reason: format!("{reason}: {hint}") }
+            }
+            _ => Verdict::Ask { reason: reason.to_owned(), dangerous: true },
+        }
     }
 
     fn ask(&self, tool: &ToolInfo, reason: String) -> Verdict {

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent::actor::{self, Opening};
 use crate::agent::approval::Consents;
+use crate::agent::budget::Budget;
 use crate::agent::options::Options;
 use crate::bus::Recorder;
 use crate::domain::clock::Clock;
@@ -70,6 +71,8 @@ pub struct Deps {
     pub tools: ToolBox,
     /// All models.
     pub models: Catalog,
+    /// What models may take.
+    pub budget: Budget,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Keeps other processes from the sessions that are open here.
@@ -193,6 +196,7 @@ fn session_of(command: &Command) -> Option<&SessionId> {
         | Command::OpenSession { session }
         | Command::Submit { session, .. }
         | Command::Shell { session, .. }
+        | Command::Undo { session, .. }
         | Command::EditQueued { session, .. }
         | Command::Interrupt { session }
         | Command::Decide { session, .. }

@@ -65,7 +65,7 @@ impl Tally {
             rows.sort_by_key(|spend| std::cmp::Reverse(spend.usage.total()));
             rows
         };
-        Spending { session: rows(self.of_session), today: rows(self.of_today), all: rows(self.of_all), priced, cut }
+        Spending { session: rows(self.of_session), today: rows(self.of_today), all: rows(self.of_all), tasks: Vec::new(), priced, cut }
     }
 }
 

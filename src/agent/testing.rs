@@ -282,6 +282,7 @@ impl Bench {
         let feed = recorder.subscribe();
         let recorder = Arc::new(Breaking { inner: recorder, left: AtomicI64::new(i64::MAX), appends: AtomicI64::new(0) });
         let deps = Deps {
+            budget: crate::agent::budget::Budget::default(),
             recorder: Arc::clone(&recorder) as Arc<dyn Recorder>,
             reader: Arc::new(recorder.inner.clone()),
             tools: ToolBox::new(vec![Arc::new(tools.clone())]),

@@ -123,6 +123,11 @@ impl Turn {
         self.offer.context_tokens
     }
 
+    /// What its model calls took so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
     /// Tokens that the turn spent on something else than its own steps.
     pub fn add_usage(&mut self, usage: Usage) {
         self.usage = self.usage.plus(usage);
@@ -138,7 +143,7 @@ impl Turn {
         let mut out = Out::default();
         match (&mut self.phase, input) {
             (Phase::Ready, Input::Start(prompts)) => self.start(env, prompts, &mut out),
-            (Phase::Ready, Input::StartWithCall { prompt, call }) => self.start_with_call(env, prompt, call, &mut out),
+            (Phase::Ready, Input::StartWithCall { prompt, call, tool }) => self.start_with_call(env, prompt, call, *tool, &mut out),
             (Phase::Calling { .. }, Input::Deltas(deltas)) => self.deltas(deltas, &mut out),
             (Phase::Calling { .. }, Input::Completed(completion)) => self.completed(env, completion, &mut out),
             (Phase::Calling { .. }, Input::ModelFailed(error)) => self.model_failed(env, &error, &mut out),
@@ -178,10 +183,14 @@ impl Turn {
     }
 
     /// The user's own call stands in the history as the model's would: every provider takes that.
-    fn start_with_call(&mut self, env: &mut Env<'_>, prompt: Prompt, call: ToolCall, out: &mut Out) {
+    fn start_with_call(&mut self, env: &mut Env<'_>, prompt: Prompt, call: ToolCall, tool: ToolInfo, out: &mut Out) {
         self.started = env.now;
         self.is_direct = true;
         self.offer = (env.offer)();
+        if !self.offer.tools.iter().any(|known| known.name == tool.name) {
+            // For this call alone: the offer is made anew before the model is asked.
+            self.offer.tools.push(tool);
+        }
         self.join(prompt, out);
         let (turn, parent, agent) = (self.id.clone(), self.who.parent.clone(), self.who.agent.clone());
         out.say(TurnEvent::Started { turn, parent, agent, model: self.offer.model.clone() });

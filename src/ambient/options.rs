@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::price::Price;
+
 /// `[tasks]` in the config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,32 +37,8 @@ pub struct Options {
     pub judge_model: Option<String>,
     /// Tokens of one judgement, at most. Default 4000.
     pub judge_tokens_max: u32,
-    /// What models cost, by `provider/model`; where a model is missing only its tokens are counted. Default none.
+    /// What models cost, by `provider/model`: the earlier place of `[prices]`, still read. Default none.
     pub prices: BTreeMap<String, Price>,
-}
-
-/// What a model costs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// US dollars for a million tokens that it reads.
-    pub input_per_million_usd: f64,
-    /// US dollars for a million tokens that it writes.
-    pub output_per_million_usd: f64,
-}
-
-impl Price {
-    /// What so many tokens cost, in millionths of a US dollar.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates, and tokens stay far below 2^53"
-    )]
-    pub fn of(self, input: u64, output: u64) -> u64 {
-        // Dollars a million tokens are millionths of a dollar a token.
-        (input as f64 * self.input_per_million_usd + output as f64 * self.output_per_million_usd).round() as u64
-    }
 }
 
 impl Default for Options {

@@ -37,6 +37,8 @@ use crate::notify::{self, Channels};
 use crate::store::tasks::{Claim, ClaimedNotice, Fence, Op};
 use crate::store::{Error, EventLog, Terms};
 
+pub use crate::ambient::outbox::choose::MESSAGE;
+
 /// Notices that are looked at in one go.
 const LOOK_MAX: usize = 512;
 
@@ -211,6 +213,11 @@ impl Outbox {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A notice that is queued together with this does not go out until its owner sends it.
+pub fn withheld(notice: &Notice, why: &str) -> (NewEvent, Op) {
+    Moved { error: Some(why.to_owned()), ..Moved::to(DeliveryStatus::Suppressed) }.written(notice, 0)
 }
 
 /// Lets notices wait. One that waits for the same reason already moves silently.

@@ -6,7 +6,6 @@
 mod digest;
 mod numbers;
 mod preview;
-mod render;
 mod schedule;
 mod source;
 mod store;
@@ -23,7 +22,6 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::ambient::finding::{Fault, Finding, Look, News, Probe};
-use crate::ambient::page::{Reading, Rules};
 use crate::ambient::spec::Selector;
 use crate::domain::query::Sample;
 use crate::domain::task::{Common, KindConfig, Minutes, Source, TaskSpec, WebMonitor};
@@ -32,6 +30,7 @@ use crate::net::fetch::Fetcher;
 use crate::store::EventLog;
 use crate::store::tasks::Blob;
 use crate::tools::ToolBox;
+use crate::web::page::{Reading, Rules};
 
 pub use numbers::read_number;
 

@@ -67,7 +67,7 @@ pub struct Request {
     pub user_id: Option<String>,
 }
 
-/// Checks the page selectors of a config (`ambient::page` knows CSS and XPath): the reason where one is no good.
+/// Checks the page selectors of a config (`web::page` knows CSS and XPath): the reason where one is no good.
 pub type SelectorCheck = fn(kind: Selector, text: &str) -> Result<(), String>;
 
 /// Which language a selector is in.

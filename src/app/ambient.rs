@@ -1,13 +1,14 @@
 //! Builds the background half and runs its loops.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::budget::Budget;
 use crate::agent::{Claim, EngineHandle};
 use crate::ambient::attend::Attend;
 use crate::ambient::finding::Probe;
@@ -72,8 +73,12 @@ pub struct Parts<'a> {
     pub catalog: &'a Catalog,
     /// The agent.
     pub engine: EngineHandle,
+    /// What models may take.
+    pub budget: Budget,
     /// How to reach people.
     pub channels: Arc<Channels>,
+    /// Where messages that are sent at once find an outbox.
+    pub sending: Arc<OnceLock<outbox::Deps>>,
     /// Whether several machines share the store.
     pub shared: bool,
     /// Where this process says that it runs the tasks; nothing runs here where absent.
@@ -94,11 +99,12 @@ impl Loops {
     /// # Errors
     /// When the settings of notices make no sense.
     pub fn start(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, channels, shared, awake } = parts;
+        let Parts { settings, log, clock, service, nudges, fetcher, tools, catalog, engine, budget, channels, sending, shared, awake } =
+            parts;
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7());
         let options = settings.tasks.clone();
         let lead = Arc::new(Leadership::new(log.clone(), owner.clone(), nudges.clone(), shared, options.lease()));
-        let triage: Arc<dyn Triage> = Arc::new(ModelTriage::new(catalog.clone(), &options));
+        let triage: Arc<dyn Triage> = Arc::new(ModelTriage::new(catalog.clone(), &options, budget));
         let model = catalog.default_id().to_owned();
         let prompter: Arc<dyn Prompter> = Arc::new(EnginePrompter::new(engine, log.clone(), model, options.prices.clone()));
         let probe: Arc<dyn Probe> = Arc::new(probes(log, fetcher, tools, &settings.metrics));
@@ -134,6 +140,7 @@ impl Loops {
             options: options.clone(),
             notify: settings.notify.clone(),
         };
+        let _once = sending.set(outbox.clone());
         // The settings are checked here, before anything runs.
         Outbox::new(outbox.clone())?;
         let mut running = Vec::new();

@@ -1,5 +1,7 @@
 //! Looks at the set-up: what works, what does not, what to do about it. Tells no secrets.
 
+mod around;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,13 +9,22 @@ use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
 use crate::llm::{Catalog, offline};
 use crate::mcp::ServerPool;
+use crate::notify::ChannelStatus;
 use crate::store::cache::{Cache, Layer, Stats};
+use crate::tools::local::{Sandbox, can_fence};
 
 /// The longest that the model's provider is waited for.
 const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Looks at everything.
-pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &dyn EventReader, cache: &Cache) -> Vec<CheckRow> {
+pub async fn look(
+    start: &Start,
+    catalog: &Catalog,
+    pool: &ServerPool,
+    channels: &[ChannelStatus],
+    reader: &dyn EventReader,
+    cache: &Cache,
+) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
     rows.push(folder("data folder", &start.paths.data));
@@ -33,6 +44,8 @@ pub async fn look(start: &Start, catalog: &Catalog, pool: &ServerPool, reader: &
             }
         }
     }));
+    rows.push(sandbox(start));
+    rows.extend(around::rows(start, channels));
     rows.extend(terminal(start));
     rows
 }
@@ -119,6 +132,25 @@ async fn model(catalog: &Catalog) -> CheckRow {
             row(&name, CheckLevel::Fail, error.to_string(), Some("check base_url and key of the provider in `wakeful config show`"))
         }
         Err(_) => row(&name, CheckLevel::Fail, "no answer within 5 s", Some("check base_url of the provider, and whether it runs")),
+    }
+}
+
+/// Whether commands of the agent are fenced in.
+fn sandbox(start: &Start) -> CheckRow {
+    let wanted = start.loaded.settings.tools.commands.sandbox;
+    let name = "commands";
+    match wanted {
+        Sandbox::Off => {
+            let remedy = "`sandbox = \"write\"` under [tools.commands] keeps what they write in the working folder";
+            row(name, CheckLevel::Ok, "not fenced in: `sandbox` is `off`", Some(remedy))
+        }
+        Sandbox::Write | Sandbox::Strict if can_fence() => {
+            row(name, CheckLevel::Ok, format!("fenced in by Landlock: `{}`", wanted.as_str()), None)
+        }
+        Sandbox::Write | Sandbox::Strict => {
+            let remedy = "Landlock needs Linux 5.13 with `landlock` among its security modules; look closely before you allow a command";
+            row(name, CheckLevel::Warn, "not fenced in: this system has no Landlock", Some(remedy))
+        }
     }
 }
 

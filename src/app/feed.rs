@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::ambient::messages;
 use crate::ambient::tools as task_tools;
 use crate::app::App;
 use crate::app::intake::{FeedbackQueue, Records};
@@ -39,6 +40,8 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
     let tasks = task_tools::catalog(app.tasks(), Some(Arc::clone(&offers.previewer)), task_tools::Asks::Nobody);
     let mut own: Vec<Arc<dyn Tool>> =
         local::catalog(offers.local.clone(), Arc::clone(&offers.clock)).into_iter().flat_map(|(_, tools)| tools).collect();
+    own.extend(crate::web::tools::catalog(&offers.web).into_iter().flat_map(|(_, tools)| tools));
+    own.extend(messages::catalog(offers.messages.clone(), task_tools::Asks::Nobody).1);
     own.extend(tasks.1.iter().cloned());
     let changes = Changes::default();
     let offered = Offered::new(log.clone(), app.tasks().clone());

@@ -9,12 +9,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
 use crate::agent::EngineHandle;
-use crate::ambient::options::Price;
 use crate::ambient::ports::{Answered, Prompter};
 use crate::domain::command::{ApprovalMode, Command, Decision, Delivery, SessionOptions};
 use crate::domain::event::{ApprovalStatus, ChatStatus, EventBody, TurnEnd, TurnEvent};
 use crate::domain::ids::{MessageId, SessionId};
 use crate::domain::message::Role;
+use crate::domain::price::Price;
 use crate::domain::query::EventFilter;
 use crate::store::EventLog;
 
@@ -84,7 +84,7 @@ impl EnginePrompter {
                         text,
                         success,
                         tokens: usage.input_tokens + usage.output_tokens,
-                        cost_micros: price.map_or(0, |price| price.of(usage.input_tokens, usage.output_tokens)),
+                        cost_micros: price.map_or(0, |price| price.of(*usage)),
                     };
                 }
                 EventBody::Error(error) if event.seq.is_none() => return failed(error.message.clone(), &session),

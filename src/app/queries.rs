@@ -21,17 +21,19 @@ use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
-    ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail,
+    ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail, TaskSpend,
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::net;
+use crate::notify::Channels;
 use crate::store::cache::{Cache, Stats};
 use crate::store::{self, EventLog};
-use crate::tools::ToolBox;
+use crate::tools::{ToolBox, local};
 
 /// The longest that a provider is waited for when models are listed.
 const MODELS_WAIT_MAX: Duration = Duration::from_secs(3);
@@ -42,34 +44,25 @@ const TURNS_PAGE: usize = 10_000;
 /// Pages of them that are counted.
 const TURN_PAGES_MAX: usize = 50;
 
+/// Tasks whose costs are told.
+const TASKS_MAX: usize = 50;
+
 /// Sessions that are looked through for the start of an id.
 const SESSIONS_MAX: usize = 10_000;
 
 /// The read side of the program.
 pub struct AppQueries {
-    reader: Arc<dyn EventReader>,
-    tools: ToolBox,
-    pool: ServerPool,
-    catalog: Catalog,
-    tasks: TaskService,
-    cache: Cache,
-    start: Start,
+    pub(super) reader: Arc<dyn EventReader>,
+    pub(super) tools: ToolBox,
+    pub(super) pool: ServerPool,
+    pub(super) catalog: Catalog,
+    pub(super) tasks: TaskService,
+    pub(super) cache: Cache,
+    pub(super) channels: Arc<Channels>,
+    pub(super) start: Start,
 }
 
 impl AppQueries {
-    /// Answers from these parts.
-    pub fn new(
-        reader: Arc<dyn EventReader>,
-        tools: ToolBox,
-        pool: ServerPool,
-        catalog: Catalog,
-        tasks: TaskService,
-        cache: Cache,
-        start: Start,
-    ) -> Self {
-        Self { reader, tools, pool, catalog, tasks, cache, start }
-    }
-
     /// All models.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -221,10 +214,10 @@ impl Queries for AppQueries {
                 after = events.last().and_then(|event| event.seq);
                 if events.len() < TURNS_PAGE || pages == TURN_PAGES_MAX {
                     let cut = events.len() == TURNS_PAGE;
-                    let prices = &self.start.loaded.settings.tasks.prices;
-                    let price =
-                        |spend: &Spend| prices.get(&spend.model).map(|price| price.of(spend.usage.input_tokens, spend.usage.output_tokens));
-                    return Ok(tally.spending(price, !prices.is_empty(), cut));
+                    let prices = &self.start.loaded.settings.prices;
+                    let price = |spend: &Spend| prices.get(&spend.model).map(|price| price.of(spend.usage));
+                    let spending = tally.spending(price, !prices.is_empty(), cut);
+                    return Ok(Spending { tasks: task_spends(self.tasks(None).await.unwrap_or_default()), ..spending });
                 }
             }
         }
@@ -235,9 +228,35 @@ impl Queries for AppQueries {
         async { Ok(self.cache.stats().await) }.boxed()
     }
 
-    fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
-        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, &*self.reader, &self.cache).await) }.boxed()
+    fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>> {
+        async move {
+            let settings = &self.start.loaded.settings.tools;
+            let options = local::Options { host: local::Host::own(&self.start.paths.state), ..settings.clone() };
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let Some(journal) = options.journal(&clock) else { return Ok(Vec::new()) };
+            let rows = tokio::task::spawn_blocking(move || journal.rows(session.as_ref())).await;
+            rows.map_err(|error| QueryError(error.to_string()))?.map_err(|error| QueryError(format!("the journal cannot be read: {error}")))
+        }
+        .boxed()
     }
+
+    fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
+        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, self.channels.statuses(), &*self.reader, &self.cache).await) }
+            .boxed()
+    }
+}
+
+/// What models took for each task, those that took most first. No money of a task that took tokens is money not known.
+fn task_spends(rows: Vec<TaskRow>) -> Vec<TaskSpend> {
+    let spend = |row: TaskRow| TaskSpend {
+        cost_micros: Some(row.cost_micros).filter(|micros| *micros > 0),
+        tokens: row.tokens,
+        description: row.spec.description,
+    };
+    let mut spends: Vec<TaskSpend> = rows.into_iter().filter(|row| row.tokens > 0).map(spend).collect();
+    spends.sort_by_key(|spend| std::cmp::Reverse(spend.tokens));
+    spends.truncate(TASKS_MAX);
+    spends
 }
 
 /// How servers are reached over HTTP: through this program's one client; people log in with their browser.

@@ -12,10 +12,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde::Deserialize;
 
+use crate::agent::budget::Budget;
+use crate::ambient;
 use crate::ambient::ports::{Opinion, Triage};
-use crate::ambient::{self, options::Price};
 use crate::domain::firing::Firing;
 use crate::domain::message::{Message, Role, Usage};
+use crate::domain::price::Price;
 use crate::domain::task::{Decision, TaskSpec};
 use crate::domain::text::{clean, clean_line, cut_middle, ellipsis};
 use crate::llm::{Catalog, ChatRequest, Delta, offline};
@@ -43,13 +45,14 @@ pub struct ModelTriage {
     model: String,
     tokens_max: u32,
     prices: BTreeMap<String, Price>,
+    budget: Budget,
 }
 
 impl ModelTriage {
-    /// Asks the model that the options name, or the default one.
-    pub fn new(catalog: Catalog, options: &ambient::options::Options) -> Self {
+    /// Asks the model that the options name, or the default one, as far as `budget` goes.
+    pub fn new(catalog: Catalog, options: &ambient::options::Options, budget: Budget) -> Self {
         let model = options.judge_model.clone().unwrap_or_else(|| catalog.default_id().to_owned());
-        Self { catalog, model, tokens_max: options.judge_tokens_max, prices: options.prices.clone() }
+        Self { catalog, model, tokens_max: options.judge_tokens_max, prices: options.prices.clone(), budget }
     }
 }
 
@@ -63,7 +66,7 @@ impl Triage for ModelTriage {
             Ok(resolved) => resolved,
             Err(error) => return std::future::ready(Err(error.to_string())).boxed(),
         };
-        let (prices, id) = (self.prices.clone(), resolved.id());
+        let (prices, id, budget) = (self.prices.clone(), resolved.id(), self.budget.clone());
         let request = ChatRequest {
             model: resolved.model.clone(),
             messages: messages(spec.as_ref(), &firing, &lessons, self.tokens_max),
@@ -71,6 +74,7 @@ impl Triage for ModelTriage {
             output_tokens_max: Some(ANSWER_TOKENS_MAX),
         };
         async move {
+            budget.check(None, &id, &[]).await?;
             let mut stream = resolved.llm.chat(request);
             while let Some(delta) = stream.next().await {
                 if let Delta::Done(completion) = delta.map_err(|error| error.to_string())? {
@@ -134,6 +138,6 @@ fn opinion(answer: &str, model: &str, usage: Usage, price: Option<&Price>) -> Re
         text: short(found.text, TEXT_CHARS_MAX),
         model: model.to_owned(),
         tokens: usage.input_tokens + usage.output_tokens,
-        cost_micros: price.map_or(0, |price| price.of(usage.input_tokens, usage.output_tokens)),
+        cost_micros: price.map_or(0, |price| price.of(usage)),
     })
 }

@@ -35,6 +35,11 @@ impl MemoryRecorder {
         self.events.lock().unwrap().clone()
     }
 
+    /// Its clock.
+    pub fn clock(&self) -> ManualClock {
+        self.clock.clone()
+    }
+
     /// A reader of stored and ephemeral events.
     pub fn subscribe(&self) -> Subscription {
         self.bus.subscribe()

@@ -64,6 +64,8 @@ pub enum Command {
     Events(EventsArgs),
     /// List, show, export and search sessions
     Sessions(SessionsArgs),
+    /// Take back what tools changed in files, also after a crash: the last change, or one of the list
+    Undo(UndoArgs),
     /// Background tasks: list, make, look into, change, carry elsewhere
     Tasks(tasks::TasksArgs),
     /// What the background tasks told and asked
@@ -92,6 +94,15 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Start one command, fenced in, and leave nothing of it: how `run_command` runs
+    #[command(hide = true)]
+    SandboxExec {
+        /// What holds, as JSON
+        spec: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// `--json` alone.
@@ -401,6 +412,26 @@ pub struct SessionsArgs {
     /// The latest so many
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
     pub limit: usize,
+}
+
+/// `undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// `list`, a number of the list, or the start of a change's id; the last change where absent
+    #[arg(value_name = "list|CHANGE")]
+    pub change: Option<String>,
+    /// Only changes of this session: its id, the start of it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Put the earlier content there even where the file has changed since
+    #[arg(long)]
+    pub force: bool,
+    /// Do it without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with sessions.

@@ -297,6 +297,22 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     if let Some(problem) = settings.cache.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[cache] {problem}") });
     }
+    if let Some(problem) = settings.budget.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[budget] {problem}") });
+    }
+    let mut prices = settings.prices.iter().chain(&settings.tasks.prices);
+    if let Some((model, problem)) = prices.find_map(|(model, price)| Some((model, price.problem()?))) {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[prices.\"{model}\"] {problem}") });
+    }
+    if let Some(problem) = settings.tools.undo.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[tools.undo] {problem}") });
+    }
+    if let Some(problem) = settings.tools.commands.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[tools.commands] {problem}") });
+    }
+    if let Some(problem) = settings.web.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[web] {problem}") });
+    }
     Ok(settings)
 }
 

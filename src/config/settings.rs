@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::AgentName;
+use crate::domain::price::Price;
 use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui};
+use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui, web};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -44,10 +45,16 @@ pub struct Settings {
     pub net: net::Options,
     /// Watching pages.
     pub fetch: net::fetch::Options,
+    /// The web as tools see it: what they may fetch, search, weather.
+    pub web: web::Options,
     /// The event log, the tasks and the outbox: where they are kept.
     pub store: store::Options,
     /// Background tasks.
     pub tasks: ambient::options::Options,
+    /// What models cost, by `provider/model`; where a model is missing only its tokens are counted.
+    pub prices: BTreeMap<String, Price>,
+    /// What models may take.
+    pub budget: agent::budget::Options,
     /// Numbers that thresholds can watch by name: where each comes from.
     pub metrics: BTreeMap<String, Source>,
     /// Telling people: SMS, mail, webhook, ntfy, desktop, terminal.
@@ -74,8 +81,11 @@ impl Default for Settings {
             cache: store::cache::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),
+            web: web::Options::default(),
             store: store::Options::default(),
             tasks: ambient::options::Options::default(),
+            prices: BTreeMap::new(),
+            budget: agent::budget::Options::default(),
             metrics: BTreeMap::new(),
             notify: notify::Options::default(),
             tui: tui::Options::default(),
@@ -91,6 +101,11 @@ impl Settings {
         for (name, source) in toml::from_str::<BTreeMap<String, Source>>(METRICS).unwrap_or_default() {
             self.metrics.entry(name).or_insert(source);
         }
+        // Both places are one: what stands in `[prices]` counts where a model stands in both.
+        for (model, price) in std::mem::take(&mut self.tasks.prices) {
+            self.prices.entry(model).or_insert(price);
+        }
+        self.tasks.prices = self.prices.clone();
         self.agent.agents.append(&mut self.agents);
         self.agent.approvals.append(&mut self.approvals);
         self.tui.keys.append(&mut self.keys);

@@ -273,6 +273,18 @@ pub enum Command {
         /// The line.
         command: String,
     },
+    /// Take back a change that a file tool made, as the user's own call: asked about with the difference, shown and kept in
+    /// the conversation, without asking the model. Refused while a turn runs.
+    Undo {
+        /// Where.
+        session: SessionId,
+        /// The message's id.
+        message_id: MessageId,
+        /// A number of the list or the start of an id; the session's last change where empty.
+        change: String,
+        /// Also where the file has changed since.
+        force: bool,
+    },
     /// Change a queued message, or take it back (`None`).
     EditQueued {
         /// Where.
@@ -363,6 +375,7 @@ impl Command {
             | Self::OpenSession { session }
             | Self::Submit { session, .. }
             | Self::Shell { session, .. }
+            | Self::Undo { session, .. }
             | Self::EditQueued { session, .. }
             | Self::Interrupt { session }
             | Self::Decide { session, .. }
@@ -384,6 +397,7 @@ impl Command {
             | Self::OpenSession { .. }
             | Self::Submit { .. }
             | Self::Shell { .. }
+            | Self::Undo { .. }
             | Self::EditQueued { .. }
             | Self::Decide { .. }
             | Self::ForkSession { .. }

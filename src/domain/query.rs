@@ -17,6 +17,7 @@ use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::question::Question;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 
 /// Why a question has no answer: one sentence, with the chain of causes, fit for a screen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,6 +98,18 @@ pub struct Spend {
     pub cost_micros: Option<u64>,
 }
 
+/// What models took for one background task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TaskSpend {
+    /// Its description.
+    pub description: String,
+    /// Tokens of judging its findings and of its prompts.
+    pub tokens: u64,
+    /// Money, in millionths of a US dollar; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+}
+
 /// What models took, by model, those that took most first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spending {
@@ -106,6 +119,9 @@ pub struct Spending {
     pub today: Vec<Spend>,
     /// In all of the log.
     pub all: Vec<Spend>,
+    /// For background tasks, of all time.
+    #[serde(default)]
+    pub tasks: Vec<TaskSpend>,
     /// Whether any model has a price.
     pub priced: bool,
     /// Whether the latest turns were left out, for there are too many.
@@ -409,6 +425,8 @@ pub trait Queries: EventReader {
     fn spending(&self, session: Option<SessionId>, today: Instant) -> Answer<'_, Spending>;
     /// How the cache stands.
     fn cache(&self) -> Answer<'_, Stats>;
+    /// Changes of files that can be taken back, the newest first; of one session, or of all.
+    fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

@@ -141,6 +141,12 @@ pub enum Query {
     },
     /// How the cache stands.
     Cache {},
+    /// Changes of files that can be taken back.
+    Undoable {
+        /// Of this session; of all where absent.
+        #[serde(default)]
+        session: Option<SessionId>,
+    },
     /// Looks at the set-up.
     Doctor {},
 }
@@ -179,6 +185,7 @@ impl Query {
             | Self::Deliveries { .. }
             | Self::Export { .. }
             | Self::Spending { .. }
+            | Self::Undoable { .. }
             | Self::AmbientStatus {} => AT_HAND,
             Self::Resources { .. }
             | Self::ReadResource { .. }
@@ -216,6 +223,7 @@ impl Query {
             | Self::AmbientStatus {}
             | Self::Spending { .. }
             | Self::Cache {}
+            | Self::Undoable { .. }
             | Self::Doctor {} => false,
         }
     }

@@ -127,6 +127,22 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Text that is nothing but text in an element of HTML or SVG, or in an attribute in double or single quotes.
+pub fn escape_markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for ch in text.chars() {
+        match ch {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(ch),
+        }
+    }
+    out
+}
+
 /// The first `chars_max` characters (grapheme clusters) of `text`, with `…` in place of the last where it was cut.
 pub fn ellipsis(text: &str, chars_max: usize) -> Cow<'_, str> {
     if text.len() <= chars_max {

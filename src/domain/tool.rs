@@ -56,3 +56,11 @@ impl ToolHints {
     /// Reads only, and stays on this machine.
     pub const READ_ONLY: Self = Self { read_only: true, destructive: false, idempotent: true, open_world: false };
 }
+
+/// The tools that send something to somebody, and their server.
+pub const SENDERS: (&str, [&str; 2]) = ("notify", ["send_sms", "send_email"]);
+
+/// Whether a call of `tool` sends something to somebody whom the model names: a person is shown each such call.
+pub fn sends(server: &str, tool: &str) -> bool {
+    server == SENDERS.0 && SENDERS.1.contains(&tool)
+}

@@ -17,6 +17,7 @@ mod summary;
 mod talk;
 mod tasks;
 mod toolset;
+mod web;
 mod words;
 
 use futures::future::BoxFuture;

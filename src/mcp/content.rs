@@ -105,7 +105,7 @@ fn from_raw(result: Value) -> Result<Step, String> {
     }
     let has_content = object.contains_key("content");
     let parts: Vec<Part> = match object.remove("content") {
-        Some(Value::Array(blocks)) => blocks.iter().map(raw_part).collect(),
+        Some(Value::Array(blocks)) => blocks.into_iter().map(whole_part).collect(),
         Some(Value::Null) | None => Vec::new(),
         Some(other) => vec![raw_part(&other)],
     };
@@ -201,6 +201,18 @@ fn part(block: ContentBlock) -> Part {
         other => {
             Part::Text(serde_json::to_value(&other).map_or_else(|_| "[a block that cannot be shown]".to_owned(), |value| described(&value)))
         }
+    }
+}
+
+/// As [`raw_part`], of a block that is not needed any more.
+fn whole_part(mut value: Value) -> Part {
+    match value.get_mut("text").map(Value::take) {
+        Some(Value::String(text)) => Part::Text(text),
+        Some(other) => {
+            value["text"] = other;
+            raw_part(&value)
+        }
+        None => raw_part(&value),
     }
 }
 

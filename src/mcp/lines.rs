@@ -3,8 +3,9 @@
 //! Pure but for the reading. A line that is too long, or an answer of no known shape, becomes an error for the call it
 //! answers, so that no call waits for what will never come.
 
-use rmcp::model::{ErrorData, RequestId, ServerJsonRpcMessage};
-use serde_json::Value;
+use rmcp::model::{CustomResult, ErrorData, JsonRpcVersion2_0, RequestId, ServerJsonRpcMessage, ServerResult};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 /// The longest message, in bytes.
@@ -104,6 +105,24 @@ pub(super) enum Parsed {
     Messages(Vec<ServerJsonRpcMessage>),
     /// No message: a program that prints where it should not.
     Noise,
+}
+
+/// A good answer, and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    #[serde(rename = "jsonrpc")]
+    _version: JsonRpcVersion2_0,
+    id: i64,
+    result: Map<String, Value>,
+}
+
+/// Reads a line that is a good answer to one of the requests that `is_raw` knows, and leaves its result as it is: to find
+/// out its type costs more than all else, for each is tried in turn.
+pub(super) fn raw_answer(line: &[u8], is_raw: impl FnOnce(i64) -> bool) -> Option<ServerJsonRpcMessage> {
+    let answer = serde_json::from_slice::<Answer>(line).ok().filter(|answer| is_raw(answer.id))?;
+    let result = ServerResult::CustomResult(CustomResult::new(Value::Object(answer.result)));
+    Some(ServerJsonRpcMessage::response(result, RequestId::Number(answer.id)))
 }
 
 /// Reads a line as a message.
@@ -247,6 +266,26 @@ mod tests {
         );
         assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":"s1","method":"ping"}"#), Parsed::Messages(messages)
             if matches!(&messages[..], [ServerJsonRpcMessage::Request(request)] if request.id == RequestId::String("s1".into()))));
+    }
+
+    #[test]
+    fn the_result_of_a_call_stays_as_it_is() {
+        let line = br#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"new","x":1}],"later":2}}"#;
+        let Some(ServerJsonRpcMessage::Response(response)) = raw_answer(line, |id| id == 7) else { panic!("no answer") };
+        assert_eq!(response.id, RequestId::Number(7));
+        let ServerResult::CustomResult(result) = response.result else { panic!("a type was looked for") };
+        assert_eq!(result.0, serde_json::json!({"content": [{"type": "new", "x": 1}], "later": 2}));
+        assert!(raw_answer(line, |_| false).is_none());
+        for other in [
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"error":null}"#,
+            r#"{"jsonrpc":"2.0","id":"7","result":{}}"#,
+            r#"{"jsonrpc":"1.0","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":[]}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#,
+        ] {
+            assert!(raw_answer(other.as_bytes(), |_| true).is_none(), "{other}");
+        }
     }
 
     #[test]

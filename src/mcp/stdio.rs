@@ -1,21 +1,26 @@
 //! The transport to a child process: one JSON-RPC message on a line, in both directions.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
-use rmcp::model::ServerJsonRpcMessage;
+use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use rmcp::service::{RoleClient, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::Mutex;
 
-use crate::mcp::lines::{Line, Lines, MESSAGE_BYTES_MAX, Parsed, parse, too_long};
+use crate::mcp::lines::{Line, Lines, MESSAGE_BYTES_MAX, Parsed, parse, raw_answer, too_long};
 use crate::mcp::process::Pipes;
 use crate::mcp::stderr::LogRing;
 
+/// Calls under way whose answers are known as such; of those that are never answered no more are remembered.
+const CALLS_MAX: usize = 4_096;
+
 /// Messages to and from a child process.
 pub(super) struct StdioTransport {
+    /// Calls of tools that are not answered yet.
+    calls: HashSet<i64>,
     lines: Lines<ChildStdout>,
     ready: VecDeque<ServerJsonRpcMessage>,
     outbox: Arc<Outbox<ChildStdin>>,
@@ -25,7 +30,25 @@ pub(super) struct StdioTransport {
 impl StdioTransport {
     /// Over the streams of a program; what it prints that is no message goes to `log`.
     pub(super) fn new(pipes: Pipes, log: Arc<LogRing>) -> Self {
-        Self { lines: Lines::new(pipes.stdout, MESSAGE_BYTES_MAX), ready: VecDeque::new(), outbox: Arc::new(Outbox::new(pipes.stdin)), log }
+        let (lines, outbox) = (Lines::new(pipes.stdout, MESSAGE_BYTES_MAX), Arc::new(Outbox::new(pipes.stdin)));
+        Self { calls: HashSet::new(), lines, ready: VecDeque::new(), outbox, log }
+    }
+
+    fn note(&mut self, message: &TxJsonRpcMessage<RoleClient>) {
+        if let JsonRpcMessage::Request(request) = message
+            && let (ClientRequest::CallToolRequest(_), RequestId::Number(id)) = (&request.request, &request.id)
+        {
+            if self.calls.len() >= CALLS_MAX {
+                self.calls.clear();
+            }
+            self.calls.insert(*id);
+        }
+    }
+
+    fn messages(&mut self, line: &[u8]) -> Parsed {
+        let calls = &mut self.calls;
+        let answer = if calls.is_empty() { None } else { raw_answer(line, |id| calls.remove(&id)) };
+        answer.map_or_else(|| parse(line), |answer| Parsed::Messages(vec![answer]))
     }
 }
 
@@ -90,6 +113,7 @@ impl Transport<RoleClient> for StdioTransport {
     type Error = std::io::Error;
 
     fn send(&mut self, message: TxJsonRpcMessage<RoleClient>) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.note(&message);
         let handed_over = serde_json::to_vec(&message).map(|mut line| {
             line.push(b'\n');
             self.outbox.push(&line)
@@ -104,7 +128,7 @@ impl Transport<RoleClient> for StdioTransport {
                 return Some(message);
             }
             match self.lines.next().await {
-                Line::Whole(line) => match parse(&line) {
+                Line::Whole(line) => match self.messages(&line) {
                     Parsed::Messages(messages) => self.ready.extend(messages),
                     Parsed::Noise => self.log.push(&format!("[stdout] {}", String::from_utf8_lossy(&line[..line.len().min(4_096)]))),
                 },

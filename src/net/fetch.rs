@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,7 @@ impl Options {
 
     /// Which addresses may be reached with these options, through `proxy` (as in [`crate::net::Options::proxy`]).
     pub fn guard(&self, proxy: Option<&str>) -> Guard {
-        Guard::new(self.allow_private, self.allow_metadata, proxy)
+        Guard::new(self.allow_private, self.allow_metadata, crate::net::proxy_of(proxy).as_deref())
     }
 
     fn agent(&self) -> HeaderValue {
@@ -168,7 +169,8 @@ pub enum Accept {
 }
 
 impl Accept {
-    const fn header(self) -> &'static str {
+    /// The `Accept` header.
+    pub const fn header(self) -> &'static str {
         match self {
             Self::Page => "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.5",
             Self::Feed => "application/atom+xml,application/rss+xml,application/feed+json,application/xml;q=0.9,text/xml;q=0.9,*/*;q=0.5",
@@ -176,6 +178,21 @@ impl Accept {
             Self::Any => "*/*",
         }
     }
+}
+
+/// What an answer said about itself: enough to tell whether and for how long it may be kept (RFC 9111).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// What it said of keeping it, and its language. Of a cookie only that there was one.
+    pub headers: HeaderMap,
+}
+
+/// Is told of each page that came whole, to keep it for others.
+pub trait Keeper: Send + Sync {
+    /// `fetched` is the answer to `request`. Short: whoever asked waits for it.
+    fn came(&self, request: Request, fetched: Arc<Fetched>) -> BoxFuture<'static, ()>;
 }
 
 /// A page that is wanted.
@@ -191,17 +208,26 @@ pub struct Request {
     pub fresh: bool,
     /// What kind of answer is wanted most.
     pub accept: Accept,
+    /// Take the beginning of a body that is too large, instead of failing.
+    pub cut: bool,
 }
 
 impl Request {
     /// A request for `url` that obeys `robots.txt`, knows nothing yet and may share a fetch.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), validators: Validators::default(), honour_robots: true, fresh: false, accept: Accept::default() }
+        Self {
+            url: url.into(),
+            validators: Validators::default(),
+            honour_robots: true,
+            fresh: false,
+            accept: Accept::default(),
+            cut: false,
+        }
     }
 }
 
 /// A page that came, or the word that it has not changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fetched {
     /// Where it was in the end.
     pub url: String,
@@ -219,27 +245,50 @@ pub struct Fetched {
     pub elapsed: Duration,
     /// The addresses that redirected, the one asked for first; empty if there was no redirect.
     pub redirects: Vec<String>,
+    /// What the answer said about itself.
+    pub head: Head,
+    /// What each redirect said about itself, in the order of `redirects`.
+    pub passed: Vec<Head>,
+    /// Whether every host on the way was seen to answer from a public address. Behind a proxy nobody is seen.
+    pub public: bool,
+    /// Whether the body is only the beginning: see [`Request::cut`].
+    pub cut: bool,
 }
 
 /// Fetches pages politely. Clones share lines, rests and what is known of `robots.txt`.
 #[derive(Clone)]
 pub struct Fetcher {
     shared: Arc<Shared>,
+    ways: Arc<Ways>,
     /// Told whether what is fetched here stands in line.
     line: Option<Line>,
+    /// Told of what was fetched here.
+    keeper: Option<Arc<dyn Keeper>>,
 }
 
 struct Shared {
-    /// For addresses that a person gave.
-    inside: Way,
-    /// For what a public host leads to.
-    outside: Way,
     proxy: Option<String>,
     options: Options,
     hosts: Hosts,
     robots: robots::Cache,
     flights: Arc<Flights>,
     clock: Arc<dyn Clock>,
+}
+
+/// What may be reached by somebody who asks.
+struct Ways {
+    /// For the addresses that they give.
+    inside: Way,
+    /// For what a public host leads to.
+    outside: Way,
+}
+
+impl Ways {
+    fn new(guard: Guard, options: &Options, proxy: Option<&str>) -> Self {
+        let connect_timeout_seconds = options.connect_timeout_seconds.max(1);
+        let reach = crate::net::Options { proxy: proxy.map(str::to_owned), connect_timeout_seconds };
+        Self { outside: Way::new(guard.outside(), options, reach.clone()), inside: Way::new(guard, options, reach) }
+    }
 }
 
 /// A client, and what it may reach.
@@ -286,10 +335,8 @@ impl Fetcher {
     }
 
     fn guarded(guard: Guard, proxy: Option<String>, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let reach = crate::net::Options { proxy: proxy.clone(), connect_timeout_seconds: options.connect_timeout_seconds.max(1) };
+        let ways = Arc::new(Ways::new(guard, &options, proxy.as_deref()));
         let shared = Shared {
-            outside: Way::new(guard.outside(), &options, reach.clone()),
-            inside: Way::new(guard, &options, reach),
             proxy,
             hosts: Hosts::new(clock.clone(), options.concurrency_max, Duration::from_millis(options.host_gap_ms), options.host_queue_max),
             robots: robots::Cache::new(Duration::from_hours(options.robots_cache_hours)),
@@ -297,7 +344,48 @@ impl Fetcher {
             options,
             clock,
         };
-        Self { shared: Arc::new(shared), line: None }
+        Self { shared: Arc::new(shared), ways, line: None, keeper: None }
+    }
+
+    /// The same fetcher, with its lines and rests, for addresses that a model chose: private ones only where
+    /// `allow_private` says so, or at the `hosts` that are named (see [`Guard::chosen`]).
+    #[must_use]
+    pub fn for_chosen(&self, allow_private: bool, hosts: &[String]) -> Self {
+        let guard = self.ways.inside.guard.chosen(allow_private, hosts);
+        let ways = Ways::new(guard, &self.shared.options, self.shared.proxy.as_deref());
+        Self { ways: Arc::new(ways), ..self.clone() }
+    }
+
+    /// The same fetcher, telling `keeper` of what it fetches.
+    #[must_use]
+    pub fn keeping(self, keeper: Arc<dyn Keeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// What may be asked.
+    pub fn guard(&self) -> &Guard {
+        &self.ways.inside.guard
+    }
+
+    /// What was set.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
+    /// Checks whether `url` may be asked, as far as that can be told without resolving its name.
+    ///
+    /// # Errors
+    /// When it may not, or is none that can be fetched.
+    pub fn check(&self, url: &str) -> Result<(), Error> {
+        self.ways.inside.check(&parse(url)?)
+    }
+
+    /// How `url` is written in all that is kept under it.
+    ///
+    /// # Errors
+    /// When it is none that can be fetched.
+    pub fn canonical(url: &str) -> Result<String, Error> {
+        parse(url).map(String::from)
     }
 
     /// The same fetcher, telling `line` while what is fetched through it stands in line.
@@ -316,7 +404,7 @@ impl Fetcher {
 
     /// The guard for what a page that was `fetched` leads to: once a public host had a say, all must be public.
     pub async fn guard_after(&self, fetched: &Fetched) -> Guard {
-        let guard = &self.shared.inside.guard;
+        let guard = &self.ways.inside.guard;
         for url in fetched.redirects.iter().chain([&fetched.url]) {
             let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             if guard.is_public(&host, None).await {
@@ -337,13 +425,27 @@ impl Fetcher {
     /// When it did not come; see [`Error`].
     pub async fn get(&self, request: Request) -> Result<Arc<Fetched>, Error> {
         let url = parse(&request.url)?;
-        let shared = self.shared.clone();
-        let (validators, honour_robots, accept) = (request.validators, request.honour_robots, request.accept);
-        let key = Key { url: url.as_str().to_owned(), validators: validators.clone(), honour_robots, accept };
+        let (shared, ways, keeper) = (self.shared.clone(), self.ways.clone(), self.keeper.clone());
+        let fresh = request.fresh;
+        let key = Key {
+            url: url.as_str().to_owned(),
+            validators: request.validators.clone(),
+            honour_robots: request.honour_robots,
+            accept: request.accept,
+            cut: request.cut,
+            // Who may reach less does not look over the shoulder of who may reach more.
+            ways: Arc::as_ptr(&ways).addr(),
+        };
         let place = Place::default();
         let mut stands = place.watch();
-        let flight = async move { shared.fetch(url, accept, validators, honour_robots, &place).await.map(Arc::new) };
-        if request.fresh {
+        let flight = async move {
+            let fetched = Arc::new(shared.fetch(url, &request, &ways, &place).await?);
+            if let Some(keeper) = keeper {
+                keeper.came(request, fetched.clone()).await;
+            }
+            Ok(fetched)
+        };
+        if fresh {
             return self.watched(flight, stands).await;
         }
         let flight = self.shared.flights.join(key, flight, &mut stands);
@@ -367,19 +469,20 @@ impl Fetcher {
 }
 
 impl Shared {
-    async fn fetch(&self, url: Url, accept: Accept, validators: Validators, honour_robots: bool, place: &Place) -> Result<Fetched, Error> {
+    async fn fetch(&self, url: Url, request: &Request, ways: &Ways, place: &Place) -> Result<Fetched, Error> {
+        let validators = &request.validators;
         let plan = Plan {
-            headers: Plan::headers(accept, &validators),
+            headers: Plan::headers(request.accept, validators),
             conditional: !validators.is_empty(),
             body_bytes_max: self.options.body_bytes_max,
-            cut_body: false,
-            honour_robots,
+            cut_body: request.cut,
+            honour_robots: request.honour_robots,
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
-        let mut fetched = self.walk(url, &plan, &self.inside, place).await?;
+        let mut fetched = self.walk(url, &plan, ways, &ways.inside, place).await?;
         if fetched.not_modified {
-            fetched.validators.etag = fetched.validators.etag.or(validators.etag);
-            fetched.validators.last_modified = fetched.validators.last_modified.or(validators.last_modified);
+            fetched.validators.etag = fetched.validators.etag.or_else(|| validators.etag.clone());
+            fetched.validators.last_modified = fetched.validators.last_modified.or_else(|| validators.last_modified.clone());
         }
         Ok(fetched)
     }
@@ -387,32 +490,35 @@ impl Shared {
     /// Asks `url` and follows where it leads. Each hop is a request like any other: guarded, allowed, in line.
     ///
     /// Once a public host has answered, all that follows must be public too.
-    async fn walk(&self, start: Url, plan: &Plan, way: &Way, place: &Place) -> Result<Fetched, Error> {
+    async fn walk(&self, start: Url, plan: &Plan, ways: &Ways, way: &Way, place: &Place) -> Result<Fetched, Error> {
         let mut budget = Budget::new(Duration::from_secs(self.options.timeout_seconds.max(1)));
         let (mut url, mut way) = (start, way);
         let mut seen = HashSet::new();
-        let mut redirects = Vec::new();
+        let (mut redirects, mut passed, mut public) = (Vec::new(), Vec::new(), true);
         loop {
             way.check(&url)?;
+            self.check_behind_proxy(&url, way).await?;
             let host = url.origin().ascii_serialization();
             if plan.honour_robots {
-                self.permitted(&url, &host, way, place).await?;
+                self.permitted(&url, &host, ways, way, place).await?;
             }
             let slot = place.stand(self.hosts.enter(&host)).await?;
             let (answer, peer) = exchange(&way.client, &url, plan, &mut budget).await?;
-            let location = match answer {
-                Answer::Page { status, not_modified, validators, content_type, body } => {
+            public &= peer.is_some_and(|peer| way.guard.is_public_address(peer));
+            let (location, head) = match answer {
+                Answer::Page(fetched) => {
                     let elapsed = budget.used();
-                    return Ok(Fetched { url: url.into(), status, not_modified, validators, content_type, body, elapsed, redirects });
+                    return Ok(Fetched { url: url.into(), elapsed, redirects, passed, public, ..*fetched });
                 }
                 Answer::Failed { code, headers } => return Err(self.failed(&url, code, &headers, &slot)),
-                Answer::Moved(location) => location,
+                Answer::Moved(location, head) => (location, head),
             };
+            passed.push(head);
             // Two hosts' slots at once could wait for each other in a circle.
             drop(slot);
             let next = self.follow(&url, &location, redirects.len())?;
             if way.guard.is_public(url.host_str().unwrap_or_default(), peer).await {
-                way = &self.outside;
+                way = &ways.outside;
             }
             redirects.push(url.as_str().to_owned());
             seen.insert(url);
@@ -452,11 +558,28 @@ impl Shared {
         Error::Status { url: shown(url), code, retry_at }
     }
 
-    async fn permitted(&self, url: &Url, host: &str, way: &Way, place: &Place) -> Result<(), Error> {
-        self.robots.check(place, host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url, way, place)).await
+    /// Behind a proxy the proxy resolves names, and what it finds is not seen. What a name stands for from here is looked
+    /// up all the same where a model chose the address: a name of this network is not handed to the proxy.
+    async fn check_behind_proxy(&self, url: &Url, way: &Way) -> Result<(), Error> {
+        if !way.guard.is_for_chosen() || crate::net::proxy_of(self.proxy.as_deref()).is_none() {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default();
+        match way.guard.resolve_host(host, url.port_or_known_default().unwrap_or(0)).await {
+            Err(error) => match error.get_ref().and_then(|cause| cause.downcast_ref::<Refusal>()) {
+                Some(refusal) => Err(refused(url, refusal)),
+                // The proxy may know the name.
+                None => Ok(()),
+            },
+            Ok(_) => Ok(()),
+        }
     }
 
-    async fn robots_file(&self, page: &Url, way: &Way, place: &Place) -> Result<Bytes, Error> {
+    async fn permitted(&self, url: &Url, host: &str, ways: &Ways, way: &Way, place: &Place) -> Result<(), Error> {
+        self.robots.check(place, host, url.as_str(), shown(url), self.clock.now(), || self.robots_file(url, ways, way, place)).await
+    }
+
+    async fn robots_file(&self, page: &Url, ways: &Ways, way: &Way, place: &Place) -> Result<Bytes, Error> {
         let mut url = page.clone();
         url.set_path("/robots.txt");
         url.set_query(None);
@@ -469,7 +592,7 @@ impl Shared {
             connect_timeout: Duration::from_secs(self.options.connect_timeout_seconds.max(1)),
         };
         // Boxed: a page's walk asks for robots.txt, which is a walk of its own.
-        Box::pin(self.walk(url, &plan, way, place)).await.map(|fetched| fetched.body)
+        Box::pin(self.walk(url, &plan, ways, way, place)).await.map(|fetched| fetched.body)
     }
 }
 

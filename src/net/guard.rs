@@ -7,6 +7,8 @@
 //! - What a public host leads to may not: a redirect, or what a rendered page loads, must be public as well
 //!   ([`Guard::outside`]). A stranger's page has no business on this network.
 //! - Posts follow no redirect at all.
+//! - An address that a model chose ([`Guard::chosen`]) may be private only where `[web]` says so, and names that only a
+//!   local network knows are not even looked up.
 //!
 //! A name is checked by what it resolves to, in the moment of the connection, which is made only to an address that was
 //! checked. Behind a proxy the proxy resolves names; then only names and literal addresses are checked here.
@@ -23,6 +25,10 @@ const METADATA_NAMES: &[&str] = &["metadata.google.internal", "metadata.goog", "
 /// Metadata addresses outside of the link-local range: Amazon's over IPv6, Alibaba's, Azure's wire server.
 const METADATA_V4: &[Ipv4Addr] = &[Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
 const METADATA_V6: &[Ipv6Addr] = &[Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254)];
+
+/// Ends of names that stand for this machine or its network: RFC 6761 (`localhost`), RFC 6762 (`local`, and the others of
+/// its appendix G), RFC 8375 (`home.arpa`), and `internal`, which ICANN set aside for private use in 2024.
+const LOCAL_NAMES: &[&str] = &["localhost", "local", "internal", "home.arpa", "intranet", "private", "corp", "home", "lan", "localdomain"];
 
 /// An address that is not asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,18 +49,71 @@ pub struct Guard {
     outside: bool,
     /// A host of another machine led here.
     elsewhere: bool,
-    /// The host of the user's own proxy, which may live anywhere.
-    proxy_host: Option<Arc<str>>,
+    /// A model chose the address: the hosts that may be private all the same, as a person named them.
+    chosen: Option<Arc<[String]>>,
+    /// The hosts of the user's own proxies, which may live anywhere.
+    proxy_hosts: Arc<[String]>,
+    /// Stands in for the system's resolver in tests.
+    #[cfg(test)]
+    names: Option<Names>,
     /// Stands in for a public address in tests: there is no internet in them.
     #[cfg(test)]
     public: Option<IpAddr>,
 }
 
+/// A resolver for tests: the addresses of a name, in the moment it is asked.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Names(pub(crate) Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names")
+    }
+}
+
 impl Guard {
     /// A guard that lets private or metadata addresses pass as said; `proxy` as in [`crate::net::Options::proxy`].
     pub fn new(allow_private: bool, allow_metadata: bool, proxy: Option<&str>) -> Self {
-        let proxy_host = proxy.and_then(|url| Url::parse(url).ok()).and_then(|url| url.host_str().map(Arc::from));
-        Self { allow_private, allow_metadata, proxy_host, ..Self::default() }
+        let hosts = proxy.and_then(|url| Url::parse(url).ok()).and_then(|url| url.host_str().map(str::to_owned));
+        Self { allow_private, allow_metadata, proxy_hosts: hosts.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same for an address that a model chose: private ones only where `allow_private` says so, or at one of `hosts`
+    /// (names or literal addresses). What is no address of a single machine, or a metadata service, stays refused.
+    #[must_use]
+    pub fn chosen(&self, allow_private: bool, hosts: &[String]) -> Self {
+        let plain = |host: &String| host.trim().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+        let hosts = hosts.iter().map(plain).filter(|host| !host.is_empty()).collect();
+        Self { allow_private, chosen: Some(hosts), ..self.clone() }
+    }
+
+    /// Whether it is for addresses that a model chose.
+    pub fn is_for_chosen(&self) -> bool {
+        self.chosen.is_some()
+    }
+
+    /// Whether a private address may be asked at `host`.
+    pub fn lets_private(&self, host: &str) -> bool {
+        !self.outside && self.at(host).allow_private
+    }
+
+    /// The rule for `host`: what a person named for a model may be private.
+    fn at(&self, host: &str) -> Self {
+        let host = host.trim_matches(['[', ']']).trim_end_matches('.');
+        match &self.chosen {
+            Some(hosts) if hosts.iter().any(|named| named.eq_ignore_ascii_case(host)) => {
+                Self { allow_private: true, outside: false, elsewhere: false, ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The same, with `names` in place of the system's resolver.
+    #[cfg(test)]
+    pub(crate) fn with_names(self, names: Names) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     /// The same, with `address` in the place of a public one.
@@ -81,12 +140,22 @@ impl Guard {
         // The parser of addresses has brought decimal, octal and hexadecimal forms of IPv4 to the usual one.
         let host = host.trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
-            Ok(address) => self.check(address),
+            Ok(address) => self.at(host).check(address),
             Err(_) if !self.allow_metadata && METADATA_NAMES.iter().any(|name| host.trim_end_matches('.').eq_ignore_ascii_case(name)) => {
                 Err(Refusal { address: host.to_owned(), why: METADATA })
             }
+            Err(_) if self.chosen.is_some() && !self.at(host).allow_private && self.is_local_name(host) => {
+                Err(Refusal { address: host.to_owned(), why: LOCAL })
+            }
             Err(_) => Ok(()),
         }
+    }
+
+    /// Whether a name is one that only a local network knows: one word, a reserved end, the user's own proxy.
+    fn is_local_name(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let ends = |end: &&str| name.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        !name.contains('.') || LOCAL_NAMES.iter().any(|end| ends(end)) || self.proxy_hosts.contains(&name)
     }
 
     /// Checks the host of `url` as [`check_host`](Self::check_host) does; what is no address is left to others.
@@ -111,9 +180,15 @@ impl Guard {
                 refuse("not public, and a public page led there; watch it itself if that is meant")
             }
             Kind::Private if self.elsewhere && is_this_machine(address) => refuse("this very machine, and another one led there"),
+            Kind::Private if !self.allow_private && self.chosen.is_some() => refuse(CHOSEN_PRIVATE),
             Kind::Private if !self.allow_private => refuse("private, and `allow_private` is off"),
             Kind::Private | Kind::LinkLocal | Kind::Metadata | Kind::Public => Ok(()),
         }
+    }
+
+    /// Whether an address is one of the internet.
+    pub fn is_public_address(&self, address: IpAddr) -> bool {
+        self.kind(address) == Kind::Public
     }
 
     /// Whether what answers for `host` is public. `peer` is who answered, where that is known; a name whose addresses
@@ -127,8 +202,8 @@ impl Guard {
         if peer.is_some_and(public) {
             return true;
         }
-        match tokio::net::lookup_host((host, 0)).await {
-            Ok(found) => found.map(|address| address.ip()).any(public),
+        match self.look_up(host, 0).await {
+            Ok(found) => found.into_iter().map(|address| address.ip()).any(public),
             Err(_) => true,
         }
     }
@@ -140,19 +215,30 @@ impl Guard {
     pub async fn resolve_host(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, std::io::Error> {
         self.check_host(host).map_err(std::io::Error::other)?;
         let host = host.trim_matches(['[', ']']);
-        let found = tokio::net::lookup_host((host, port)).await?;
-        self.sift(host, found).map_err(std::io::Error::other)
+        let found = self.look_up(host, port).await?;
+        self.sift(host, found.into_iter()).map_err(std::io::Error::other)
+    }
+
+    /// What `name` stands for right now.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have a resolver of their own"))]
+    async fn look_up(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        #[cfg(test)]
+        if let Some(names) = &self.names {
+            return Ok((names.0)(name).into_iter().map(|address| SocketAddr::new(address, port)).collect());
+        }
+        Ok(tokio::net::lookup_host((name, port)).await?.collect())
     }
 
     /// Those of `found` that may be asked.
     fn sift(&self, name: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Refusal> {
-        if self.proxy_host.as_deref() == Some(name) {
+        if self.proxy_hosts.iter().any(|host| host == name) {
             return Ok(found.collect());
         }
+        let rule = self.at(name);
         let mut allowed = Vec::new();
         let mut refusal = None;
         for address in found {
-            match self.check(address.ip()) {
+            match rule.check(address.ip()) {
                 Ok(()) => allowed.push(address),
                 Err(reason) => refusal = Some(reason),
             }
@@ -176,6 +262,12 @@ impl Guard {
     }
 }
 
+/// Why a private address that a model chose is not asked.
+const CHOSEN_PRIVATE: &str = "private, and a tool does not go there by itself; `[web] allow_hosts` names hosts that may be private, `[web] allow_private` allows all";
+
+/// Why a name of a local network is not looked up for a model.
+const LOCAL: &str = "a name of this network, and a tool does not go there by itself; `[web] allow_hosts` names hosts that may be private";
+
 /// Why a metadata service is not asked.
 const METADATA: &str = "a cloud's metadata service, and `allow_metadata` is off";
 
@@ -183,8 +275,8 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = guard.sift(name.as_str(), found)?;
+            let found = guard.look_up(name.as_str(), 0).await?;
+            let allowed = guard.sift(name.as_str(), found.into_iter())?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
@@ -233,11 +325,31 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         Kind::LinkLocal
     } else if first & 0xff00 == 0xff00 {
         Kind::Group
-    } else if address.is_loopback() || address.is_unspecified() || first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfec0 {
+    } else if address.is_loopback()
+        || address.is_unspecified()
+        || first & 0xfe00 == 0xfc00
+        || first & 0xffc0 == 0xfec0
+        || is_special(address)
+    {
         Kind::Private
     } else {
         Kind::Public
     }
+}
+
+/// What is on no public network although it looks like it (IANA's registry of special-purpose addresses): NAT64 of a
+/// network's own (RFC 8215), Teredo, discard-only, ORCHID, documentation, segment routing.
+fn is_special(address: Ipv6Addr) -> bool {
+    matches!(
+        address.segments(),
+        [0x64, 0xff9b, 1, ..]
+            | [0x2001, 0, ..]
+            | [0x100, 0, 0, 0, ..]
+            | [0x2001, 0x10..=0x2f, ..]
+            | [0x2001, 0xdb8, ..]
+            | [0x3fff, 0..=0xfff, ..]
+            | [0x5f00, ..]
+    )
 }
 
 /// The IPv4 address inside `address`: mapped, compatible, NAT64 (`64:ff9b::/96`) or 6to4 (`2002::/16`).

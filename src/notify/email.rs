@@ -23,6 +23,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::domain::clock::Clock;
 use crate::domain::notice::{ChannelKind, Notice, masked};
+use crate::domain::text::escape_markup;
 use crate::net;
 use crate::notify::options::shown;
 use crate::notify::post::Censor;
@@ -263,34 +264,20 @@ fn of_smtp(stage: Stage, error: &lettre::transport::smtp::Error, censor: &Censor
 fn html(facts: &Facts, plain: &str) -> String {
     let mut out = String::from("<!doctype html>\n<html><body style=\"font-family:sans-serif;line-height:1.4\">\n");
     if !facts.title.is_empty() {
-        out.push_str(&format!("<h2 style=\"font-size:1.1em\">{}</h2>\n", escaped(&facts.title)));
+        out.push_str(&format!("<h2 style=\"font-size:1.1em\">{}</h2>\n", escape_markup(&facts.title)));
     }
     for paragraph in plain.split("\n\n") {
         let lines = paragraph.split('\n').map(|line| {
             if !facts.url.is_empty() && line.trim() == facts.url {
-                let url = escaped(&facts.url);
+                let url = escape_markup(&facts.url);
                 format!("<a href=\"{url}\">{url}</a>")
             } else {
-                escaped(line)
+                escape_markup(line)
             }
         });
         out.push_str(&format!("<p>{}</p>\n", lines.collect::<Vec<_>>().join("<br>\n")));
     }
     out.push_str("</body></html>\n");
-    out
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for ch in text.chars() {
-        match ch {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            ch => out.push(ch),
-        }
-    }
     out
 }
 

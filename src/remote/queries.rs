@@ -21,6 +21,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::remote::QUERY_ROUTE;
 use crate::remote::http::{Api, Error};
 
@@ -156,6 +157,10 @@ impl Queries for RemoteQueries {
 
     fn cache(&self) -> Answer<'_, Stats> {
         self.ask(Query::Cache {})
+    }
+
+    fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>> {
+        self.ask(Query::Undoable { session })
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -5,6 +5,7 @@
 //! own and never hold up the writer or the runtime. Any number of processes may share a file: positions are given
 //! inside of the transaction.
 
+mod notice;
 pub(in crate::store) mod open;
 mod pages;
 mod place;
@@ -26,6 +27,7 @@ use rusqlite::Connection;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, SessionId, StreamId};
 use crate::domain::query::{EventFilter, SessionPage, SessionPart, SessionSummary};
+use crate::store::sqlite::notice::Notice;
 use crate::store::sqlite::place::{Failure, Place};
 use crate::store::sqlite::tasks::ops::ReadyOp;
 use crate::store::sqlite::worker::{Reader, Writer, WriterJob};
@@ -210,7 +212,7 @@ impl EventStore for SqliteStore {
     }
 
     fn heads(&self) -> BoxStream<'static, Result<Seq, Error>> {
-        let watch = Watch { store: self.clone(), data_version: None, head: None, started: false };
+        let watch = Watch { store: self.clone(), data_version: None, head: None, notice: None, started: false };
         stream::unfold(watch, |mut watch| async move { Some((watch.next().await, watch)) }).boxed()
     }
 
@@ -241,14 +243,32 @@ struct Watch {
     /// `PRAGMA data_version` of the reading connection: changes when anybody else commits.
     data_version: Option<i64>,
     head: Option<Seq>,
+    /// What tells that it is worth a look.
+    notice: Option<Notice>,
     started: bool,
 }
 
+/// How often a log is looked at that nobody tells of.
+const LOOK_ANYHOW: Duration = Duration::from_secs(30);
+
 impl Watch {
+    /// Waits until a look is worth it; not at all where nobody tells.
+    async fn wait(&mut self) {
+        let Some(notice) = &self.notice else { return };
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK_ANYHOW, notice.written()).await {
+            self.notice = None;
+        }
+    }
+
     async fn next(&mut self) -> Result<Seq, Error> {
         loop {
             if std::mem::replace(&mut self.started, true) {
                 tokio::time::sleep(self.store.0.poll).await;
+                self.wait().await;
+            } else {
+                // Before the first look, so that nothing is written in between.
+                let is_file = matches!(self.store.0.engine, Engine::Threads { .. });
+                self.notice = is_file.then(|| Notice::of(&self.store.0.place.path).ok()).flatten();
             }
             // A connection does not see its own commits as a change; in memory there is only one.
             let known = self.data_version.filter(|_| matches!(self.store.0.engine, Engine::Threads { .. }));

@@ -16,9 +16,6 @@ const USE: u32 = 1_000;
 /// The most that a name can weigh.
 const WEIGHT_MAX: u32 = 16_000;
 
-/// Characters of a filter that are kept.
-const FILTER_CHARS_MAX: usize = 200;
-
 /// What is used, and how much: often and lately weighs more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -63,10 +60,6 @@ pub struct Kept {
     pub column: Option<Column>,
     /// Columns of the events beside the chat; by the window's width where absent.
     pub side_columns: Option<u16>,
-    /// The filter of the events.
-    pub events_filter: String,
-    /// The filter of the tasks.
-    pub tasks_filter: String,
     /// Files behind `@`, by their whole path.
     pub files: Uses,
     /// Commands and what keys do, by name.
@@ -77,9 +70,6 @@ impl Kept {
     /// Reads a file's text; nothing where it is no such file.
     pub fn parse(text: &str) -> Option<Self> {
         let mut kept: Self = serde_json::from_str(text).ok()?;
-        for filter in [&mut kept.events_filter, &mut kept.tasks_filter] {
-            *filter = crate::domain::text::clean_line(filter).chars().take(FILTER_CHARS_MAX).collect();
-        }
         kept.files.trim();
         kept.commands.trim();
         Some(kept)
@@ -139,10 +129,11 @@ mod tests {
 
     #[test]
     fn the_file_comes_back_as_it_was_and_a_broken_one_is_none() {
-        let mut kept = Kept { column: Some(Column::Hidden), side_columns: Some(50), events_filter: "type:mcp".into(), ..Kept::default() };
+        let mut kept = Kept { column: Some(Column::Hidden), side_columns: Some(50), ..Kept::default() };
         kept.files.add("/a/b");
         assert_eq!(Kept::parse(&kept.text()), Some(kept));
         assert_eq!(Kept::parse("{\"column\": 7}"), None);
-        assert_eq!(Kept::parse("{\"later\": 1, \"tasks_filter\": \"a\\u001b[31mb\"}").unwrap().tasks_filter, "ab");
+        // What a later or an earlier version wrote besides is passed over.
+        assert_eq!(Kept::parse("{\"later\": 1, \"events_filter\": \"type:mcp\", \"side_columns\": 40}").unwrap().side_columns, Some(40));
     }
 }

@@ -23,6 +23,7 @@ use crate::domain::question::Question;
 use crate::domain::remote::Line;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
+use crate::domain::undo::UndoRow;
 use crate::tui::Start;
 use crate::tui::catalog::Typed;
 use crate::tui::kept::Kept;
@@ -156,6 +157,8 @@ pub enum Query {
     Cache,
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
+    /// Changes of files that can be taken back in a session.
+    Undoable(SessionId),
     /// How tasks and servers were at an event, and when that was.
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
@@ -227,6 +230,8 @@ pub enum Answer {
     Cache(Result<Stats, String>),
     /// What models took.
     Spending(Result<Spending, String>),
+    /// Changes of files that can be taken back.
+    Undoable(Result<Vec<UndoRow>, String>),
     /// How tasks and servers were at an event.
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.

@@ -10,6 +10,7 @@ pub mod previews;
 pub mod resources;
 pub mod servers;
 pub mod tasks;
+pub mod undo;
 pub mod welcome;
 
 use jiff::tz::TimeZone;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
 use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, SelectAll, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant as Moment, sleep_until};
@@ -88,7 +88,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         state,
         clock,
         terminal,
-        keys: Some(keys),
+        keys: Some(select_all([keys])),
         events: None,
         notes: None,
         backend: Some(backend),
@@ -147,7 +147,7 @@ struct Driver {
     state: State,
     clock: std::sync::Arc<dyn crate::domain::clock::Clock>,
     terminal: Terminal,
-    keys: Option<EventStream>,
+    keys: Option<Keys>,
     events: Option<Subscription>,
     /// Sequences for the terminal itself.
     notes: Option<BoxStream<'static, String>>,
@@ -402,7 +402,7 @@ impl Driver {
 
     fn back(&mut self) -> io::Result<()> {
         self.terminal.enter()?;
-        self.keys = Some(EventStream::new());
+        self.keys = Some(select_all([EventStream::new()]));
         self.state.size = Terminal::size()?;
         self.state.transcript.pictures().set_cell(Terminal::cell_pixels());
         self.state.dirty = true;
@@ -430,7 +430,11 @@ async fn next_line(line: &mut Option<watch::Receiver<Line>>) -> Line {
     std::future::pending().await
 }
 
-async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<TerminalEvent>> {
+/// The terminal's events, asked for only once there are some: the stream itself contends for a lock with its own thread
+/// each time that it is asked in vain.
+type Keys = SelectAll<EventStream>;
+
+async fn next_key(keys: &mut Option<Keys>) -> Option<io::Result<TerminalEvent>> {
     match keys {
         Some(keys) => keys.next().await,
         None => std::future::pending().await,

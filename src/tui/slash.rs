@@ -47,6 +47,15 @@ pub enum Want {
     ClearCache(Option<Kind>),
     /// Show what models took.
     Cost,
+    /// Take back a change of a file.
+    Undo {
+        /// A number of the list or the start of an id; the last where empty.
+        change: String,
+        /// Also where the file has changed since.
+        force: bool,
+    },
+    /// Show the changes that can be taken back.
+    Undoable,
     /// Something about the tabs.
     Tab(TabWant),
     /// Show a session again.
@@ -206,6 +215,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("status", "", "session, model, servers, tokens", |args| none(args, Want::Status)),
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
     row("cache", "[clear [KIND]]", "what is kept of pages, searches, weather …; forget it", cache),
+    row("undo", "[list|N|force [N]]", "take back a change that a tool made to a file; asks with the difference", undo),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
@@ -293,6 +303,18 @@ fn cache(args: &str) -> Result<Want, String> {
         ("clear", "") => Ok(Want::ClearCache(None)),
         ("clear", kind) => kind.parse().map(|kind| Want::ClearCache(Some(kind))),
         (other, _) => Err(format!("`{}` cannot be done with the cache", crate::domain::text::clean_line(other))),
+    }
+}
+
+fn undo(args: &str) -> Result<Want, String> {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    match words.as_slice() {
+        ["list"] => Ok(Want::Undoable),
+        [] => Ok(Want::Undo { change: String::new(), force: false }),
+        ["force"] => Ok(Want::Undo { change: String::new(), force: true }),
+        ["force", change] | [change, "force"] => Ok(Want::Undo { change: (*change).to_owned(), force: true }),
+        [change] => Ok(Want::Undo { change: (*change).to_owned(), force: false }),
+        _ => Err("one change at a time".to_owned()),
     }
 }
 

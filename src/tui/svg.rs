@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Modifier;
 
+use crate::domain::text::escape_markup;
 use crate::tui::markdown::wrap::columns;
 use crate::tui::theme::rgb_of;
 
@@ -71,21 +72,6 @@ fn hex((r, g, b): Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for ch in text.chars() {
-        match ch {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            ch if ch.is_control() => {}
-            ch => out.push(ch),
-        }
-    }
-    out
-}
-
 impl Picture {
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
@@ -110,7 +96,7 @@ impl Picture {
             self.line(format_args!("<circle cx=\"{}\" cy=\"14\" r=\"5\" fill=\"{colour}\"/>", 18 + at * 18));
         }
         let fg = hex(self.fg);
-        let (title, x) = (escape(title), width / 2);
+        let (title, x) = (escape_markup(title), width / 2);
         self.line(format_args!(
             "<text x=\"{x}\" y=\"19\" text-anchor=\"middle\" font-size=\"13\" fill=\"{fg}\" opacity=\"0.7\">{title}</text>"
         ));
@@ -164,7 +150,7 @@ impl Picture {
         if let Some(arms) = arms(symbol) {
             return self.box_line(arms, x, run.len(), top, *look);
         }
-        let text: String = run.iter().map(|cell| cell.3).collect();
+        let text: String = run.iter().flat_map(|cell| cell.3.chars()).filter(|ch| !ch.is_control()).collect();
         let decorated = look.modifiers.intersects(Modifier::UNDERLINED | Modifier::CROSSED_OUT);
         let shown = if decorated { text.as_str() } else { text.trim_end() };
         let blanks = shown.len() - shown.trim_start().len();
@@ -174,7 +160,7 @@ impl Picture {
         }
         let columns: usize = if run.len() == 1 { run.iter().map(|cell| cell.1).sum() } else { columns(shown) };
         let (y, length, fill, more, shown) =
-            (top + BASELINE, columns * CELL_WIDTH, hex(look.fg), attributes(look.modifiers), escape(shown));
+            (top + BASELINE, columns * CELL_WIDTH, hex(look.fg), attributes(look.modifiers), escape_markup(shown));
         self.line(format_args!(
             "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{fill}\"{more}>{shown}</text>"
         ));

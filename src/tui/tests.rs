@@ -2,6 +2,7 @@
 
 mod ambient;
 pub(crate) mod asking;
+mod emulated;
 mod lending;
 mod panels;
 mod rows;

@@ -31,7 +31,7 @@ use crate::tui::composer::Token;
 use crate::tui::layout;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
-use crate::tui::panels::{Overlay, cache, cost, info};
+use crate::tui::panels::{Overlay, cache, cost, info, undo};
 use crate::tui::popup::Popup;
 use crate::tui::state::{Asked, Focus, LinkState, State, Tone};
 use crate::tui::transcript::Mark;
@@ -373,6 +373,10 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         }
         Answer::Cache(result) => text(state, result.map(|stats| cache::panel(&stats))),
         Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
+        Answer::Undoable(result) => {
+            let zone = state.surroundings.timezone.clone();
+            text(state, result.map(|rows| undo::panel(&rows, &zone)));
+        }
         Answer::Moment(seq, result) => moment::came(state, seq, result),
         Answer::Replay(id, result) => replay::came(state, &id, result),
         Answer::Session(id, result) => return session::loaded(state, &id, result),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use wakeful::ambient::page::{Change, Fault, Reading, Rules, compare, read, settle};
 use wakeful::domain::task::WebMonitor;
+use wakeful::web::page::{Change, Fault, Reading, Rules, compare, read, settle};
 
 /// The least share of firings that must be right, and of changes that must fire.
 const PRECISION_MIN: f64 = 0.97;

@@ -10,13 +10,15 @@ use crate::domain::command::{Command, Delivery};
 use crate::domain::event::{Chat, ChatStatus, SessionEvent};
 use crate::domain::ids::{CallId, MessageId, Seq, ToolName};
 use crate::domain::message::{Role, ToolCall};
-use crate::tools::local::{RUN_COMMAND, SYSTEM};
+use crate::domain::undo::UNDO;
+use crate::tools::local::{FILES, RUN_COMMAND, SYSTEM};
 
 impl Actor {
     pub(super) async fn on_command(&mut self, command: Command) -> Result<(), RecordError> {
         match command {
             Command::Submit { message_id, text, delivery, .. } => self.submit(message_id, text, delivery).await?,
             Command::Shell { message_id, command, .. } => self.shell(message_id, &command),
+            Command::Undo { message_id, change, force, .. } => self.undo(message_id, &change, force),
             Command::EditQueued { message_id, text, .. } => self.edit_queued(&message_id, text).await?,
             Command::Interrupt { .. } => self.interrupt(),
             Command::Decide { call_id, decision, .. } => {
@@ -89,24 +91,47 @@ impl Actor {
     /// A turn of the user's own: one call, no model.
     fn shell(&mut self, message_id: MessageId, command: &str) {
         let bytes_max = self.shared.deps.options.message_bytes_max;
-        if command.trim().is_empty() || self.state.message_ids.contains(&message_id) {
+        if command.trim().is_empty() {
             return;
-        }
-        if self.is_busy() {
-            return self.shared.complain(
-                &self.id,
-                "a command cannot run while the agent works",
-                "wait for the answer, or stop it with Esc",
-            );
         }
         if command.len() > bytes_max {
             let message = format!("the command is too long: {} bytes of at most {bytes_max}", command.len());
             return self.shared.complain(&self.id, message, "put it into a script");
         }
         let arguments = Map::from_iter([("command".to_owned(), Value::String(command.to_owned()))]);
-        let name = ToolName::from(format!("{SYSTEM}__{RUN_COMMAND}"));
+        self.own_call(message_id, format!("!{command}"), (SYSTEM, RUN_COMMAND), arguments);
+    }
+
+    /// Another such turn, with a tool that no model is shown.
+    fn undo(&mut self, message_id: MessageId, change: &str, force: bool) {
+        let mut arguments = Map::from_iter([("session".to_owned(), Value::String(self.id.as_str().to_owned()))]);
+        if !change.is_empty() {
+            arguments.insert("change".to_owned(), Value::String(change.to_owned()));
+        }
+        if force {
+            arguments.insert("force".to_owned(), Value::Bool(true));
+        }
+        let words = ["/undo", if force { "force" } else { "" }, change];
+        let text = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        self.own_call(message_id, text, (FILES, UNDO), arguments);
+    }
+
+    fn own_call(&mut self, message_id: MessageId, text: String, (server, tool): (&str, &str), arguments: Map<String, Value>) {
+        // Sent again after a broken connection: it is here already.
+        if self.state.message_ids.contains(&message_id) {
+            return;
+        }
+        if self.is_busy() {
+            let hint = "wait for the answer, or stop it with Esc";
+            return self.shared.complain(&self.id, "a command cannot run while the agent works", hint);
+        }
+        let name = ToolName::from(format!("{server}__{tool}"));
+        let Some(found) = self.shared.deps.tools.find(&name) else {
+            let hint = "`/mcp` shows the servers, `wakeful doctor` what is wrong";
+            return self.shared.complain(&self.id, format!("there is no tool `{tool}` now"), hint);
+        };
         let call = ToolCall { id: CallId::generate(), name, arguments, invalid: None, extra: Map::new() };
-        self.start_call(Prompt { message_id: Some(message_id), text: format!("!{command}") }, call);
+        self.start_call(Prompt { message_id: Some(message_id), text }, call, found.info().clone());
     }
 
     async fn edit_queued(&mut self, message_id: &MessageId, text: Option<String>) -> Result<(), RecordError> {

@@ -9,7 +9,7 @@ use crate::agent::export::{RESULT_BYTES_MAX, counting, fold};
 use crate::agent::history::{answer_of_handoff, answer_of_tool};
 use crate::domain::event::{Chat, ChatStatus, Event, EventBody, HandoffCall, SessionEvent, Status, ToolExecution, TurnEnd, TurnEvent};
 use crate::domain::message::Role;
-use crate::domain::text::{clean, clean_line};
+use crate::domain::text::{clean, clean_line, escape_markup};
 
 /// Forbids everything but the page's own style: no script, no request, no form, no base, no frame.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -31,7 +31,7 @@ pub fn html<E: Borrow<Event>>(events: &[E]) -> String {
         title if title.is_empty() => "Conversation".to_owned(),
         title => title,
     };
-    let title = escape(&title);
+    let title = escape_markup(&title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
@@ -39,7 +39,7 @@ pub fn html<E: Borrow<Event>>(events: &[E]) -> String {
          <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>{title}</h1>\n<dl>\n"
     );
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&clean_line(value)));
+        let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape_markup(&clean_line(value)));
     };
     row("model", &state.model);
     row("folder", &state.cwd);
@@ -59,28 +59,12 @@ pub fn html<E: Borrow<Event>>(events: &[E]) -> String {
             }
             EventBody::TurnEvent(TurnEvent::Finished { parent: None, end, message, .. }) if *end != TurnEnd::Done => {
                 let why = message.as_deref().unwrap_or("the turn did not come to its end");
-                let _ = writeln!(out, "<p class=\"bad\">{}</p>", escape(&clean_line(why)));
+                let _ = writeln!(out, "<p class=\"bad\">{}</p>", escape_markup(&clean_line(why)));
             }
             _ => {}
         }
     }
     out.push_str("</body>\n</html>\n");
-    out
-}
-
-/// Text that is nothing but text in an element or an attribute in double quotes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for ch in text.chars() {
-        match ch {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(ch),
-        }
-    }
     out
 }
 
@@ -102,12 +86,12 @@ fn said(out: &mut String, chat: &Chat, event: &Event) {
         let _ = writeln!(
             out,
             "<details><summary class=\"dim\">reasoning</summary><div class=\"text\">{}</div></details>",
-            escape(reasoning.trim())
+            escape_markup(reasoning.trim())
         );
     }
     prose(out, text.trim());
     if let Some(error) = &chat.error {
-        let _ = writeln!(out, "<p class=\"bad\">{}</p>", escape(&clean_line(error)));
+        let _ = writeln!(out, "<p class=\"bad\">{}</p>", escape_markup(&clean_line(error)));
     }
     out.push_str("</section>\n");
 }
@@ -117,7 +101,7 @@ fn prose(out: &mut String, text: &str) {
     let mut block: Option<(char, usize)> = None;
     let mut lines: Vec<&str> = Vec::new();
     let flush = |out: &mut String, lines: &mut Vec<&str>, code: bool| {
-        let text = escape(lines.join("\n").trim_matches('\n'));
+        let text = escape_markup(lines.join("\n").trim_matches('\n'));
         lines.clear();
         let _ = match (text.is_empty(), code) {
             (true, _) => Ok(()),
@@ -173,8 +157,8 @@ fn call(out: &mut String, status: Status, name: &str, duration_ms: Option<u64>, 
     let _ = writeln!(
         out,
         "<details><summary><span class=\"{class}\">{mark}</span> {}{took}</summary>\n<pre><code>{}</code></pre>\n<pre><code>{}</code></pre>\n</details>",
-        escape(&clean_line(name)),
-        escape(clean(given).trim_end()),
-        escape(clean(got).trim_end()),
+        escape_markup(&clean_line(name)),
+        escape_markup(clean(given).trim_end()),
+        escape_markup(clean(got).trim_end()),
     );
 }

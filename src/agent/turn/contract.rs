@@ -75,6 +75,8 @@ pub enum Input {
         prompt: Prompt,
         /// The call.
         call: ToolCall,
+        /// Its tool, which the model need not be offered.
+        tool: Box<ToolInfo>,
     },
     /// Parts of the answer.
     Deltas(Vec<Delta>),

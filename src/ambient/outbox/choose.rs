@@ -20,6 +20,12 @@ pub(super) const COMBINE_MIN: usize = 4;
 /// Notices that become one, at most: more become several.
 const CROWD_MAX: usize = 32;
 
+/// What the payload of a notice holds that is made of many.
+const DIGEST: &str = "digest";
+
+/// What the payload of a notice holds that says what somebody wrote, to be delivered word for word.
+pub const MESSAGE: &str = "message";
+
 /// Why a notice waits.
 const QUIET: &str = "quiet hours";
 const RATE: &str = "the channel's rate limit";
@@ -173,9 +179,10 @@ pub(super) fn is_program(notice: &Notice) -> bool {
     matches!(notice.channel, ChannelKind::Callback | ChannelKind::Webhook)
 }
 
-/// Whether a notice may go into one with others: it was not tried before, is not urgent, and is not made of many already.
+/// Whether a notice may go into one with others: it was not tried before, is not urgent, is not made of many already, and
+/// is no message in somebody's own words.
 fn combinable(due: &DueNotice) -> bool {
     let notice = &due.notice;
-    let many = notice.payload.get("digest").is_some();
-    due.attempts == 0 && notice.priority < 5 && !is_program(notice) && !many
+    let whole = [DIGEST, MESSAGE].iter().any(|key| notice.payload.get(key).is_some());
+    due.attempts == 0 && notice.priority < 5 && !is_program(notice) && !whole
 }

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::ambient::finding::{Fault, Finding, Fire, Keep, Look, News};
-use crate::ambient::page::{Item, Reading, Rules};
 use crate::ambient::probe::{Probes, data_of, plain, store, web};
 use crate::domain::clock::Instant;
 use crate::domain::ids::TaskId;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::fetch::{Accept, Request};
+use crate::web::page::{Item, Reading, Rules};
 
 /// Items of each source that are remembered as told.
 const SEEN_MAX: usize = 2_000;
@@ -106,7 +106,7 @@ pub(super) async fn news(probes: &Probes, url: &str) -> Result<(String, Vec<Item
         .links
         .iter()
         .filter(|link| link.heading || link.text.split_whitespace().count() >= HEADLINE_WORDS_MIN || link.text.chars().count() >= 40);
-    let item = |link: &crate::ambient::page::Link| Item {
+    let item = |link: &crate::web::page::Link| Item {
         id: link.url.clone(),
         title: link.text.clone(),
         link: Some(link.url.clone()),

@@ -6,7 +6,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::ambient::finding::Fault;
-use crate::ambient::page::{self, Change, Item, Reading, Rules, find_keywords};
 use crate::ambient::ports::{Preview, Previewer};
 use crate::ambient::probe::{Probes, digest, source, store, threshold, web};
 use crate::domain::clock::Instant;
@@ -14,6 +13,7 @@ use crate::domain::ids::TaskId;
 use crate::domain::task::{KindConfig, NewsDigest, TaskSpec, ThresholdWatch, WebMonitor};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::fetch::{Accept, Request};
+use crate::web::page::{self, Change, Item, Reading, Rules, find_keywords};
 
 /// Past looks that are tried.
 const PAST_MAX: usize = 20;

@@ -8,13 +8,13 @@ use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient::finding::Fault;
-use crate::ambient::page::{self, Rules};
 use crate::ambient::probe::{Probes, plain, read_number};
 use crate::domain::ids::CallId;
 use crate::domain::task::{Agreement, Runs, Source, ThresholdWatch, WebMonitor};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::fetch::{Accept, Request};
 use crate::tools::CallContext;
+use crate::web::page::{self, Rules};
 
 /// The longest that a program may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);

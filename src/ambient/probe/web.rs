@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::ambient::finding::{Fault, Finding, Fire, Keep, Look, News};
-use crate::ambient::page::{self, Change, Found, Gate, Reading, Rules};
-use crate::ambient::probe::{Probes, data_of, render, store};
+use crate::ambient::probe::{Probes, data_of, store};
 use crate::domain::task::WebMonitor;
 use crate::net::fetch::{Accept, Fetched, Request, Validators};
+use crate::web::page::{self, Change, Found, Gate, Reading, Rules};
+use crate::web::render;
 
 /// Snapshots and diffs of each URL that are kept.
 const HISTORY: usize = 20;
@@ -207,7 +208,7 @@ async fn fetch(probes: &Probes, config: &WebMonitor, url: &str, validators: Vali
     if config.render {
         // The server is asked as ever, for its robots.txt and its rest; what the browser makes of it is read.
         let fetched = probes.fetcher.get(request).await?;
-        return render::render(&probes.fetcher, &fetched).await;
+        return render::render(&probes.fetcher, &fetched).await.map_err(|failed| Fault::new(failed.to_string()));
     }
     request.validators = validators;
     Ok(probes.fetcher.get(request).await?)

@@ -50,7 +50,7 @@ fn a_page_cannot_forge_the_marks_or_fill_the_budget() {
 #[test]
 fn tokens_and_money_are_counted() {
     let usage = Usage { input_tokens: 1_000, output_tokens: 100, ..Usage::default() };
-    let price = Price { input_per_million_usd: 2.0, output_per_million_usd: 10.0 };
+    let price = Price { input_per_million_usd: 2.0, cached_per_million_usd: None, output_per_million_usd: 10.0 };
     let read = opinion(r#"{"decision":"notify"}"#, "p/m", usage, Some(&price)).unwrap();
     assert_eq!((read.tokens, read.cost_micros), (1_100, 3_000));
     assert_eq!(read.reason, "no reason given");

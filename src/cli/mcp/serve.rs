@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient;
+use crate::ambient::messages::{self, Messages};
+use crate::ambient::nudge::Nudges;
 use crate::app;
 use crate::app::offered::Offered;
 use crate::cli::Base;
@@ -19,19 +21,42 @@ use crate::mcp;
 use crate::mcp::server::Changes;
 use crate::mcp::server::http::{self, Server};
 use crate::mcp::server::own::Own;
+use crate::net;
 use crate::net::fetch::Fetcher;
+use crate::notify::Channels;
+use crate::store::cache::Cache;
 use crate::tools::{ToolBox, local};
+use crate::web::{self, Web};
 
 pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
     let http = args.http.map(|address| options(base, address, &args)).transpose()?;
     let settings = base.load()?.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tools = local::Options { folder: base.cwd.clone(), ..settings.tools.clone() };
+    let tools = local::Options { folder: base.cwd.clone(), host: local::Host::own(&base.paths.state), ..settings.tools.clone() };
     let mut servers = local::catalog(tools, Arc::clone(&clock));
     // Tasks are made and changed here; the running wakeful runs them.
     let (log, service) = crate::cli::tasks::open(base).await?;
-    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), clock);
+    let cache = Cache::new(settings.cache.clone(), Some(base.paths.cache_file()), Arc::clone(&clock));
+    let fetcher = Fetcher::through(settings.net.proxy.clone(), settings.fetch.clone(), Arc::clone(&clock));
+    let fetcher = web::keeping(fetcher, &cache, &clock);
+    let net = net::Client::new(settings.net.clone());
+    let variable = |name: &str| base.environment.get(name).map(str::to_owned);
+    let web_deps = web::Deps { fetcher: &fetcher, net: &net, cache: &cache, clock: &clock, variable: &variable };
+    servers.extend(web::tools::catalog(&Web::new(&settings.web, &web_deps)));
     let previewer = app::ambient::probes(&log, fetcher, ToolBox::default(), &settings.metrics);
+    let guarded = net.clone().guarded(settings.fetch.guard(settings.net.proxy.as_deref()));
+    let (channels, _told) =
+        Channels::new(&settings.notify, guarded, Arc::clone(&clock), &variable).map_err(|error| Stop::Usage(error.to_string()))?;
+    let messages = Messages {
+        log: log.clone(),
+        clock: Arc::clone(&clock),
+        nudges: Nudges::default(),
+        channels: Arc::new(channels),
+        service: service.clone(),
+        // The running wakeful sends them.
+        outbox: Arc::default(),
+    };
+    servers.push(messages::catalog(messages, ambient::tools::Asks::Nobody));
     // Whether the client asks anybody is not known here.
     servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
     let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
@@ -44,6 +69,7 @@ pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
         None => on_stdio(own, stop.clone()).await,
     };
     stop.cancel();
+    let _ = tokio::time::timeout(app::CACHE_FLUSH_MAX, cache.flush()).await;
     log.shutdown().await;
     served
 }
@@ -95,7 +121,7 @@ fn options(base: &Base, address: SocketAddr, args: &McpServeArgs) -> Result<http
             _ => return Err(Stop::Usage(format!("the variable `{name}`, which should hold the bearer token, is not set"))),
         },
         (None, true) => {
-            let token = crate::net::door::new_token().context("no token can be made: the system gives no random numbers")?;
+            let token = net::door::new_token().context("no token can be made: the system gives no random numbers")?;
             output::note(format_args!("bearer token of this run: {}", token.expose_secret()));
             Some(token)
         }

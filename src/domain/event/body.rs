@@ -154,6 +154,11 @@ pub struct ErrorEvent {
     pub details: Value,
 }
 
+impl ErrorEvent {
+    /// The source of what tells that models took much, or cannot be counted.
+    pub const BUDGET: &'static str = "budget";
+}
+
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

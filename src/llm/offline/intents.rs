@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use super::slots::{self, Extract};
+use super::web;
 use super::words::{Kind, Part, is_han};
 
 /// One thing one can ask for.
@@ -41,6 +42,49 @@ pub(super) const INTENTS: &[Intent] = &[
         slack: 0,
         weight: 40,
         extract: slots::calculate,
+    },
+    Intent {
+        tools: &["scrape_webpage", "fetch_url"],
+        server: "web",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 34,
+        extract: web::page,
+    },
+    Intent {
+        tools: &["fetch_url", "scrape_webpage"],
+        server: "web",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 34,
+        extract: web::raw,
+    },
+    Intent { tools: &["web_search"], server: "web", triggers: &[""], also: "", never: "", slack: 0, weight: 36, extract: web::search },
+    Intent {
+        tools: &["get_weather"],
+        server: "weather",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 32,
+        extract: web::weather,
+    },
+    Intent { tools: &["send_sms"], server: "notify", triggers: &[""], also: "", never: "", slack: 0, weight: 38, extract: web::sms },
+    Intent { tools: &["send_email"], server: "notify", triggers: &[""], also: "", never: "", slack: 0, weight: 38, extract: web::email },
+    Intent {
+        tools: &["send_notification"],
+        server: "notify",
+        triggers: &[""],
+        also: "",
+        never: "",
+        slack: 0,
+        weight: 38,
+        extract: web::note,
     },
     Intent {
         tools: &["edit_file"],
@@ -124,6 +168,39 @@ pub(super) const INTENTS: &[Intent] = &[
         slack: 0,
         weight: 2,
         extract: slots::list,
+    },
+    Intent {
+        tools: &["run_command"],
+        server: "system",
+        triggers: &["run|execute command|shell|terminal", "run|execute", "运行|执行|跑", ""],
+        also: "",
+        never: "task|tasks|digest|任务",
+        slack: 0,
+        weight: 12,
+        extract: slots::command,
+    },
+    Intent {
+        tools: &["analyze_code"],
+        server: "code",
+        triggers: &[
+            "analyze|analyse|analysis|inspect|examine|measure code|source|codebase|project|repo|repository|complexity|sources",
+            "analyze|analyse",
+            "how|what|which|where|find|show|tell|list|check complex|complexity|complicated|tangled",
+            "complexity|duplicates|duplication of|in|here|code|src|project",
+            "find|show|list|any|is|are|check duplicate*|duplication|repeated code|here|project|in",
+            "how|count lines code",
+            "list|show|what|which|give|outline functions|classes|symbols|structs|methods|types in|of|from|are",
+            "size|statistics|stats|metrics|overview code|codebase|source",
+            "分析",
+            "代码|源码|源代码 复杂度|重复|统计|行数|多少行|结构|度量|概况",
+            "复杂度|重复代码|圈复杂度",
+            "函数|类|符号|方法 哪些|列出|有什么|列",
+        ],
+        also: "code|source|codebase|project|repo|repository|lines|line|count|many|much|size|language|languages|by|per|functions|function|classes|class|symbols|structs|methods|types|duplicates|duplicated|duplicate|repeated|complexity|complex|most|cyclomatic|complicated|is|are|imports|statistics|stats|metrics|overview|this|here|folder|file|files|quality|structure|outline|static|code's|worst|代码|源码|源代码|项目|文件|函数|类|符号|方法|复杂度|重复|统计|行数|行|结构|语言|最|复杂|圈|多少|列出|哪些|这个|质量|分析|度量|概况",
+        never: "data|image|log|logs|sales|news|text|sentence|email|task|tasks|weather|error|errors|数据|图片|日志|新闻|任务|天气|句子",
+        slack: 0,
+        weight: 5,
+        extract: slots::code,
     },
     Intent {
         tools: &["current_time", "get_current_time"],

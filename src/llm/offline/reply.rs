@@ -3,6 +3,7 @@
 mod folder;
 mod known;
 mod tasks;
+mod web;
 
 use std::fmt::Write as _;
 

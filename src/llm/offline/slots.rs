@@ -4,6 +4,7 @@
 //! for. Several files or places make several calls.
 
 mod edits;
+mod programs;
 mod search;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ use super::words::{Kind, Part, Token, is_file_like};
 use crate::tools::local::zones;
 
 pub(super) use edits::{edit, write};
+pub(super) use programs::{code, command};
 pub(super) use search::search;
 
 /// What was read.

@@ -91,7 +91,7 @@ rule!(
 );
 rule!(PAST = r"^(?:did|have|has|had|were|was|are|is|do|does|should|would|will) (?:you|we|i|he|she|they|it|the|my|your|there|this|that)\b");
 rule!(
-    POLITE = r"^(?:would|will) you\b|^(?:is|are) there\b|^(?:do|does) (?:you have|we have|it have|this)\b|^(?:are|were) you able\b|^(?:is|would) it possible\b|^(?:do|would|will) you (?:mind|please|be so|kindly|list|read|show|tell|find|search|calculate|write|know what)\b|^(?:should|would) (?:you|we) please\b|^is (?:the|my|this)\b"
+    POLITE = r"^(?:would|will) you\b|^(?:is|are) there\b|^(?:do|does) (?:you have|we have|it have|this)\b|^(?:are|were) you able\b|^(?:is|would) it possible\b|^(?:do|would|will) you (?:mind|please|be so|kindly|list|read|show|tell|find|search|calculate|write|know what)\b|^(?:should|would) (?:you|we) please\b|^is (?:the|my|this)\b|^(?:will|is|does|would|do i|should i|are)\b.*\b(?:rain(?:ing|y)?|snow(?:ing|y)?|umbrella|sunny|storm(?:y)?|windy|cold|hot|warm)\b"
 );
 rule!(
     STATEMENT = r"^(?:well |so |ok |and |but |yes |no )*(?:i|i've|i'm|i’m|i was|we|we've|we're|my|our|he|she|they|his|her|their|it|it's|its|there|someone|somebody|everyone|people|nobody|yesterday|today i|last (?:week|night|year|month)|once|because|since|although|while|when|if|who)\b"

@@ -18,6 +18,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, LOCATION};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::clock::Clock;
 use crate::llm::openai::failure::{Failure, Kind};
@@ -35,6 +36,16 @@ const ROOM_BYTES: usize = EVENT_BYTES_MAX + 1024 * 1024;
 
 /// What a frame costs beside its bytes.
 const FRAME_BYTES: usize = 256;
+
+/// Parts of a body that are read as soon as they come. A short answer, a tool call for the most part, is over by then.
+const PARTS_AT_ONCE: u32 = 16;
+
+/// After those, what comes within this time is read together: each part wakes half a dozen tasks on its way to the
+/// screen, and a model at 200 tokens a second sends more parts than a screen shows frames.
+const REST: Duration = Duration::from_millis(40);
+
+/// More bytes than this between two rests are no trickle: they are read as fast as they come.
+const TRICKLE_BYTES: usize = 4 * 1024;
 
 /// What the service and the reader of one response share.
 #[derive(Debug)]
@@ -143,6 +154,35 @@ struct Relay {
     decoder: Decoder,
     link: Arc<Link>,
     ended: bool,
+    pace: Pace,
+}
+
+/// When to let parts of a body gather.
+#[derive(Debug, Default)]
+struct Pace {
+    parts: u32,
+    /// Bytes since the last rest.
+    bytes: usize,
+    rested: Option<Instant>,
+}
+
+impl Pace {
+    fn read(&mut self, bytes: usize) {
+        self.parts = self.parts.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Until when to wait before more is asked for, at `now`.
+    fn rest(&mut self, now: Instant) -> Option<Instant> {
+        let bytes = std::mem::take(&mut self.bytes);
+        let last = self.rested.replace(now)?;
+        let until = last + REST;
+        let rests = self.parts >= PARTS_AT_ONCE && bytes <= TRICKLE_BYTES && until > now;
+        if rests {
+            self.rested = Some(until);
+        }
+        rests.then_some(until)
+    }
 }
 
 /// The frames of `body`, each a server-sent event of its own.
@@ -151,7 +191,7 @@ fn frames(
     content_type: &str,
     link: Arc<Link>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let relay = Relay { body, decoder: Decoder::new(content_type), link, ended: false };
+    let relay = Relay { body, decoder: Decoder::new(content_type), link, ended: false, pace: Pace::default() };
     stream::unfold(relay, |mut relay| async move { relay.next().await.map(|event| (Ok(event), relay)) })
 }
 
@@ -175,9 +215,20 @@ impl Relay {
         }
     }
 
+    async fn part(&mut self) -> Option<Result<Bytes, net::Failure>> {
+        if let Some(part) = self.body.next().now_or_never() {
+            return part;
+        }
+        if let Some(until) = self.pace.rest(Instant::now()) {
+            sleep_until(until).await;
+        }
+        self.body.next().await
+    }
+
     async fn pull(&mut self) {
-        match self.body.next().await {
+        match self.part().await {
             Some(Ok(bytes)) => {
+                self.pace.read(bytes.len());
                 if self.decoder.push(&bytes) == Err(TooBig) {
                     let said = format!("one event of the answer is longer than {} MiB", EVENT_BYTES_MAX / 1024 / 1024);
                     self.link.fail(Failure::new(Kind::Refused, said));

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use http::header::{
+    ACCEPT, AGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, DATE, ETAG, EXPIRES, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, PRAGMA, SET_COOKIE, VARY,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Url;
 use tokio::time::{Instant, timeout};
@@ -12,12 +15,15 @@ use tokio::time::{Instant, timeout};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::net::failure::find;
 use crate::net::fetch::error::{Cause, Error, Stage, cause, shown};
-use crate::net::fetch::{Accept, Validators, refused};
+use crate::net::fetch::{Accept, Fetched, Head, Validators, refused};
 use crate::net::guard::Refusal;
 use crate::net::{Client, Failure, Inner, Reason};
 
 /// A validator or content type longer than this is not kept.
 const HEADER_BYTES_MAX: usize = 1_024;
+
+/// Values of one header that are kept.
+const HEADER_VALUES_MAX: usize = 4;
 
 /// What to ask for, and how much of it to take.
 pub(super) struct Plan {
@@ -64,10 +70,10 @@ impl Budget {
 
 /// What one exchange brought.
 pub(super) enum Answer {
-    /// The page, or the word that it is unchanged.
-    Page { status: u16, not_modified: bool, validators: Validators, content_type: Option<String>, body: Bytes },
+    /// The page, or the word that it is unchanged; where it was and how long that took is left to the caller.
+    Page(Box<Fetched>),
     /// It is elsewhere.
-    Moved(String),
+    Moved(String, Head),
     /// Neither; the headers may say when to come back.
     Failed { code: u16, headers: HeaderMap },
 }
@@ -99,24 +105,25 @@ async fn talk(inner: &Inner, url: &Url, plan: &Plan, stage: &mut Stage, peer: &m
     *peer = response.remote_addr().map(|address| address.ip());
     let status = response.status();
     if status == StatusCode::NOT_MODIFIED && plan.conditional {
-        return Ok(page(status, response.headers(), Bytes::new()));
+        return Ok(page(status, response.headers(), Bytes::new(), false));
     }
     if is_redirect(status)
         && let Some(location) = response.headers().get(LOCATION)
     {
-        return Ok(Answer::Moved(String::from_utf8_lossy(location.as_bytes()).into_owned()));
+        return Ok(Answer::Moved(String::from_utf8_lossy(location.as_bytes()).into_owned(), head(status, response.headers())));
     }
     // A part of the page would look like a page that lost the rest.
     if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {
         return Ok(Answer::Failed { code: status.as_u16(), headers: response.headers().clone() });
     }
     let headers = response.headers().clone();
-    let body = read(response, url, plan).await?;
-    Ok(page(status, &headers, body))
+    let (body, cut) = read(response, url, plan).await?;
+    Ok(page(status, &headers, body, cut))
 }
 
-/// The unpacked body. It ends at the limit, so a small file that unpacks to a huge one costs no more than the limit.
-async fn read(mut response: reqwest::Response, url: &Url, plan: &Plan) -> Result<Bytes, Error> {
+/// The unpacked body, and whether it is only the beginning. It ends at the limit, so a small file that unpacks to a huge one
+/// costs no more than the limit.
+async fn read(mut response: reqwest::Response, url: &Url, plan: &Plan) -> Result<(Bytes, bool), Error> {
     let limit = usize::try_from(plan.body_bytes_max).unwrap_or(usize::MAX);
     let too_large = || Error::TooLarge { url: shown(url), limit_bytes: plan.body_bytes_max };
     let announced = response.content_length().unwrap_or(0);
@@ -126,31 +133,48 @@ async fn read(mut response: reqwest::Response, url: &Url, plan: &Plan) -> Result
     let mut body = BytesMut::new();
     loop {
         let part = response.chunk().await.map_err(|error| cut(url, body.len(), error))?;
-        let Some(part) = part else { return Ok(body.freeze()) };
+        let Some(part) = part else { return Ok((body.freeze(), false)) };
         let room = limit - body.len();
         if part.len() > room {
             if !plan.cut_body {
                 return Err(too_large());
             }
             body.extend_from_slice(&part[..room]);
-            return Ok(body.freeze());
+            return Ok((body.freeze(), true));
         }
         body.extend_from_slice(&part);
     }
 }
 
-fn page(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Answer {
+fn page(status: StatusCode, headers: &HeaderMap, body: Bytes, cut: bool) -> Answer {
     let text = |name: HeaderName| {
         let value = headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty() && value.len() <= HEADER_BYTES_MAX).then(|| value.to_owned())
     };
-    Answer::Page {
+    Answer::Page(Box::new(Fetched {
         status: status.as_u16(),
         not_modified: status == StatusCode::NOT_MODIFIED,
         validators: Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) },
         content_type: text(CONTENT_TYPE).map(|value| ellipsis(&clean_line(&value), HEADER_BYTES_MAX).into_owned()),
         body,
+        head: head(status, headers),
+        cut,
+        ..Fetched::default()
+    }))
+}
+
+/// What an answer says of keeping it. A cookie's value is nobody's business.
+fn head(status: StatusCode, headers: &HeaderMap) -> Head {
+    let mut kept = HeaderMap::new();
+    for name in [CACHE_CONTROL, PRAGMA, EXPIRES, DATE, AGE, VARY, ETAG, LAST_MODIFIED, CONTENT_LANGUAGE] {
+        for value in headers.get_all(&name).iter().filter(|value| value.len() <= HEADER_BYTES_MAX).take(HEADER_VALUES_MAX) {
+            kept.append(name.clone(), value.clone());
+        }
     }
+    if headers.contains_key(SET_COOKIE) {
+        kept.insert(SET_COOKIE, HeaderValue::from_static("-"));
+    }
+    Head { status: status.as_u16(), headers: kept }
 }
 
 fn is_redirect(status: StatusCode) -> bool {

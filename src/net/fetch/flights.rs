@@ -21,6 +21,9 @@ pub(super) struct Key {
     pub(super) validators: Validators,
     pub(super) honour_robots: bool,
     pub(super) accept: Accept,
+    pub(super) cut: bool,
+    /// Which addresses may be reached.
+    pub(super) ways: usize,
 }
 
 pub(super) type Outcome = Result<Arc<Fetched>, Error>;

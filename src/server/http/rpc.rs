@@ -137,6 +137,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Result<Response, Problem
         Query::Export { session, format } => reply(queries.export(session, format).await, named),
         Query::Spending { session, today } => reply(queries.spending(session, today).await, named),
         Query::Cache {} => reply(queries.cache().await, named),
+        Query::Undoable { session } => reply(queries.undoable(session).await, named),
         Query::Doctor {} => reply(queries.doctor().await, named),
     }?;
     let mut response = Response::new(bytes.into());

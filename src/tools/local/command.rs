@@ -1,27 +1,35 @@
 //! `run_command`: a program or a shell line, in the working folder, bounded in time and output.
 //!
-//! It always asks first unless the user allowed it: it is marked destructive. The program gets no terminal, no input, a
-//! process group of its own that ends with the call, and an environment without what looks like a secret.
+//! It always asks first unless the user allowed it: it is marked destructive. The program gets no terminal, no input and
+//! an environment without what looks like a secret. A [`supervisor`] starts it where there is one, fences it in and ends
+//! all that it left; everything it starts carries a mark, by which whatever should still be there is found.
 
+mod fence;
+pub(super) mod limits;
 mod output;
+mod policy;
+mod processes;
+mod run;
+pub(super) mod spec;
+pub(super) mod supervisor;
 
 use std::ffi::OsString;
-use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::process::{Child, Command};
 
-use crate::domain::text::{clean, clean_line};
+use crate::domain::text::clean;
 use crate::domain::tool::ToolHints;
 use crate::tools::ToolOutcome;
+use crate::tools::local::define::blocking;
 use crate::tools::local::files::Workspace;
 use crate::tools::local::{Definition, Failure, LocalTool, SYSTEM};
 
-use output::Collected;
+use run::{Done, Prepared};
+use spec::Fence;
 
 /// The name of the tool on its server.
 pub const RUN_COMMAND: &str = "run_command";
@@ -40,6 +48,14 @@ const SECRET_NAMES: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD",
 
 /// Names that hold such a part and are no secrets.
 const PLAIN_NAMES: [&str; 2] = ["SSH_AUTH_SOCK", "XAUTHORITY"];
+
+/// Words with which programs say that they were not let.
+const REFUSALS: [&str; 4] = ["Permission denied", "permission denied", "EACCES", "Operation not permitted"];
+
+/// Whether this system can fence commands in.
+pub fn can_fence() -> bool {
+    fence::is_there()
+}
 
 /// A command.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -69,7 +85,7 @@ and its exit code. It has no terminal and no input: nothing that asks or that ne
         hints: ToolHints::default(),
     };
     let mut tool = LocalTool::new(&definition, move |arguments: Arguments, _context| run(Arc::clone(&workspace), arguments));
-    tool.limit_time(Duration::from_secs(TIMEOUT_SECONDS_MAX) + GRACE * 2);
+    tool.limit_time(Duration::from_secs(TIMEOUT_SECONDS_MAX) + run::END_MAX * 2);
     tool
 }
 
@@ -79,23 +95,11 @@ async fn run(workspace: Arc<Workspace>, arguments: Arguments) -> Result<ToolOutc
     if !(1..=TIMEOUT_SECONDS_MAX).contains(&seconds) {
         return Err(Failure(format!("`timeout_seconds` is {seconds}; it must be 1 to {TIMEOUT_SECONDS_MAX}")));
     }
-    let folder = workspace.folder_of(arguments.folder.as_deref().unwrap_or("."))?;
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).current_dir(folder).env_clear().envs(environment(std::env::vars_os()));
-    // Programs that would page or colour see that nobody looks.
-    command.env("PAGER", "cat").env("GIT_PAGER", "cat").env("TERM", "dumb").env("NO_COLOR", "1");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
-    let child = command.spawn().map_err(|error| Failure(format!("`{}` could not be run: {error}", clean_line(&words[0]))))?;
-    let mut group = Group::new(child);
-    let (ended, collected) = output::collect(&mut group.child, Duration::from_secs(seconds)).await;
-    let Some(status) = ended else {
-        group.end().await;
-        return Ok(outcome(&format!("it ran longer than {seconds} s and was stopped"), None, &collected));
-    };
-    let status = status?;
-    // What it started and left behind keeps running only where it went away on its own accord (a session of its own).
-    group.end().await;
-    Ok(outcome(&ended_with(status), status.code(), &collected))
+    let prepared = blocking(move || {
+        let folder = workspace.folder_of(arguments.folder.as_deref().unwrap_or("."))?;
+        Prepared::new(workspace.options(), &folder, &words)
+    });
+    Ok(outcome(&prepared.await?.run(Duration::from_secs(seconds)).await?))
 }
 
 /// The program and its arguments.
@@ -124,63 +128,53 @@ fn environment(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator
     })
 }
 
-fn ended_with(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("ended by signal {signal}"),
-        (None, None) => "ended".to_owned(),
+/// What came of a command, for the model: its output, then in brackets what is not plain.
+fn outcome(done: &Done) -> ToolOutcome {
+    let Done { report, collected, timed_out } = done;
+    let is_error = report.code != Some(0) || timed_out.is_some();
+    let mut notes = match (timed_out, report.code, report.signal) {
+        (Some(limit), ..) => vec![format!("it ran longer than {} s and was stopped", limit.as_secs())],
+        (None, Some(code), _) => vec![format!("exit code {code}")],
+        (None, None, Some(signal)) => vec![format!("ended by signal {signal}")],
+        (None, None, None) => vec!["ended".to_owned()],
+    };
+    let is_plain = !is_error && report.left_running == 0 && report.survivors == 0 && report.fence != Fence::Unavailable;
+    let counted = |count: usize| if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+    if report.too_many {
+        notes
+            .push("it had more processes than one command may and was ended; `processes_max` of [tools.commands] sets how many".to_owned());
     }
-}
-
-fn outcome(end: &str, code: Option<i32>, collected: &Collected) -> ToolOutcome {
-    let is_error = code != Some(0);
+    if report.left_running > 0 {
+        notes.push(format!("{} that it left running ended with it: nothing outlives the call", counted(report.left_running)));
+    }
+    if report.survivors > 0 {
+        notes.push(format!("{} could not be ended", counted(report.survivors)));
+    }
     let output = collected.text();
     let output = clean(&output);
-    let text = match (output.trim_end(), is_error) {
-        ("", _) => format!("[no output; {end}]"),
-        (output, true) => format!("{output}\n[{end}]"),
-        (output, false) => output.to_owned(),
+    if report.fence == Fence::Unavailable {
+        notes.push("not fenced in: this system has no Landlock, so it could write whatever you can".to_owned());
+    } else if is_error && report.fence != Fence::Off && REFUSALS.iter().any(|words| output.contains(words)) {
+        notes.push(format!(
+            "it may write the working folder, its repository, temporary folders and caches of build tools; \
+`writable` and `sandbox` of [tools.commands] (now `{}`) change that",
+            report.fence.as_str()
+        ));
+    }
+    let notes = notes.join("; ");
+    let text = match (output.trim_end(), is_plain) {
+        ("", _) => format!("[no output; {notes}]"),
+        (output, true) => output.to_owned(),
+        (output, false) => format!("{output}\n[{notes}]"),
     };
-    let structured = json!({"exit_code": code, "output_bytes": collected.bytes(), "cut": collected.is_cut()});
+    let structured = json!({
+        "exit_code": report.code,
+        "output_bytes": collected.bytes(),
+        "cut": collected.is_cut(),
+        "left_running": report.left_running,
+        "sandbox": report.fence.as_str(),
+    });
     ToolOutcome { text, structured: (!is_error).then_some(structured), is_error }
-}
-
-/// A child and all that it started in its process group: none of it outlives the call.
-struct Group {
-    child: Child,
-    id: Option<rustix::process::Pid>,
-}
-
-impl Group {
-    fn new(child: Child) -> Self {
-        let id = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
-        Self { child, id }
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        if let Some(id) = self.id {
-            // It fails only when the group is gone, which is what is wanted.
-            let _ = rustix::process::kill_process_group(id, signal);
-        }
-    }
-
-    /// Asks the group to end, and ends it where it does not.
-    async fn end(&mut self) {
-        self.signal(rustix::process::Signal::TERM);
-        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
-        self.signal(rustix::process::Signal::KILL);
-        // Reaped: its number may be another's from here on.
-        if self.child.wait().await.is_ok() {
-            self.id = None;
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(rustix::process::Signal::KILL);
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,11 @@
 //! extra roots is refused. Between that check and the use another program could still exchange a folder for a link:
 //! the fence keeps a model in, it is no sandbox against hostile local programs.
 
-mod edit;
-mod list;
+pub(super) mod edit;
+mod encoding;
+pub(super) mod list;
+mod near;
+pub(super) mod put;
 mod read;
 mod search;
 
@@ -14,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::text::clean_line;
+use crate::tools::local::journal::Journal;
 use crate::tools::local::{LocalTool, Options};
 
 /// Why a file tool could not do it.
@@ -43,6 +47,12 @@ pub(super) enum Error {
     Io { operation: &'static str, path: String, source: io::Error },
     #[error("{what}; {hint}")]
     BadArgument { what: String, hint: &'static str },
+    #[error("`old_text` is not in `{path}`{nearest}\nread the file and copy the text exactly, spaces and line breaks included")]
+    NotThere { path: String, nearest: String },
+    #[error(
+        "nothing was changed: what the file holds could not be kept for `/undo`; free disk space or make the state folder writable (`wakeful doctor` names it)"
+    )]
+    Journal { source: io::Error },
     #[error("stopped")]
     Stopped,
 }
@@ -63,27 +73,38 @@ pub(super) struct Workspace {
     options: Options,
     /// Held from reading to renaming: two edits of one file do not lose each other's work.
     writing: Mutex<()>,
+    /// Keeps what is changed, where it can be taken back.
+    journal: Option<Journal>,
 }
 
 /// A path that was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allowed {
     /// Absolute, without links.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// How it is told: relative to the working folder where it is inside.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Workspace {
     /// The fence of `options`.
-    pub(super) fn new(options: Options) -> Self {
-        Self { options, writing: Mutex::new(()) }
+    pub(super) fn new(options: Options, journal: Option<Journal>) -> Self {
+        Self { options, writing: Mutex::new(()), journal: journal.filter(Journal::is_on) }
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
     }
 
     /// A folder that may be used and is there, without links.
     pub(super) fn folder_of(&self, path: &str) -> Result<PathBuf, Error> {
         let (allowed, metadata) = self.existing(path)?;
         if metadata.is_dir() { Ok(allowed.path) } else { Err(Error::IsFile { path: allowed.shown }) }
+    }
+
+    /// What varies.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     fn folder(&self) -> Result<PathBuf, Error> {
@@ -127,7 +148,7 @@ impl Workspace {
     }
 
     /// Resolves the path of a file or folder that must be there.
-    fn existing(&self, path: &str) -> Result<(Allowed, std::fs::Metadata), Error> {
+    pub(super) fn existing(&self, path: &str) -> Result<(Allowed, std::fs::Metadata), Error> {
         let allowed = self.resolve(path)?;
         match std::fs::metadata(&allowed.path) {
             Ok(metadata) => Ok((allowed, metadata)),
@@ -140,7 +161,7 @@ impl Workspace {
     }
 
     /// How a path found under an allowed folder is told.
-    fn relative(&self, path: &Path) -> String {
+    pub(super) fn relative(&self, path: &Path) -> String {
         self.folder().ok().and_then(|folder| path.strip_prefix(folder).ok().map(shown)).unwrap_or_else(|| shown(path))
     }
 

@@ -1,6 +1,6 @@
 //! `/cost`: what models took, by model, of this session, today and all.
 
-use crate::domain::query::{Spend, Spending};
+use crate::domain::query::{Spend, Spending, TaskSpend};
 use crate::domain::text::clean_line;
 use crate::tui::panels::tasks::rows::money;
 use crate::tui::panels::{Row, TextPanel, columns, heading};
@@ -9,6 +9,9 @@ use crate::tui::theme::Key;
 
 /// Columns of a model's name: all columns fit on a screen of 80.
 const MODEL_WIDTH: usize = 25;
+
+/// Columns of a task's description: its numbers stand below those of the models.
+const TASK_WIDTH: usize = MODEL_WIDTH + 25;
 
 /// The panel.
 pub fn panel(spending: &Spending) -> TextPanel {
@@ -29,6 +32,11 @@ pub fn panel(spending: &Spending) -> TextPanel {
         )]);
         rows.extend(spends.iter().map(row));
         rows.extend(sum(spends));
+    }
+    if !spending.tasks.is_empty() {
+        rows.push(Row::new());
+        rows.push(heading("Background tasks"));
+        rows.extend(spending.tasks.iter().map(task));
     }
     rows.push(Row::new());
     rows.push(vec![(Key::UiDim, format!("  {}", note(spending)))]);
@@ -55,6 +63,14 @@ fn row(spend: &Spend) -> Row {
     ]
 }
 
+fn task(spend: &TaskSpend) -> Row {
+    let cost = spend.cost_micros.map_or_else(|| "–".to_owned(), money);
+    vec![
+        (Key::UiPopup, format!("  {}", columns(&clean_line(&spend.description), TASK_WIDTH))),
+        (Key::UiPopup, format!("{:>9}{cost:>9}", count(spend.tokens))),
+    ]
+}
+
 /// A last line where there is more than one to add up.
 fn sum(spends: &[Spend]) -> Option<Row> {
     if spends.len() < 2 {
@@ -74,8 +90,8 @@ fn sum(spends: &[Spend]) -> Option<Row> {
 fn note(spending: &Spending) -> &'static str {
     let unpriced = spending.all.iter().any(|spend| spend.cost_micros.is_none());
     match (spending.priced, unpriced) {
-        (false, _) => "no prices in the config, so only tokens are counted; [tasks.prices] sets them by `provider/model`",
-        (true, true) => "by the prices under [tasks.prices]; models without one are counted in tokens only",
-        (true, false) => "by the prices under [tasks.prices] in the config",
+        (false, _) => "no prices in the config, so only tokens are counted; [prices] sets them by `provider/model`",
+        (true, true) => "by the prices under [prices]; a model without one (–) is counted in tokens only, not as free",
+        (true, false) => "by the prices under [prices] in the config",
     }
 }

@@ -393,6 +393,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
         }
         Query::Cache => Answer::Cache(text(queries.cache().await)),
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
+        Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {
             let events = queries.session_events(id.clone()).await;
             Answer::Replay(id, text(events))

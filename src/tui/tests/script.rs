@@ -292,8 +292,12 @@ impl Script {
     }
 
     /// Text and styles, as snapshots hold them.
+    ///
+    /// # Panics
+    /// When a terminal would show anything else.
     pub(crate) fn picture(&self) -> String {
         let (buf, cursor) = self.draw();
+        super::emulated::check(&self.state, &buf, cursor);
         let cursor = cursor.map_or_else(|| "hidden".to_owned(), |at| format!("{},{}", at.x, at.y));
         format!("cursor: {cursor}\n{}\n{}", text(&buf), styles(&buf))
     }

@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::event::{Event, EventBody, McpEvent, McpEventType, Status, TaskEvent, TurnEnd};
 use crate::domain::ids::{EventId, Seq, TaskId};
 use crate::domain::message::Usage;
-use crate::domain::query::{Spend, Spending};
+use crate::domain::query::{Spend, Spending, TaskSpend};
 use crate::domain::task::TaskFact;
 use crate::tui::moment::Moment;
 use crate::tui::msg::{Answer, Msg};
@@ -118,7 +118,14 @@ fn what_models_took() {
             cost_micros: cost,
         };
         let all = vec![spend("openai/gpt-large", 1_204, 4_260_000, Some(12_340_000)), spend("offline/rules", 31, 9_000, None)];
-        let spending = Spending { session: all[1..].to_vec(), today: Vec::new(), all, priced: true, cut: false };
+        let spending = Spending {
+            session: all[1..].to_vec(),
+            today: Vec::new(),
+            all,
+            tasks: vec![TaskSpend { description: "watch the news".into(), tokens: 12_000, cost_micros: Some(40_000) }],
+            priced: true,
+            cut: false,
+        };
         script.send(Msg::Answer(Answer::Spending(Ok(spending))));
     });
 }

@@ -46,6 +46,11 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
             let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
             return read(state, "cost".to_owned(), Query::Spending(session, today));
         }
+        Want::Undo { change, force } => return compose::undo(state, change, force),
+        Want::Undoable => {
+            let session = state.session.id.clone();
+            return read(state, "undo".to_owned(), Query::Undoable(session));
+        }
         Want::Tab(want) => return tabs::run(state, want),
         Want::Replay { session, pace } => return replay(state, session, pace),
         Want::Compact => return on_session(state, |session| Command::Compact { session }),

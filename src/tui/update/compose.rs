@@ -159,6 +159,24 @@ fn shell(state: &mut State, line: &str, text: &str) -> Vec<Effect> {
     effects
 }
 
+/// Takes back a change of a file: the user's own call of a tool, asked about with the difference.
+pub(super) fn undo(state: &mut State, change: String, force: bool) -> Vec<Effect> {
+    let problem = match &state.link {
+        LinkState::Down(reason) => Some(reason.clone()),
+        _ if state.turn.is_some() => Some("nothing can be undone while the agent works: wait, or stop it with esc".to_owned()),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        state.note(Tone::Bad, problem);
+        return Vec::new();
+    }
+    let mut effects: Vec<Effect> = made(state).into_iter().collect();
+    state.chat.top = None;
+    let session = state.session.id.clone();
+    effects.push(Effect::Send(Command::Undo { session, message_id: MessageId::generate(), change, force }));
+    effects
+}
+
 /// Makes the session where it is new.
 fn made(state: &mut State) -> Option<Effect> {
     if state.session.made {

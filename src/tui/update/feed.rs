@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bus::Delivery;
-use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent, words};
+use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, ErrorEvent, Event, EventBody, SessionEvent, TurnEvent, words};
 use crate::domain::ids::Seq;
 use crate::domain::message::Role;
 use crate::domain::notice::{DeliveryStatus, Notification};
@@ -172,6 +172,8 @@ fn fold_here(state: &mut State, event: &Arc<Event>) {
         }
         EventBody::Notification(data) => fold_notice(state, data),
         EventBody::Question(data) => asking::fold(state, data),
+        // Money goes by while nobody reads the chat.
+        EventBody::Error(error) if error.source == ErrorEvent::BUDGET => state.note(Tone::Bad, clean_line(&error.message)),
         _ => {}
     }
     // An error without a session (a broken config, a full disk) must be seen where the user looks; so must what the tasks

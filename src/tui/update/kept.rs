@@ -1,26 +1,17 @@
 //! Puts what is remembered of earlier runs onto the screen, and notices when there is something new to remember.
 
-use crate::tui::events_pane::Filter;
 use crate::tui::kept::Kept;
 use crate::tui::layout;
 use crate::tui::msg::Effect;
 use crate::tui::state::{Column, State, Tone};
 
-/// What earlier runs left. What was changed in this one already stays.
+/// What earlier runs left. What was changed in this one already stays. Filters are no part of it: what hides something is
+/// set by the one who looks.
 pub(super) fn load(state: &mut State, kept: Kept) {
     if state.column == Column::Side
         && let Some(column) = kept.column
     {
         state.column = column;
-    }
-    if state.events.filter().is_empty() && !kept.events_filter.is_empty() {
-        // One that means nothing any more is let go.
-        if let Ok(filter) = Filter::parse(&kept.events_filter, &super::filter::known(state)) {
-            state.events.set_filter(filter);
-        }
-    }
-    if state.tasks.filter.is_empty() {
-        state.tasks.filter.clone_from(&kept.tasks_filter);
     }
     state.memory.kept = Some(kept);
 }
@@ -28,20 +19,12 @@ pub(super) fn load(state: &mut State, kept: Kept) {
 /// What is to be written, where something is new. Before earlier runs were read nothing is: it would be lost.
 pub(super) fn changed(state: &mut State) -> Option<Effect> {
     let (is_wide, column) = (state.is_wide(), state.column);
-    // While it is typed it is no filter yet.
-    let is_typing = state.events_filter.is_some() || state.tasks.typing.is_some();
     let kept = state.memory.kept.as_mut()?;
     let mut stale = std::mem::take(&mut state.memory.stale);
     // With one column the events in place of the chat are only a look.
     if is_wide && kept.column.unwrap_or(Column::Side) != column {
         kept.column = Some(column);
         stale = true;
-    }
-    for (known, text) in [(&mut kept.events_filter, state.events.filter().text()), (&mut kept.tasks_filter, state.tasks.filter.as_str())] {
-        if !is_typing && known != text {
-            text.clone_into(known);
-            stale = true;
-        }
     }
     stale.then(|| Effect::Keep(kept.text()))
 }

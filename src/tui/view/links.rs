@@ -34,7 +34,12 @@ impl Link {
 /// All links of a screen.
 pub(crate) fn links(buf: &Buffer) -> Vec<Link> {
     let mut out = Vec::new();
-    for y in buf.area.top()..buf.area.bottom() {
+    let rows = buf.content.chunks(usize::from(buf.area.width).max(1));
+    for (y, cells) in (buf.area.top()..buf.area.bottom()).zip(rows) {
+        // `//` of an address, ` /` of a path: most rows have neither.
+        if !cells.windows(2).any(|pair| pair[1].symbol() == "/" && matches!(pair[0].symbol(), "/" | " ")) {
+            continue;
+        }
         let mut text = String::new();
         let mut columns = Vec::new();
         let mut x = buf.area.left();

@@ -30,6 +30,15 @@ const QUESTIONS: &[Question] = &[
     Question { tool: "files__edit_file", argument: "old_text", en: "Which text shall I replace?", zh: "要替换哪段文字？" },
     Question { tool: "files__edit_file", argument: "new_text", en: "What shall I put in its place?", zh: "要替换成什么？" },
     Question { tool: "system__calculate", argument: "expression", en: "What shall I calculate?", zh: "要计算什么？" },
+    Question { tool: "system__run_command", argument: "command", en: "Which command shall I run?", zh: "要运行哪个命令？" },
+    Question { tool: "weather__get_weather", argument: "location", en: "The weather of which place?", zh: "要查哪里的天气？" },
+    Question { tool: "web__web_search", argument: "query", en: "What shall I look for on the web?", zh: "要在网上搜索什么？" },
+    Question { tool: "notify__send_sms", argument: "message", en: "What shall the text message say?", zh: "短信内容写什么？" },
+    Question { tool: "notify__send_email", argument: "subject", en: "What is the subject of the mail?", zh: "邮件主题是什么？" },
+    Question { tool: "notify__send_email", argument: "body", en: "What shall the mail say?", zh: "邮件正文写什么？" },
+    Question {
+        tool: "notify__send_notification", argument: "title", en: "What shall the notification say?", zh: "通知内容写什么？"
+    },
     Question { tool: "handoff", argument: "task", en: "What is the task?", zh: "任务是什么？" },
 ];
 
@@ -48,6 +57,9 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("current_time", "what time is it in Tokyo?", "现在东京几点？"),
     ("calculate", "what is 12% of 80?", "80 的 12% 是多少？"),
     ("system_info", "how much memory is free?", "内存还有多少？"),
+    ("analyze_code", "analyze the code in src", "分析 src 的代码"),
+    ("get_weather", "what's the weather in Paris tomorrow?", "北京明天天气怎么样？"),
+    ("scrape_webpage", "read https://example.com", "读一下 https://example.com"),
     ("create_background_task", "watch Hacker News for Rust every 30 minutes", "每天9点提醒我喝水"),
     ("list_background_tasks", "list my tasks", "列出我的任务"),
 ];
@@ -67,9 +79,17 @@ pub(super) fn result(done: &Done<'_>, said: &str, lang: Lang) -> Option<String> 
     let text = clean(done.result.trim_end()).into_owned();
     let argument = |name: &str| done.call.arguments.get(name).and_then(Value::as_str).map(clean_line);
     match (server, short) {
+        ("web", "scrape_webpage" | "fetch_url" | "web_search") | ("weather", "get_weather") | ("notify", _) => {
+            super::web::result(short, &text, lang)
+        }
         ("system", "calculate") => calculated(&text),
         ("system", "current_time") => time(&text, said, lang),
         ("system", "system_info") => Some(machine(&text, said, lang)),
+        ("system", "run_command") => {
+            let line = argument("command")?;
+            Some(format!("`{line}`{}\n\n{}", lang.pick(":", "："), fenced(&text, "")))
+        }
+        ("code", "analyze_code") => Some(fenced(&text, "")),
         ("files", "list_files") => list(&text, lang),
         ("files", "search_files") => Some(matches(&text)),
         ("files", "read_file") => {

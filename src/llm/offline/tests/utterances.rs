@@ -44,6 +44,38 @@ fn files_are_listed() {
 }
 
 #[test]
+fn commands_are_run_where_one_is_named_as_such() {
+    check_all(&[
+        ("run the command ls -la", r#"run_command {"command":"ls -la"}"#),
+        ("please run `cargo build --release`", r#"run_command {"command":"cargo build --release"}"#),
+        ("can you execute the shell command: git status", r#"run_command {"command":"git status"}"#),
+        ("run git log -1 in the terminal", r#"run_command {"command":"git log -1"}"#),
+        ("$ echo one && echo two", r#"run_command {"command":"echo one && echo two"}"#),
+        ("运行命令 ls -la", r#"run_command {"command":"ls -la"}"#),
+        ("请执行一下命令：git status", r#"run_command {"command":"git status"}"#),
+        ("帮我运行 `cargo test`", r#"run_command {"command":"cargo test"}"#),
+        ("跑一下这个命令: date -u", r#"run_command {"command":"date -u"}"#),
+    ]);
+}
+
+#[cfg(feature = "code-analysis")]
+#[test]
+fn code_is_analyzed() {
+    check_all(&[
+        ("analyze the code in src", r#"analyze_code {"path":"src"}"#),
+        ("analyse this project", r#"analyze_code {"path":"."}"#),
+        ("what are the most complex functions in src/main.rs?", r#"analyze_code {"path":"src/main.rs"}"#),
+        ("how many lines of code are in src?", r#"analyze_code {"path":"src"}"#),
+        ("find duplicate code in src", r#"analyze_code {"path":"src"}"#),
+        ("list the functions in src/lib.rs", r#"analyze_code {"path":"src/lib.rs"}"#),
+        ("分析 src 的代码", r#"analyze_code {"path":"src"}"#),
+        ("分析一下这个项目的代码", r#"analyze_code {"path":"."}"#),
+        ("src/main.rs 的代码复杂度是多少？", r#"analyze_code {"path":"src/main.rs"}"#),
+        ("统计一下 src 有多少行代码", r#"analyze_code {"path":"src"}"#),
+    ]);
+}
+
+#[test]
 fn files_are_read() {
     check_all(&[
         ("read README.md", r#"read_file {"path":"README.md"}"#),

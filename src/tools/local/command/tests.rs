@@ -18,7 +18,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { folder: folder.path().to_owned(), ..Options::default() };
-        Self { tool: tool(Arc::new(Workspace::new(options))), folder }
+        Self { tool: tool(Arc::new(Workspace::new(options, None))), folder }
     }
 
     async fn run(&self, arguments: Value) -> Result<ToolOutcome, ToolError> {

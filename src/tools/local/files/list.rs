@@ -1,6 +1,7 @@
 //! `list_files`: what is in a folder, ignore files respected.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -39,6 +40,9 @@ struct Arguments {
     /// Shows only files whose name (or, with a slash in it, whose path) matches, for example `*.rs`.
     #[serde(default)]
     glob: Option<String>,
+    /// Shows hidden files too (not the inside of `.git`). Default: false.
+    #[serde(default)]
+    hidden: Option<bool>,
 }
 
 pub(super) fn tool(workspace: Arc<Workspace>) -> LocalTool {
@@ -56,7 +60,7 @@ pub(super) fn tool(workspace: Arc<Workspace>) -> LocalTool {
 }
 
 /// Compiles a glob; one without a slash is matched against names in any folder.
-pub(super) fn matcher(glob: &str) -> Result<GlobMatcher, Error> {
+pub(in crate::tools::local) fn matcher(glob: &str) -> Result<GlobMatcher, Error> {
     let built = GlobBuilder::new(glob).literal_separator(true).build();
     built.map(|glob| glob.compile_matcher()).map_err(|error| Error::BadArgument {
         what: format!("`{glob}` is no glob ({})", error.kind()),
@@ -65,8 +69,9 @@ pub(super) fn matcher(glob: &str) -> Result<GlobMatcher, Error> {
 }
 
 /// A walk over what is not ignored, in the order of names, links not followed.
-pub(super) fn walk(root: &Allowed) -> WalkBuilder {
-    let mut walk = WalkBuilder::new(&root.path);
+pub(in crate::tools::local) fn walk(root: &Path, hidden: bool) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(root);
+    walk.hidden(!hidden).filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
     // The user's global ignore file would make the answer depend on the machine.
     walk.require_git(false).git_global(false).follow_links(false).sort_by_file_name(Ord::cmp);
     walk
@@ -88,7 +93,7 @@ fn list(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) 
     let matcher = glob.map(matcher).transpose()?;
     let depth = arguments.depth.unwrap_or(if glob.is_some() { DEPTH_MAX } else { 1 }).clamp(1, DEPTH_MAX);
     let (mut entries, mut cut) = (Vec::new(), false);
-    let walk = walk(&root).max_depth(usize::try_from(depth).ok()).build();
+    let walk = walk(&root.path, arguments.hidden.unwrap_or(false)).max_depth(usize::try_from(depth).ok()).build();
     for (visited, found) in walk.enumerate() {
         if stop.is_cancelled() {
             return Err(Error::Stopped);

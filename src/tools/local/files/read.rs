@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, HEAD_BYTES, Workspace, is_text};
+use super::encoding::{self, Encoding};
+use super::{Allowed, Error, HEAD_BYTES, Workspace, is_text};
 use crate::domain::tool::ToolHints;
 use crate::tools::ToolOutcome;
 use crate::tools::local::define::blocking;
@@ -60,22 +61,21 @@ struct Lines {
     seen: u64,
     /// The file goes on after the last line seen.
     more: bool,
+    /// Some of it is no UTF-8.
+    lossy: bool,
 }
 
 fn read(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) -> Result<ToolOutcome, Error> {
     let (file, metadata) = workspace.existing_file(&arguments.path)?;
     let io = |source| Error::Io { operation: "read", path: file.shown.clone(), source };
-    let mut reader = BufReader::with_capacity(64 * 1_024, File::open(&file.path).map_err(io)?);
-    let head = reader.fill_buf().map_err(io)?;
-    if !is_text(&head[..head.len().min(HEAD_BYTES)]) {
-        return Err(Error::Binary { path: file.shown, bytes: metadata.len() });
-    }
+    let bytes_in_file_max = workspace.options.file_bytes_max;
+    let mut reader = open(&file, metadata.len(), bytes_in_file_max)?;
     let limit = arguments.limit.unwrap_or(LINES).max(1);
     let bytes_max = workspace.options.read_bytes_max;
     let first = match arguments.offset.unwrap_or(1) {
         from_end @ ..=-1 => {
             let lines = count(&mut reader, stop).map_err(io)?.ok_or(Error::Stopped)?;
-            reader = BufReader::new(File::open(&file.path).map_err(io)?);
+            reader = open(&file, metadata.len(), bytes_in_file_max)?;
             lines.saturating_sub(from_end.unsigned_abs()) + 1
         }
         offset => offset.unsigned_abs().max(1),
@@ -97,9 +97,38 @@ fn read(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) 
     } else if lines.first > 1 {
         let _ = write!(text, "[lines {} to {last}, the end]", lines.first);
     }
+    if lines.lossy {
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str("[it is not all UTF-8: what could not be read stands as \u{fffd}]");
+    }
     let structured =
         json!({"path": file.shown, "first_line": lines.first, "lines": lines.count, "more": lines.more, "bytes": metadata.len()});
     Ok(ToolOutcome { text, structured: Some(structured), is_error: false })
+}
+
+/// Opens a text file as UTF-8, without a byte-order mark. Only UTF-16 is read whole.
+fn open(file: &Allowed, bytes: u64, bytes_max: u64) -> Result<Box<dyn BufRead>, Error> {
+    let io = |source| Error::Io { operation: "read", path: file.shown.clone(), source };
+    let binary = || Error::Binary { path: file.shown.clone(), bytes };
+    let mut reader = BufReader::with_capacity(64 * 1_024, File::open(&file.path).map_err(io)?);
+    let head = reader.fill_buf().map_err(io)?;
+    match encoding::by_mark(head) {
+        Encoding::Utf8 if !is_text(&head[..head.len().min(HEAD_BYTES)]) => Err(binary()),
+        Encoding::Utf8 => Ok(Box::new(reader)),
+        Encoding::Utf8WithMark => {
+            reader.consume(3);
+            Ok(Box::new(reader))
+        }
+        Encoding::Utf16Le | Encoding::Utf16Be if bytes > bytes_max => Err(Error::TooLarge { path: file.shown.clone(), bytes, bytes_max }),
+        Encoding::Utf16Le | Encoding::Utf16Be => {
+            let mut all = Vec::new();
+            reader.take(bytes_max).read_to_end(&mut all).map_err(io)?;
+            let (text, _) = encoding::decode(&all).ok_or_else(binary)?;
+            Ok(Box::new(Cursor::new(text)))
+        }
+    }
 }
 
 fn count(reader: &mut impl BufRead, stop: &CancellationToken) -> std::io::Result<Option<u64>> {
@@ -144,7 +173,10 @@ fn collect(
         lines.seen += 1;
         if lines.seen >= first {
             lines.count += 1;
-            lines.text.push_str(&String::from_utf8_lossy(&line));
+            let part = String::from_utf8_lossy(&line);
+            // A line that was cut may end within a character.
+            lines.lossy |= !cut && matches!(part, std::borrow::Cow::Owned(_));
+            lines.text.push_str(&part);
             if cut {
                 lines.text.push_str(" [… line cut]\n");
             }

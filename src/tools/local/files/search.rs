@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, HEAD_BYTES, Workspace, is_text};
-use crate::domain::text::ellipsis;
+use super::{Error, HEAD_BYTES, Workspace, encoding, is_text};
+use crate::domain::text::{clean_line, ellipsis};
 use crate::domain::tool::ToolHints;
 use crate::tools::ToolOutcome;
 use crate::tools::local::define::blocking;
@@ -22,6 +22,12 @@ const MATCHES: usize = 200;
 
 /// The most matching lines that one can ask for.
 const MATCHES_MAX: usize = 1_000;
+
+/// The most lines around a match that one can ask for.
+const CONTEXT_MAX: usize = 10;
+
+/// The most lines that are shown, those around matches included.
+const LINES_MAX: usize = 3_000;
 
 /// The most files that are looked at.
 const FILES_MAX: usize = 50_000;
@@ -47,6 +53,15 @@ struct Arguments {
     /// The most matching lines to return. Default: 200, at most 1000.
     #[serde(default)]
     limit: Option<usize>,
+    /// Searches only files whose name (or, with a slash in it, whose path below the folder) matches, for example `*.rs`.
+    #[serde(default)]
+    glob: Option<String>,
+    /// Lines to show before and after each matching line. Default: 0, at most 10.
+    #[serde(default)]
+    context: Option<usize>,
+    /// Searches hidden files too (not the inside of `.git`). Default: false.
+    #[serde(default)]
+    hidden: Option<bool>,
 }
 
 pub(super) fn tool(workspace: Arc<Workspace>) -> LocalTool {
@@ -68,6 +83,18 @@ struct Match {
     path: String,
     line: usize,
     text: String,
+    /// It matches; else it stands around one that does.
+    is_hit: bool,
+}
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    lines: Vec<Match>,
+    hits: usize,
+    files: usize,
+    passed_over: usize,
+    cut: bool,
 }
 
 fn compile(arguments: &Arguments) -> Result<Regex, Error> {
@@ -86,26 +113,38 @@ fn search(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken
     let expression = compile(arguments)?;
     let (root, _) = workspace.existing(arguments.path.as_deref().unwrap_or("."))?;
     let limit = arguments.limit.unwrap_or(MATCHES).clamp(1, MATCHES_MAX);
-    let (mut matches, mut files, mut passed_over, mut cut) = (Vec::new(), 0_usize, 0_usize, false);
-    for found in super::list::walk(&root).build() {
+    let around = arguments.context.unwrap_or(0).min(CONTEXT_MAX);
+    let glob = arguments.glob.as_deref().map(str::trim).filter(|glob| !glob.is_empty());
+    let by_path = glob.is_some_and(|glob| glob.contains('/'));
+    let matcher = glob.map(super::list::matcher).transpose()?;
+    let wanted = |path: &Path| {
+        let Some(matcher) = &matcher else { return true };
+        if by_path {
+            matcher.is_match(path.strip_prefix(&root.path).unwrap_or(path))
+        } else {
+            path.file_name().is_some_and(|name| matcher.is_match(name))
+        }
+    };
+    let mut found = Found::default();
+    for entry in super::list::walk(&root.path, arguments.hidden.unwrap_or(false)).build() {
         if stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        let Ok(found) = found else { continue };
-        if !found.file_type().is_some_and(|kind| kind.is_file()) {
+        let Ok(entry) = entry else { continue };
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) || !wanted(entry.path()) {
             continue;
         }
-        if matches.len() >= limit || files >= FILES_MAX {
-            cut = true;
+        if found.hits >= limit || found.files >= FILES_MAX {
+            found.cut = true;
             break;
         }
-        files += 1;
-        match text_of(found.path(), workspace.options.file_bytes_max) {
-            Some(text) => cut |= collect(&expression, &text, &workspace.relative(found.path()), limit, &mut matches),
-            None => passed_over += 1,
+        found.files += 1;
+        match text_of(entry.path(), workspace.options.file_bytes_max) {
+            Some(text) => collect(&expression, &text, &workspace.relative(entry.path()), (limit, around), &mut found),
+            None => found.passed_over += 1,
         }
     }
-    Ok(outcome(arguments, &matches, files, passed_over, cut))
+    Ok(outcome(arguments, &found))
 }
 
 /// The text of a file; `None` for binary, too large and unreadable ones.
@@ -115,40 +154,85 @@ fn text_of(path: &Path, bytes_max: u64) -> Option<String> {
         return None;
     }
     let bytes = std::fs::read(path).ok()?;
+    if let Some((text, _)) = encoding::decode(&bytes) {
+        return Some(text);
+    }
     is_text(&bytes[..bytes.len().min(HEAD_BYTES)]).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Adds the matching lines; says whether there were more than fit.
-fn collect(expression: &Regex, text: &str, path: &str, limit: usize, matches: &mut Vec<Match>) -> bool {
-    for (at, line) in text.lines().enumerate() {
+/// Adds the matching lines, and those around them.
+fn collect(expression: &Regex, text: &str, path: &str, (limit, around): (usize, usize), found: &mut Found) {
+    let lines: Vec<&str> = text.lines().collect();
+    // Lines below this one are shown already.
+    let mut next = 0;
+    for (at, line) in lines.iter().enumerate() {
         let Some(hit) = expression.find(line) else { continue };
-        if matches.len() >= limit {
-            return true;
+        if found.hits >= limit || found.lines.len() >= LINES_MAX {
+            found.cut = true;
+            return;
         }
-        // In a very long line the part around the hit is shown.
-        let from = line.floor_char_boundary(hit.start().saturating_sub(LINE_CHARS_MAX / 3));
-        let part = if line.len() > LINE_CHARS_MAX && from > 0 { format!("…{}", &line[from..]) } else { line.trim_end().to_owned() };
-        matches.push(Match { path: path.to_owned(), line: at + 1, text: ellipsis(&part, LINE_CHARS_MAX).into_owned() });
+        found.hits += 1;
+        // A line around an earlier match matches itself.
+        if let Some(shown) = found.lines.iter_mut().rev().take(around).find(|shown| shown.path == path && shown.line == at + 1) {
+            shown.is_hit = true;
+        }
+        for (near, other) in lines.iter().enumerate().take((at + around + 1).min(lines.len())).skip(next.max(at.saturating_sub(around))) {
+            let is_hit = near == at;
+            let text = if is_hit { part(line, hit.start()) } else { ellipsis(other.trim_end(), LINE_CHARS_MAX).into_owned() };
+            found.lines.push(Match { path: path.to_owned(), line: near + 1, text, is_hit });
+        }
+        next = next.max(at + around + 1);
     }
-    false
 }
 
-fn outcome(arguments: &Arguments, matches: &[Match], files: usize, passed_over: usize, cut: bool) -> ToolOutcome {
-    let in_files = matches.chunk_by(|a, b| a.path == b.path).count();
-    let mut text = match matches.len() {
-        0 => format!("no line matches `{}` in {files} files", arguments.pattern),
+/// What is shown of a line: in a very long one the part around the hit.
+fn part(line: &str, hit: usize) -> String {
+    let from = line.floor_char_boundary(hit.saturating_sub(LINE_CHARS_MAX / 3));
+    let part = if line.len() > LINE_CHARS_MAX && from > 0 { format!("…{}", &line[from..]) } else { line.trim_end().to_owned() };
+    ellipsis(&part, LINE_CHARS_MAX).into_owned()
+}
+
+fn outcome(arguments: &Arguments, found: &Found) -> ToolOutcome {
+    let Found { lines, hits, files, passed_over, cut } = found;
+    let in_files = lines.chunk_by(|a, b| a.path == b.path).count();
+    let pattern = clean_line(&arguments.pattern);
+    let mut text = match hits {
+        0 => format!("no line matches `{pattern}` in {files} file{}", if *files == 1 { "" } else { "s" }),
         1 => "1 matching line in 1 file".to_owned(),
         count => format!("{count} matching lines in {in_files} file{}", if in_files == 1 { "" } else { "s" }),
     };
-    if passed_over > 0 {
+    if *hits == 0
+        && let (0, Some(glob)) = (files, &arguments.glob)
+    {
+        let _ = write!(text, "; no file matches `{}`", clean_line(glob));
+    }
+    if *passed_over > 0 {
         let _ = write!(text, " ({passed_over} binary or too large files passed over)");
     }
-    for hit in matches {
-        let _ = write!(text, "\n{}:{}: {}", hit.path, hit.line, hit.text);
+    let around = arguments.context.unwrap_or(0) > 0;
+    let mut last: Option<&Match> = None;
+    for row in lines {
+        // As grep does: a gap between two parts, and another sign for what only stands around.
+        if around && last.is_some_and(|last| last.path != row.path || last.line + 1 != row.line) {
+            text.push_str("\n--");
+        }
+        let _ = if row.is_hit {
+            write!(text, "\n{}:{}: {}", row.path, row.line, row.text)
+        } else {
+            write!(text, "\n{}-{}- {}", row.path, row.line, row.text)
+        };
+        last = Some(row);
     }
-    if cut {
-        let _ = write!(text, "\n[only the first {} are shown; narrow the search with `path` or a longer `pattern`]", matches.len());
+    if *cut {
+        let _ = write!(text, "\n[only the first {hits} are shown; narrow the search with `path`, `glob` or a longer `pattern`]");
     }
-    let rows: Vec<Value> = matches.iter().map(|hit| json!({"path": hit.path, "line": hit.line, "text": hit.text})).collect();
+    let row = |hit: &Match| {
+        if around {
+            json!({"path": hit.path, "line": hit.line, "text": hit.text, "matches": hit.is_hit})
+        } else {
+            json!({"path": hit.path, "line": hit.line, "text": hit.text})
+        }
+    };
+    let rows: Vec<Value> = lines.iter().map(row).collect();
     ToolOutcome { text, structured: Some(json!({"matches": rows, "files_searched": files, "truncated": cut})), is_error: false }
 }

@@ -175,7 +175,7 @@ async fn edits_are_exact_and_shown_as_diffs() {
     let fixture = Fixture::with(&[("a.txt", "one\ntwo\ntwo\n"), ("crlf.txt", "a\r\nb\r\n")]);
     let text = fixture.good("edit_file", json!({"path": "a.txt", "old_text": "one", "new_text": "1"})).await;
     assert_eq!(text, "changed `a.txt` in 1 place\n--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n-one\n+1\n two\n two\n");
-    fixture.bad("edit_file", json!({"path": "a.txt", "old_text": "two", "new_text": "2"}), "2 times; give more").await;
+    fixture.bad("edit_file", json!({"path": "a.txt", "old_text": "two", "new_text": "2"}), "2 times (lines 2, 3); give more").await;
     fixture.good("edit_file", json!({"path": "a.txt", "old_text": "two", "new_text": "2", "replace_all": true})).await;
     assert_eq!(fixture.read("a.txt"), "1\n2\n2\n");
     fixture.good("edit_file", json!({"path": "crlf.txt", "old_text": "a\nb", "new_text": "a\nc"})).await;
@@ -251,4 +251,54 @@ async fn pipes_are_left_alone() {
     assert!(made.success());
     fixture.bad("read_file", json!({"path": "pipe"}), "neither a file nor a folder").await;
     fixture.bad("write_file", json!({"path": "pipe", "content": "x"}), "neither a file nor a folder").await;
+}
+
+#[tokio::test]
+async fn a_file_keeps_its_encoding_and_its_line_ends() {
+    let fixture = Fixture::new();
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain("größe = 1\r\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    fs::write(fixture.path("wide.txt"), &utf16).unwrap();
+    fs::write(fixture.path("marked.txt"), b"\xef\xbb\xbfone\r\ntwo\r\n").unwrap();
+    assert_eq!(fixture.good("read_file", json!({"path": "wide.txt"})).await, "größe = 1\r\n");
+    assert_eq!(fixture.good("read_file", json!({"path": "marked.txt"})).await, "one\r\ntwo\r\n");
+    assert!(fixture.good("search_files", json!({"pattern": "größe"})).await.contains("wide.txt:1: größe = 1"));
+    fixture.good("edit_file", json!({"path": "wide.txt", "old_text": "= 1\n", "new_text": "= 2\n"})).await;
+    let expected: Vec<u8> = [0xff, 0xfe].into_iter().chain("größe = 2\r\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(fs::read(fixture.path("wide.txt")).unwrap(), expected);
+    fixture.good("write_file", json!({"path": "marked.txt", "content": "three\nfour\n"})).await;
+    assert_eq!(fs::read(fixture.path("marked.txt")).unwrap(), b"\xef\xbb\xbfthree\r\nfour\r\n");
+    fs::write(fixture.path("latin.txt"), b"caf\xe9\n").unwrap();
+    assert!(fixture.good("read_file", json!({"path": "latin.txt"})).await.contains("[it is not all UTF-8"));
+    fixture.bad("edit_file", json!({"path": "latin.txt", "old_text": "caf", "new_text": "x"}), "is not a text file").await;
+}
+
+#[tokio::test]
+async fn a_failed_edit_shows_where_the_text_almost_is() {
+    let fixture = Fixture::with(&[("a.rs", "fn main() {\n    let a = 1;\n    let b = 2;\n}\nlet a = 1;\n")]);
+    let edit = |old: &str| json!({"path": "a.rs", "old_text": old, "new_text": "x"});
+    fixture
+        .bad("edit_file", edit("\tlet b = 2;\n}"), "only spaces at the ends of lines differ from lines 3 to 4:\n3:     let b = 2;")
+        .await;
+    fixture.bad("edit_file", edit("    let b = 3;"), "the closest part begins at line 3:\n3:     let b = 2;").await;
+    fixture.bad("edit_file", edit("let a = 1;"), "2 times (lines 2, 5)").await;
+}
+
+#[tokio::test]
+async fn a_search_shows_what_stands_around_and_takes_globs() {
+    let fixture = Fixture::with(&[
+        ("src/a.rs", "one\ntwo foo\nthree\nfour\nfive foo\nsix foo\nseven\neight\n"),
+        ("b.txt", "foo\n"),
+        (".hidden/c.rs", "foo\n"),
+        (".git/config", "foo\n"),
+    ]);
+    let found = fixture.good("search_files", json!({"pattern": "foo", "glob": "*.rs", "context": 1})).await;
+    let expected = "3 matching lines in 1 file\nsrc/a.rs-1- one\nsrc/a.rs:2: two foo\nsrc/a.rs-3- three\nsrc/a.rs-4- four\nsrc/a.rs:5: five foo\nsrc/a.rs:6: six foo\nsrc/a.rs-7- seven";
+    assert_eq!(found, expected);
+    let hidden = fixture.good("search_files", json!({"pattern": "foo", "glob": "*.rs", "hidden": true})).await;
+    assert!(hidden.contains(".hidden/c.rs:1: foo") && !hidden.contains(".git/"), "{hidden}");
+    let none = fixture.good("search_files", json!({"pattern": "foo", "glob": "*.py"})).await;
+    assert_eq!(none, "no line matches `foo` in 0 files; no file matches `*.py`");
+    fixture.bad("search_files", json!({"pattern": "x", "glob": "[a"}), "is no glob").await;
+    let listed = fixture.good("list_files", json!({"hidden": true})).await;
+    assert!(listed.contains(".hidden/") && !listed.contains(".git/"), "{listed}");
 }

@@ -299,9 +299,9 @@ fn the_layout_is_remembered_once_earlier_runs_were_read() {
     assert!(kept(&mut script).is_empty(), "what earlier runs left would be lost");
     script.key("ctrl+e");
     script.key("ctrl+e");
-    let earlier = Kept { column: Some(Column::Hidden), side_columns: Some(44), events_filter: "type:mcp".into(), ..Kept::default() };
+    let earlier = Kept { column: Some(Column::Hidden), side_columns: Some(44), ..Kept::default() };
     script.send(Msg::Kept(Box::new(earlier)));
-    assert_eq!((script.state.column, script.state.events.filter().text()), (Column::Hidden, "type:mcp"));
+    assert_eq!(script.state.column, Column::Hidden);
     assert!(kept(&mut script).is_empty(), "nothing is new");
     script.key("ctrl+e");
     assert_eq!(kept(&mut script).pop().unwrap().column, Some(Column::Side));
@@ -320,6 +320,16 @@ fn the_layout_is_remembered_once_earlier_runs_were_read() {
     assert!(kept(&mut script).is_empty(), "with one column the events are only looked at");
     script.key("alt+.");
     assert!(note(&script).contains("wide window"));
+}
+
+#[test]
+fn a_filter_is_of_one_run_only() {
+    let mut script = ready();
+    script.send(Msg::Kept(Box::default()));
+    kept(&mut script);
+    run(&mut script, "/events type:mcp");
+    assert_eq!(script.state.events.filter().text(), "type:mcp");
+    assert!(kept(&mut script).iter().all(|kept| !kept.text().contains("type:mcp")), "the next run would hide what happens");
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub(super) fn lines_of(markup: &str, url: &str, rules: &Rules) -> Vec<String> {
 }
 
 /// What says that a page only stands in for the real one.
-fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
+pub(super) fn stand_in(title: Option<&str>, lines: &[String]) -> Option<String> {
     const SIGNS: &[&str] = &[
         "just a moment...",
         "attention required",

@@ -91,6 +91,12 @@ impl Rules {
         })
     }
 
+    /// All of a page counts.
+    pub(super) fn whole() -> Self {
+        let (ignore, ignore_selectors, keywords) = (Vec::new(), Vec::new(), Vec::new());
+        Self { part: Part::Whole, ignore, ignore_selectors, keywords, case_sensitive: false, partial_words: false }
+    }
+
     /// Whether a change must hold a keyword.
     pub fn has_keywords(&self) -> bool {
         !self.keywords.is_empty()
@@ -165,7 +171,7 @@ fn part(field: &'static str, value: &str) -> Result<Part, RuleError> {
     }
 }
 
-fn matcher(field: &'static str, css: &str) -> Result<Matcher, RuleError> {
+pub(super) fn matcher(field: &'static str, css: &str) -> Result<Matcher, RuleError> {
     Matcher::new(css).map_err(|_| RuleError {
         field,
         message: format!("`{css}` is no CSS selector that can be used; write it as in `main .price` or `#stock`"),

@@ -9,7 +9,6 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::net::fetch::Validators;
 use crate::net::guard::Guard;
 
 const LIMITS: cdp::Limits =
@@ -32,16 +31,7 @@ async fn site(pages: &'static [(&'static str, &'static str)]) -> String {
 }
 
 fn fetched(url: &str) -> Fetched {
-    Fetched {
-        url: url.to_owned(),
-        status: 200,
-        not_modified: false,
-        validators: Validators::default(),
-        content_type: None,
-        body: Bytes::new(),
-        elapsed: Duration::ZERO,
-        redirects: Vec::new(),
-    }
+    Fetched { url: url.to_owned(), status: 200, ..Fetched::default() }
 }
 
 /// Reads `url` with a real browser that may reach what `guard` lets it; where its profile was.

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ambient::finding::Fault;
 use crate::net::fetch::{Fetched, Fetcher};
 
 /// Names that the browser goes by.
@@ -32,12 +31,10 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// When there is no browser, or it fails.
-pub(super) async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<Fetched>, Fault> {
-    let browser = find().ok_or_else(|| {
-        Fault::new("`render = true` needs Chromium, and none was found on this machine: install `chromium`, or set `render = false`")
-    })?;
+pub async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<Fetched>, Failed> {
+    let browser = find().ok_or(Failed::NoBrowser)?;
     let _turn = fetcher.stand(BROWSERS_AT_ONCE.acquire()).await;
-    let failed = |what: &str| Fault::new(format!("the browser could not render {}: {what}", fetched.url));
+    let failed = |what: String| Failed::Page { url: fetched.url.clone(), what };
     let work = async {
         let guard = fetcher.guard_after(fetched).await;
         let way = gate::Way::open(fetcher.proxy(), guard.clone()).await?;
@@ -50,8 +47,8 @@ pub(super) async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<F
         page
     };
     let page = match tokio::time::timeout(TIMEOUT, work).await {
-        Ok(page) => page.map_err(|error| failed(&error.to_string()))?,
-        Err(_) => return Err(failed(&format!("it took longer than {} s", TIMEOUT.as_secs()))),
+        Ok(page) => page.map_err(|error| failed(error.to_string()))?,
+        Err(_) => return Err(failed(format!("it took longer than {} s", TIMEOUT.as_secs()))),
     };
     let mut out = fetched.clone();
     out.body = Bytes::from(page);
@@ -59,7 +56,23 @@ pub(super) async fn render(fetcher: &Fetcher, fetched: &Fetched) -> Result<Arc<F
     Ok(Arc::new(out))
 }
 
-/// Why a page was not rendered.
+/// Why there is no rendered page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// There is no browser on this machine.
+    #[error("`render = true` needs Chromium, and none was found on this machine: install `chromium`, or set `render = false`")]
+    NoBrowser,
+    /// The browser failed.
+    #[error("the browser could not render {url}: {what}")]
+    Page {
+        /// The page.
+        url: String,
+        /// What went wrong.
+        what: String,
+    },
+}
+
+/// What went wrong with a browser.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("it could not be started: {0}")]

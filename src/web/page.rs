@@ -4,6 +4,7 @@
 //! off the event loop. A page that cannot be read is a [`Fault`] and never a change; whatever the bytes are, work and
 //! memory are bounded. Fetching, storing and judging are left to others.
 
+mod article;
 mod chrome;
 mod compare;
 mod decode;
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::clock::Instant;
 use crate::domain::text::clean_line;
 
+pub use article::{About, Article, article, text_of};
 pub use compare::{compare, settle};
 pub use rules::{RuleError, Rules, find_keywords};
 
@@ -188,6 +190,9 @@ pub enum Fault {
         /// How large it is.
         bytes: usize,
     },
+    /// A selector that cannot be used.
+    #[error("{0}")]
+    Selector(String),
     /// A page that stands in for the real one: a check for robots, a request to switch JavaScript on.
     #[error("a page stands in for the real one ({0}): `render = true` may help where a browser is installed")]
     StandIn(String),

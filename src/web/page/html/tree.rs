@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dom_query::{Document, NodeId, NodeRef};
 
-use crate::ambient::page::noise;
+use crate::web::page::noise;
 
 /// How much an element holds, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
