@@ -29,7 +29,7 @@ const SERVERS_WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
     match command {
-        McpCommand::List { json, tools } => list(base, json, tools).await,
+        McpCommand::List { json, tools } => Box::pin(list(base, json, tools)).await,
         McpCommand::Add { name, target, env, header, api_key_env, transport } => {
             let server = NewServer { name, env: pairs(&env, '=')?, headers: pairs(&header, ':')?, api_key_env, ..NewServer::default() };
             add(base, NewServer { transport: transport.map(|kind| kind.as_str().to_owned()), ..server }, target).await
@@ -43,7 +43,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         McpCommand::Search { words, json } => search::run(base, &words, json).await,
         McpCommand::Allow { name } => allow(base, name.as_deref()).await,
         McpCommand::Test { target, json } => test(base, &target, json).await,
-        McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
+        McpCommand::Call { server, tool, arguments, json } => Box::pin(call(base, &server, &tool, &arguments, json)).await,
         McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
         McpCommand::Login { server } => login::log_in(base, &server).await,
         McpCommand::Logout { server } => login::log_out(base, &server).await,
