@@ -43,7 +43,7 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
         McpCommand::Search { words, json } => search::run(base, &words, json).await,
         McpCommand::Allow { name } => allow(base, name.as_deref()).await,
         McpCommand::Test { target, json } => test(base, &target, json).await,
-        McpCommand::Call { server, tool, arguments, json } => call(base, &server, &tool, &arguments, json).await,
+        McpCommand::Call { server, tool, arguments, json } => Box::pin(call(base, &server, &tool, &arguments, json)).await,
         McpCommand::Serve(args) => Box::pin(serve::run(base, args)).await,
         McpCommand::Login { server } => login::log_in(base, &server).await,
         McpCommand::Logout { server } => login::log_out(base, &server).await,

@@ -69,6 +69,7 @@ pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
         None => on_stdio(own, stop.clone()).await,
     };
     stop.cancel();
+    let _ = tokio::time::timeout(app::CACHE_FLUSH_MAX, cache.flush()).await;
     log.shutdown().await;
     served
 }
