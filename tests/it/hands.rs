@@ -132,7 +132,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         tool: "get_background_task_history",
-        said: ["show the history of the drink water reminder", "查看喝水提醒的历史"],
+        said: ["show the history of the drink water reminder", "喝水的提醒为什么触发了？"],
         understood: ["{}", "{}"],
         called: r#"{"task_id":"drink water"}"#,
         result: "events",
