@@ -15,21 +15,24 @@ use crate::support::{Home, Ran};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A user, with a password that has to be written with care in a URL.
-const LOGIN: &str = "anna:s3cret%20word";
+pub const LOGIN: &str = "anna:s3cret%20word";
 
-fn certificate(name: &str) -> PathBuf {
+/// A certificate of the tests.
+pub fn certificate(name: &str) -> PathBuf {
     root().join("src/store/postgres/tests").join(name)
 }
 
 /// The server; ends with its value.
-struct Sink {
+pub struct Sink {
     child: Child,
-    port: u64,
+    /// Where it listens.
+    pub port: u64,
     said: mpsc::Receiver<Value>,
 }
 
 impl Sink {
-    fn start(how: &str) -> Self {
+    /// A server that wants TLS as `how` says: `wrapped` or `starttls`.
+    pub fn start(how: &str) -> Self {
         let python = crate::peers::installed().join("py/bin/python");
         let mut command = Command::new(python);
         command.arg(root().join("tests/peers/smtp_sink.py")).arg(how).args([certificate("server.pem"), certificate("server.key")]);
@@ -48,7 +51,7 @@ impl Sink {
     }
 
     /// The mails that came until now.
-    fn mails(&self) -> Vec<Value> {
+    pub fn mails(&self) -> Vec<Value> {
         self.said.try_iter().collect()
     }
 }

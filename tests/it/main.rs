@@ -56,3 +56,4 @@ mod terminal;
 mod tidy;
 mod undo;
 mod watch;
+mod web;

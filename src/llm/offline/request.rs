@@ -15,6 +15,7 @@ use super::slots::rule;
 use super::talk::{self, Lang, Talk, targets};
 use super::tasks;
 use super::toolset::{Pick, Toolset, View, folded};
+use super::web;
 use super::words::{Part, trim_edges};
 use crate::domain::ids::ToolName;
 
@@ -282,7 +283,8 @@ impl Reader<'_, '_> {
             .collect();
         // The words that join the pieces of a new task are its own.
         let last_task = self.context.last_task.as_deref();
-        if tasks::is_creation(&part.raw, self.context.tools, last_task) {
+        let message = self.sends(&part);
+        if !message && tasks::is_creation(&part.raw, self.context.tools, last_task) {
             let next = next_request(&part.raw, &joints, self.context);
             let end = next.map_or(part.raw.len(), |(start, _, _)| start);
             if let Some(meaning) = part.raw.get(..end).and_then(|text| tasks::read(text, self.context.tools, last_task)) {
@@ -351,10 +353,17 @@ impl Reader<'_, '_> {
         if let Some(known) = self.cache.get(&key) {
             return known.clone();
         }
-        let meaning = tasks::read(text, self.context.tools, self.context.last_task.as_deref())
-            .or_else(|| recognise(text, self.context.tools, self.last_path.as_deref()));
+        let task =
+            if self.sends(&Part::new(text)) { None } else { tasks::read(text, self.context.tools, self.context.last_task.as_deref()) };
+        let meaning = task.or_else(|| recognise(text, self.context.tools, self.last_path.as_deref()));
         self.cache.insert(key, meaning.clone());
         meaning
+    }
+
+    /// Whether a piece is a message that is sent now, and the tools for that are there.
+    fn sends(&self, part: &Part) -> bool {
+        let offered = |name: &str| matches!(self.context.tools.pick(&[name], "notify", None), Pick::One(_));
+        (offered("send_sms") || offered("send_email")) && web::is_message(part)
     }
 
     fn remember_path(&mut self, meaning: &Meaning) {

@@ -202,6 +202,20 @@ pub(super) fn email(part: &Part) -> Option<Found> {
     Some(taken(call))
 }
 
+/// Whether a sentence sends something now although it speaks of a time: the time stands in what is said (`saying see you at
+/// noon`), and nothing before that speaks of one.
+pub(super) fn is_message(part: &Part) -> bool {
+    let receiver = NUMBER.find(&part.raw).or_else(|| MAILBOX.find(&part.raw)).and_then(|found| found.get(1).map(|found| found.end()));
+    let Some(end) = receiver else { return false };
+    if WAITS.find(&part.raw).is_some() || TEXTS.find(&part.raw).is_none() && MAILS.find(&part.raw).is_none() {
+        return false;
+    }
+    let after = part.raw.get(end..).unwrap_or_default();
+    let words = [&SAYING, &HAN_SAYING].iter().filter_map(|rule| rule.find(after)?.get(1).map(|found| found.start())).min();
+    let head = words.and_then(|words| part.raw.get(..end + words));
+    head.is_some_and(|head| !super::tasks::has_time(head))
+}
+
 fn said_in(rest: &str) -> Option<String> {
     let found = [&SAYING, &HAN_SAYING].iter().filter_map(|rule| rule.find(rest)?.get(1)).min_by_key(regex::Match::start)?;
     Some(found.as_str().trim().trim_matches(['"', '“', '”', '\'', '「', '」']).trim().to_owned())

@@ -90,6 +90,40 @@ async fn what_a_page_loads_passes_the_guard() {
 }
 
 #[tokio::test]
+async fn a_page_that_a_model_chose_loads_nothing_from_this_network() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = trap.local_addr().unwrap().port();
+    let caught = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = caught.clone();
+    tokio::spawn(async move {
+        while trap.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let names = ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "private.test", "a.internal"];
+    let tries: String = names.iter().map(|name| format!("fetch('http://{name}:{port}/').catch(() => {{}});")).collect();
+    let page = format!(
+        "<p id=a>?</p><iframe src='http://127.0.0.1:{port}/frame'></iframe><img src='http://localhost:{port}/i.png'>\
+         <script>{tries} try {{ new WebSocket('ws://127.0.0.1:{port}/') }} catch (e) {{}} a.textContent = 'tried'</script>"
+    );
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = axum::Router::new().fallback(move || std::future::ready(([("content-type", "text/html")], page.clone())));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    // The site's own address stands in for a public one; all other names are of this machine.
+    let public = address.ip();
+    let lookup = move |name: &str| vec![if name == "site.test" { public } else { IpAddr::V4(Ipv4Addr::LOCALHOST) }];
+    let names = crate::net::guard::Names(std::sync::Arc::new(lookup));
+    let guard = Guard::new(true, false, None).with_public(public).with_names(names).chosen(false, &[]);
+    let (page, _) = rendered(&format!("http://site.test:{}/", address.port()), guard.clone()).await;
+    assert!(page.as_ref().is_ok_and(|page| page.contains("tried")), "{page:?}");
+    let (page, _) = rendered(&format!("http://localhost:{port}/"), guard).await;
+    assert!(matches!(&page, Err(Error::Refused(_))), "{page:?}");
+    assert_eq!(caught.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_page_that_is_too_large_stays_in_the_browser() {
     let url = site(&[("/", "<p id=a></p><script>a.textContent = 'x'.repeat(200000)</script>")]).await;
     let (page, profile) = rendered(&url, Guard::new(true, false, None)).await;

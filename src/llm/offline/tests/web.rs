@@ -168,8 +168,8 @@ fn messages_are_sent() {
         ("mail anna@example.org: I am late", mail),
         ("write a mail to anna@example.org saying \"I am late\"", mail),
         (
-            "send an email to anna@example.org with subject Lunch saying see you there",
-            r#"send_email {"to":"anna@example.org","subject":"Lunch","body":"see you there"}"#,
+            "send an email to anna@example.org with subject Lunch saying see you at noon",
+            r#"send_email {"to":"anna@example.org","subject":"Lunch","body":"see you at noon"}"#,
         ),
         (
             "email anna@example.org with the subject \"Lunch today\" and the text \"see you at noon\"",
