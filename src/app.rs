@@ -10,6 +10,7 @@ pub mod feed;
 pub mod intake;
 pub mod locks;
 pub mod logging;
+pub mod memory;
 pub mod models;
 pub mod offered;
 pub mod prompter;
@@ -42,6 +43,7 @@ use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
 use crate::mcp::{self, Answering, ServerPool};
+use crate::memory::MemoryService;
 use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::server::peers::Peers;
@@ -101,6 +103,7 @@ pub struct App {
     loops: ambient::Loops,
     channels: Arc<Channels>,
     tasks: TaskService,
+    memories: MemoryService,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     offers: Offers,
@@ -131,6 +134,8 @@ impl App {
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
 
+        let (memories, warning) = memory::service(&settings, &start.paths, &catalog, &clock);
+        warnings.extend(warning);
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
@@ -165,6 +170,7 @@ impl App {
             outbox: Arc::default(),
         };
         locals.push(messages::catalog(messages.clone(), tools::Asks::Person));
+        locals.push(crate::memory::tools::catalog(&memories));
         // A preview runs no tool: nobody has consented yet.
         let previewer: Arc<dyn crate::ambient::ports::Previewer> =
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
@@ -212,6 +218,7 @@ impl App {
             models: catalog.clone(),
             clock: Arc::clone(&clock),
             locks: Arc::new(locks::FolderLocks::new(start.paths.state.join("locks"))),
+            recall: settings.memory.recall.then(|| Arc::new(memory::Recaller(memories.clone())) as Arc<dyn agent::recall::Recall>),
             cwd: start.cwd.display().to_string(),
             options: agent::Options { unattended: start.unattended, time_zone: time_zone(), ..settings.agent.clone() },
         });
@@ -234,8 +241,22 @@ impl App {
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let router = tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), Arc::clone(&recorder), stop.clone()));
-        let queries = Arc::new(AppQueries::new(reader, toolbox, pool.clone(), catalog, tasks.clone(), Arc::clone(&channels), start));
+        let router = tokio::spawn(route(
+            receiver,
+            Routes { engine: engine.clone(), pool: pool.clone(), tasks: tasks.clone(), memories: memories.clone() },
+            Arc::clone(&recorder),
+            stop.clone(),
+        ));
+        let parts = queries::Parts {
+            reader,
+            tools: toolbox,
+            pool: pool.clone(),
+            catalog,
+            tasks: tasks.clone(),
+            channels: Arc::clone(&channels),
+            memories: memories.clone(),
+        };
+        let queries = Arc::new(AppQueries::new(parts, start));
         warn(&*recorder, warnings);
         Ok(Self {
             log,
@@ -245,6 +266,7 @@ impl App {
             loops,
             channels,
             tasks,
+            memories,
             queries,
             commands,
             offers,
@@ -285,6 +307,11 @@ impl App {
         &self.tasks
     }
 
+    /// What is remembered across sessions.
+    pub fn memories(&self) -> &MemoryService {
+        &self.memories
+    }
+
     /// Notices for the terminal, for the surface that owns it; only the first who asks gets them.
     pub fn terminal_notes(&self) -> Option<tokio::sync::mpsc::Receiver<crate::notify::TerminalNote>> {
         self.channels.take_terminal_notes()
@@ -315,6 +342,7 @@ impl App {
         self.loops.shutdown().await;
         let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
         self.pool.shutdown().await;
+        self.memories.shutdown().await;
         self.log.shutdown().await;
     }
 }
@@ -324,15 +352,17 @@ fn time_zone() -> String {
     jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
 }
 
-/// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
-async fn route(
-    mut inbox: CommandReceiver,
+/// To whom commands go.
+struct Routes {
     engine: EngineHandle,
     pool: ServerPool,
     tasks: TaskService,
-    recorder: Arc<dyn Recorder>,
-    stop: CancellationToken,
-) {
+    memories: MemoryService,
+}
+
+/// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
+async fn route(mut inbox: CommandReceiver, to: Routes, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
+    let Routes { engine, pool, tasks, memories } = to;
     loop {
         let command = tokio::select! {
             biased;
@@ -348,6 +378,17 @@ async fn route(
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
+            // A vector may be waited for: other commands go on meanwhile.
+            Command::Memory(command) => {
+                let (memories, recorder) = (memories.clone(), Arc::clone(&recorder));
+                tokio::spawn(async move {
+                    match memories.command(command).await {
+                        Ok(event) => recorder.emit(NewEvent::system(event)),
+                        Err(error) => complain(&*recorder, crate::domain::text::with_causes(&error)),
+                    }
+                });
+                None
+            }
             // Reading takes its time: other commands go on meanwhile.
             Command::Submit { session, message_id, text, delivery } if attach::has_mention(&pool, &text) => {
                 let (engine, pool, recorder) = (engine.clone(), pool.clone(), Arc::clone(&recorder));

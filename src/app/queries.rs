@@ -18,6 +18,7 @@ use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
@@ -25,10 +26,12 @@ use crate::domain::query::{
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
+use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
+use crate::memory::MemoryService;
 use crate::net;
 use crate::notify::Channels;
 use crate::store::{self, EventLog};
@@ -57,21 +60,33 @@ pub struct AppQueries {
     catalog: Catalog,
     tasks: TaskService,
     channels: Arc<Channels>,
+    memories: MemoryService,
     start: Start,
+}
+
+/// What questions are answered from.
+pub struct Parts {
+    /// The log.
+    pub reader: Arc<dyn EventReader>,
+    /// All tools.
+    pub tools: ToolBox,
+    /// The servers.
+    pub pool: ServerPool,
+    /// The models.
+    pub catalog: Catalog,
+    /// The background tasks.
+    pub tasks: TaskService,
+    /// The channels of notices.
+    pub channels: Arc<Channels>,
+    /// The memories.
+    pub memories: MemoryService,
 }
 
 impl AppQueries {
     /// Answers from these parts.
-    pub fn new(
-        reader: Arc<dyn EventReader>,
-        tools: ToolBox,
-        pool: ServerPool,
-        catalog: Catalog,
-        tasks: TaskService,
-        channels: Arc<Channels>,
-        start: Start,
-    ) -> Self {
-        Self { reader, tools, pool, catalog, tasks, channels, start }
+    pub fn new(parts: Parts, start: Start) -> Self {
+        let Parts { reader, tools, pool, catalog, tasks, channels, memories } = parts;
+        Self { reader, tools, pool, catalog, tasks, channels, memories, start }
     }
 
     /// All models.
@@ -192,6 +207,14 @@ impl Queries for AppQueries {
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
         async move { self.tasks.status(ADMIN_USER).await.map_err(|error| QueryError(error.report())) }.boxed()
+    }
+
+    fn memories(&self, filter: MemoryFilter) -> Answer<'_, MemoryPage> {
+        async move { self.memories.page(filter).await.map_err(|error| QueryError(with_causes(&error))) }.boxed()
+    }
+
+    fn memory_status(&self) -> Answer<'_, MemoryStatus> {
+        async move { self.memories.status().await.map_err(|error| QueryError(with_causes(&error))) }.boxed()
     }
 
     fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String> {

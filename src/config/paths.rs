@@ -56,6 +56,11 @@ impl Paths {
         self.data.join("events.db")
     }
 
+    /// The memories.
+    pub fn memory_file(&self) -> PathBuf {
+        self.data.join("memory.db")
+    }
+
     /// The folder of logins to servers; only the user may read it.
     pub fn oauth(&self) -> PathBuf {
         self.data.join("oauth")

@@ -14,6 +14,7 @@ use crate::domain::clock::Instant;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::MemoryPage;
 use crate::domain::notice::{self, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, CheckRow, ExportFormat, ModelInfo, ServerStatus, SessionSummary, Spending, TaskDetail,
@@ -152,6 +153,8 @@ pub enum Query {
     Earlier(SessionId, Seq),
     /// What was missed after a position.
     After(Seq),
+    /// Memories that fit these words; the latest where empty.
+    Memories(String),
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
     /// Changes of files that can be taken back in a session.
@@ -231,6 +234,8 @@ pub enum Answer {
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.
     Replay(SessionId, Result<Vec<Arc<Event>>, String>),
+    /// Memories that fit these words.
+    Memories(String, Result<MemoryPage, String>),
     /// What was missed.
     After(Result<Vec<Arc<Event>>, String>),
 }
@@ -287,6 +292,8 @@ pub enum Effect {
         /// Where to.
         path: PathBuf,
     },
+    /// Write all memories to a file that does not exist yet, as JSON lines.
+    ExportMemories(PathBuf),
     /// Use the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Stop the program until the shell wakes it.

@@ -51,7 +51,8 @@ impl Actor {
             | Command::Reply { .. }
             | Command::Mcp(_)
             | Command::Task(_)
-            | Command::Inbox(_) => {}
+            | Command::Inbox(_)
+            | Command::Memory(_) => {}
         }
         Ok(())
     }

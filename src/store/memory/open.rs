@@ -140,7 +140,7 @@ fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              vector   BLOB    NOT NULL
          ) STRICT;
          CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-         CREATE VIRTUAL TABLE words USING fts5 (words, pairs, tokenize = 'ascii');
+         CREATE VIRTUAL TABLE words USING fts5 (singles, pairs, tokenize = 'ascii');
          INSERT INTO words (words, rank) VALUES ('secure-delete', 1);",
     )
 }

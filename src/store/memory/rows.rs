@@ -308,7 +308,7 @@ fn length(terms: &Indexed) -> i64 {
 
 fn add_terms(transaction: &Transaction<'_>, id: i64, space: &str, terms: &Indexed) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT INTO words (rowid, words, pairs) VALUES (?1, ?2, ?3)")?
+        .prepare_cached("INSERT INTO words (rowid, singles, pairs) VALUES (?1, ?2, ?3)")?
         .execute(params![id, terms.words.join(" "), terms.pairs.join(" ")])?;
     {
         let mut count =
