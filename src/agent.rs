@@ -15,6 +15,7 @@ pub mod history;
 mod jobs;
 pub mod options;
 mod prompt;
+pub mod recall;
 pub mod spending;
 #[cfg(test)]
 mod testing;

@@ -11,6 +11,7 @@ pub mod feed;
 pub mod intake;
 pub mod locks;
 pub mod logging;
+pub mod memory;
 pub mod models;
 pub mod offered;
 pub mod prompter;
@@ -44,6 +45,7 @@ use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
 use crate::mcp::{self, Answering, ServerPool};
+use crate::memory::MemoryService;
 use crate::net::{self, fetch::Fetcher};
 use crate::notify::Channels;
 use crate::server::peers::Peers;
@@ -59,7 +61,7 @@ const INBOX_MAX: usize = 1_024;
 const AGENT_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// The longest that a shutdown waits for the cache; what is not on disk by then is fetched again.
-const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
+pub const CACHE_FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Everything the program is started with.
 #[derive(Debug, Clone)]
@@ -107,6 +109,7 @@ pub struct App {
     channels: Arc<Channels>,
     tasks: TaskService,
     cache: Cache,
+    memories: MemoryService,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     offers: Offers,
@@ -139,6 +142,8 @@ impl App {
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
 
+        let (memories, warning) = memory::service(&settings, &start.paths, &catalog, &clock);
+        warnings.extend(warning);
         let nudges = Nudges::default();
         let feedback_url = start.environment.get("EVENT_FEEDBACK_URL").map(str::to_owned);
         let tasks = ambient::service(&log, &settings, feedback_url, &nudges, locks::FolderLocks::new(start.paths.state.join("locks")));
@@ -166,6 +171,7 @@ impl App {
             outbox: Arc::default(),
         };
         locals.push(messages::catalog(messages.clone(), tools::Asks::Person));
+        locals.push(crate::memory::tools::catalog(&memories));
         // A preview runs no tool: nobody has consented yet.
         let previewer: Arc<dyn crate::ambient::ports::Previewer> =
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
@@ -207,6 +213,7 @@ impl App {
             models: catalog.clone(),
             clock: Arc::clone(&clock),
             locks: Arc::new(locks::FolderLocks::new(start.paths.state.join("locks"))),
+            recall: settings.memory.recall.then(|| Arc::new(memory::Recaller(memories.clone())) as Arc<dyn agent::recall::Recall>),
             cwd: start.cwd.display().to_string(),
             options: agent::Options { unattended: start.unattended, time_zone: time_zone(), ..settings.agent.clone() },
         });
@@ -229,8 +236,9 @@ impl App {
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let router =
-            tokio::spawn(route(receiver, engine.clone(), pool.clone(), tasks.clone(), cache.clone(), Arc::clone(&recorder), stop.clone()));
+        let to =
+            Routes { engine: engine.clone(), pool: pool.clone(), tasks: tasks.clone(), cache: cache.clone(), memories: memories.clone() };
+        let router = tokio::spawn(route(receiver, to, Arc::clone(&recorder), stop.clone()));
         let queries = Arc::new(AppQueries {
             reader,
             tools: toolbox,
@@ -239,6 +247,7 @@ impl App {
             tasks: tasks.clone(),
             channels: Arc::clone(&channels),
             cache: cache.clone(),
+            memories: memories.clone(),
             start,
         });
         warn(&*recorder, warnings);
@@ -251,6 +260,7 @@ impl App {
             channels,
             tasks,
             cache,
+            memories,
             queries,
             commands,
             offers,
@@ -296,6 +306,11 @@ impl App {
         &self.tasks
     }
 
+    /// What is remembered across sessions.
+    pub fn memories(&self) -> &MemoryService {
+        &self.memories
+    }
+
     /// Notices for the terminal, for the surface that owns it; only the first who asks gets them.
     pub fn terminal_notes(&self) -> Option<tokio::sync::mpsc::Receiver<crate::notify::TerminalNote>> {
         self.channels.take_terminal_notes()
@@ -327,6 +342,7 @@ impl App {
         let _ = tokio::time::timeout(AGENT_STOP_MAX, self.engine.shutdown()).await;
         self.pool.shutdown().await;
         let _ = tokio::time::timeout(CACHE_FLUSH_MAX, self.cache.flush()).await;
+        self.memories.shutdown().await;
         self.log.shutdown().await;
     }
 }
@@ -361,16 +377,18 @@ fn time_zone() -> String {
     jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
 }
 
-/// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
-async fn route(
-    mut inbox: CommandReceiver,
+/// To whom commands go.
+struct Routes {
     engine: EngineHandle,
     pool: ServerPool,
     tasks: TaskService,
     cache: Cache,
-    recorder: Arc<dyn Recorder>,
-    stop: CancellationToken,
-) {
+    memories: MemoryService,
+}
+
+/// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
+async fn route(mut inbox: CommandReceiver, to: Routes, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
+    let Routes { engine, pool, tasks, cache, memories } = to;
     loop {
         let command = tokio::select! {
             biased;
@@ -386,9 +404,20 @@ async fn route(
             Command::Mcp(command) => pool.command(command).err().map(|error| error.to_string()),
             Command::Task(command) => tasks.command(command).await.err().map(|error| error.report()),
             Command::Inbox(command) => tasks.inbox_command(command).await.err().map(|error| error.report()),
-            // So does clearing.
+            // Clearing takes its time: other commands go on meanwhile.
             Command::Cache(CacheCommand::Clear { kind }) => {
                 tokio::spawn(caching::clear(cache.clone(), kind, Arc::clone(&recorder)));
+                None
+            }
+            // A vector may be waited for: other commands go on meanwhile.
+            Command::Memory(command) => {
+                let (memories, recorder) = (memories.clone(), Arc::clone(&recorder));
+                tokio::spawn(async move {
+                    match memories.command(command).await {
+                        Ok(event) => recorder.emit(NewEvent::system(event)),
+                        Err(error) => complain(&*recorder, crate::domain::text::with_causes(&error)),
+                    }
+                });
                 None
             }
             // Reading takes its time: other commands go on meanwhile.

@@ -10,6 +10,7 @@ mod exec;
 mod inbox;
 mod line;
 mod mcp;
+mod memory;
 pub mod output;
 mod preferences;
 mod screen;
@@ -157,6 +158,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Undo(args)) => block_on(undo::run(&base, args)),
         Some(Command::Tasks(args)) => block_on(tasks::run(&base, args)),
         Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
+        Some(Command::Memory(args)) => block_on(memory::run(&base, args)),
         Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
         Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
         Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),

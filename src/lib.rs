@@ -27,6 +27,7 @@ pub mod config;
 pub mod domain;
 pub mod llm;
 pub mod mcp;
+pub mod memory;
 pub mod net;
 pub mod notify;
 pub mod remote;

@@ -5,9 +5,11 @@
 //! and are told as [`Delta::Retry`]; after it there is none.
 
 mod catalog;
+pub mod embeddings;
 pub mod offline;
 pub mod openai;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -148,4 +150,9 @@ pub trait Llm: Send + Sync {
 
     /// How many tokens `model` can hold, where known.
     fn context_tokens(&self, model: &str) -> Option<u64>;
+
+    /// What makes vectors with `model`, where the provider can.
+    fn embedder(&self, _model: &str) -> Option<Arc<dyn embeddings::Embedder>> {
+        None
+    }
 }

@@ -9,6 +9,7 @@ pub mod cache;
 mod error;
 mod follow;
 mod log;
+pub mod memory;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;

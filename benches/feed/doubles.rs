@@ -13,6 +13,7 @@ use wakeful::domain::clock::{Instant, SystemClock};
 use wakeful::domain::event::{Event, NewEvent};
 use wakeful::domain::firing::Feedback;
 use wakeful::domain::ids::{ServerName, SessionId, TaskId};
+use wakeful::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use wakeful::domain::notice::{Delivery, InboxRow};
 use wakeful::domain::query::*;
 use wakeful::domain::question::Question;
@@ -90,6 +91,12 @@ impl Queries for Nobody {
         none()
     }
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
+        none()
+    }
+    fn memories(&self, _: MemoryFilter) -> Answer<'_, MemoryPage> {
+        none()
+    }
+    fn memory_status(&self) -> Answer<'_, MemoryStatus> {
         none()
     }
     fn export(&self, _: SessionId, _: ExportFormat) -> Answer<'_, String> {

@@ -26,11 +26,13 @@ use crate::agent::engine::Shared;
 use crate::agent::history::State;
 use crate::agent::jobs::{self, Batch, Job, RunId, Streams};
 use crate::agent::prompt;
+use crate::agent::recall;
 use crate::agent::turn::{Effect, Env, Identity, Input, Limits, Outcome, Prompt, Target, Turn};
 use crate::bus::RecordError;
 use crate::domain::command::Command;
 use crate::domain::event::{EventBody, NewEvent, SessionEvent, TurnEnd};
 use crate::domain::ids::{AgentName, CallId, ServerName, SessionId, TurnId};
+use crate::domain::memory::Notes;
 use crate::domain::message::{Message, ToolCall, Usage};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{self, Resolved};
@@ -339,11 +341,20 @@ impl Actor {
                 self.jobs.spawn(jobs::prepare_question(id, tools.into_iter().find(is_it).or_else(own), approval));
             }
             Effect::Handoff { call_id, target, task } => self.hand_over(id, call_id, &target, prompt::task_text(&task)),
+            Effect::Recall(message) => self.recall(id, message),
             Effect::Compact => self.compact(id),
             Effect::Finish(outcome) => self.finished(id, outcome),
             // Carried out by `settle` without waiting for the log.
             Effect::Publish(_) | Effect::Emit(_) | Effect::CancelModel | Effect::CancelTools => {}
         }
+    }
+
+    fn recall(&mut self, id: RunId, message: String) {
+        let (Some(port), Some(run)) = (self.shared.deps.recall.clone(), self.runs.get(&id)) else {
+            return self.step(id, Input::Recalled(Notes::default()));
+        };
+        let (known, cancel) = (self.state.recalled(), run.cancel.child_token());
+        self.jobs.spawn(async move { Job::Recalled { run: id, notes: recall::ask(port, message, known, cancel).await } });
     }
 
     /// The model of a turn's running step.
@@ -365,7 +376,9 @@ impl Actor {
     }
 
     fn main_turn(&self) -> Run {
-        let turn = Turn::new(TurnId::generate(), Identity::default(), Limits::from(&self.shared.deps.options), self.state.messages());
+        let deps = &self.shared.deps;
+        let limits = Limits { recalls: deps.recall.is_some(), ..Limits::from(&deps.options) };
+        let turn = Turn::new(TurnId::generate(), Identity::default(), limits, self.state.messages());
         Run { turn, who: Who::Main, depth: 0, up: None, cancel: CancellationToken::new() }
     }
 
@@ -429,6 +442,7 @@ impl Actor {
                     self.outbox.push(approval.into());
                 }
             }
+            Job::Recalled { run, notes } => self.step(run, Input::Recalled(notes)),
             Job::Summary { run, cut, result } if self.compacting.as_ref().is_some_and(|(id, _)| *id == run) => {
                 self.session_summarised(cut, result);
             }

@@ -20,6 +20,7 @@ use crate::agent::actor::{self, Opening};
 use crate::agent::approval::Consents;
 use crate::agent::budget::Budget;
 use crate::agent::options::Options;
+use crate::agent::recall::Recall;
 use crate::bus::Recorder;
 use crate::domain::clock::Clock;
 use crate::domain::command::Command;
@@ -77,6 +78,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Keeps other processes from the sessions that are open here.
     pub locks: Arc<dyn SessionLocks>,
+    /// Finds what is known from earlier sessions; nothing is looked for where absent.
+    pub recall: Option<Arc<dyn Recall>>,
     /// The folder a session works in where its command names none.
     pub cwd: String,
     /// What varies.
@@ -206,7 +209,7 @@ fn session_of(command: &Command) -> Option<&SessionId> {
         | Command::Compact { session }
         | Command::SetModel { session, .. }
         | Command::SetMode { session, .. } => Some(session),
-        Command::Reply { .. } | Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) => None,
+        Command::Reply { .. } | Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) | Command::Memory(_) => None,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Event, EventBody, HandoffCall, SessionEvent, Status, ToolExecution, TurnEnd, TurnEvent,
 };
 use crate::domain::ids::{CallId, MessageId, Seq, TurnId};
+use crate::domain::memory::{MemoryEvent, Note, Notes};
 use crate::domain::message::{Message, Role, Usage};
 use crate::domain::text::{clean_line, cut_middle, ellipsis};
 
@@ -62,6 +63,18 @@ struct Entry {
     seq: Seq,
     turn: Option<TurnId>,
     message: Message,
+    /// What stands before it of earlier sessions, since when.
+    notes: Option<(Seq, Notes)>,
+}
+
+impl Entry {
+    /// The message as the model is told it.
+    fn told(&self) -> Message {
+        match &self.notes {
+            Some((_, notes)) => Message { content: notes.before(&self.message.content), ..self.message.clone() },
+            None => self.message.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -141,12 +154,14 @@ impl State {
             EventBody::ToolExecution(data) => self.apply_tool(seq, data),
             EventBody::HandoffCall(data) => self.apply_handoff(seq, data),
             EventBody::Approval(data) => self.apply_approval(data),
+            EventBody::Memory(MemoryEvent::Recalled { turn, notes }) => self.apply_recall(seq, turn, notes),
             EventBody::McpEvent(_)
             | EventBody::Question(_)
             | EventBody::Error(_)
             | EventBody::TaskEvent(_)
             | EventBody::Notification(_)
             | EventBody::InboxEvent(_)
+            | EventBody::Memory(_)
             | EventBody::Custom(_) => {}
         }
     }
@@ -177,6 +192,9 @@ impl State {
     /// The conversation after `to` no longer counts; title, model, mode and consents stay as they are.
     fn rewind(&mut self, to: Seq) {
         self.entries.retain(|entry| entry.seq <= to);
+        for entry in &mut self.entries {
+            entry.notes.take_if(|(seq, _)| *seq > to);
+        }
         self.answers.retain(|_, (seq, _)| *seq <= to);
         self.compactions.retain(|compaction| compaction.seq <= to);
         self.queue.retain(|queued| queued.seq <= to);
@@ -236,7 +254,7 @@ impl State {
     fn remember(&mut self, seq: Seq, chat: &Chat, message: Message) {
         let empty = message.role == Role::Assistant && message.content.is_empty() && message.tool_calls.is_empty();
         if !empty {
-            self.entries.push(Entry { seq, turn: chat.turn.clone(), message });
+            self.entries.push(Entry { seq, turn: chat.turn.clone(), message, notes: None });
         }
     }
 
@@ -274,6 +292,20 @@ impl State {
                 }
             }
         }
+    }
+
+    fn apply_recall(&mut self, seq: Seq, turn: &TurnId, notes: &Notes) {
+        let of_turn = |entry: &&mut Entry| entry.message.role == Role::User && entry.turn.as_ref() == Some(turn);
+        if let Some(entry) = self.entries.iter_mut().rfind(of_turn) {
+            entry.notes = Some((seq, notes.clone()));
+        }
+    }
+
+    /// What the model has been told of earlier sessions and still knows.
+    pub fn recalled(&self) -> Vec<Note> {
+        let upto = self.compactions.last().map(|compaction| compaction.upto);
+        let kept = self.entries.iter().filter(|entry| Some(entry.seq) > upto).filter_map(|entry| entry.notes.as_ref());
+        kept.flat_map(|(_, notes)| notes.notes.iter().cloned()).collect()
     }
 
     fn apply_tool(&mut self, seq: Seq, event: &ToolExecution) {
@@ -324,7 +356,7 @@ impl State {
         let split = self.entries.partition_point(|entry| entry.seq <= compaction.upto);
         let (before, tail) = self.entries.split_at(split);
         let last_user = before.iter().rfind(|entry| entry.message.role == Role::User);
-        let kept = last_user.map(|entry| (entry.seq, entry.message.clone()));
+        let kept = last_user.map(|entry| (entry.seq, entry.told()));
         let head = compact::joined(&compaction.summary, None, Vec::new());
         let mut out: Vec<_> = head.into_iter().map(|message| (compaction.upto, message)).collect();
         if !tail.iter().any(|entry| entry.message.role == Role::User) {
@@ -337,7 +369,7 @@ impl State {
     fn expand(&self, entries: &[Entry]) -> Vec<(Seq, Message)> {
         let mut out = Vec::with_capacity(entries.len() * 2);
         for entry in entries {
-            out.push((entry.seq, entry.message.clone()));
+            out.push((entry.seq, entry.told()));
             for call in &entry.message.tool_calls {
                 let (seq, answer) = self.answers.get(&call.id).cloned().unwrap_or((entry.seq, NO_ANSWER.to_owned()));
                 out.push((seq, Message::tool_result(call.id.clone(), answer)));

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Approval, ErrorKind};
 use crate::domain::ids::CallId;
+use crate::domain::memory::Notes;
 use crate::domain::message::Usage;
 use crate::llm::{self, ChatRequest, Completion, Delta, DeltaStream, Llm};
 use crate::tools::{CallContext, Tool, ToolError, ToolOutcome};
@@ -112,6 +113,8 @@ pub(super) enum Job {
     Tool { run: RunId, call_id: CallId, result: Result<ToolOutcome, ToolError> },
     /// A question is ready to be asked.
     Question { run: RunId, approval: Approval },
+    /// It was looked for what fits a message.
+    Recalled { run: RunId, notes: Notes },
     /// A history was summarised.
     Summary { run: RunId, cut: usize, result: Result<(String, Usage), llm::Error> },
 }

@@ -278,6 +278,16 @@ impl Bench {
     }
 
     pub(super) fn closed(recorder: MemoryRecorder, llm: ScriptedLlm, options: Options, session: SessionId) -> Self {
+        Self::recalling(recorder, llm, options, session, None)
+    }
+
+    pub(super) fn recalling(
+        recorder: MemoryRecorder,
+        llm: ScriptedLlm,
+        options: Options,
+        session: SessionId,
+        recall: Option<Arc<dyn crate::agent::recall::Recall>>,
+    ) -> Self {
         let (llm, tools) = (Arc::new(llm), standard_tools());
         let feed = recorder.subscribe();
         let recorder = Arc::new(Breaking { inner: recorder, left: AtomicI64::new(i64::MAX), appends: AtomicI64::new(0) });
@@ -289,6 +299,7 @@ impl Bench {
             models: Catalog::new(vec![("p".to_owned(), Arc::clone(&llm) as Arc<dyn Llm>)], "p/m"),
             clock: Arc::new(ManualClock::starting_at(Instant::from_millis(1_767_268_800_000))),
             locks: Arc::new(crate::agent::NoLocks),
+            recall,
             cwd: "/work".to_owned(),
             options,
         };
@@ -416,6 +427,7 @@ pub(super) fn line(body: &EventBody) -> String {
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
         | EventBody::InboxEvent(_)
+        | EventBody::Memory(_)
         | EventBody::Custom(_) => body.type_name().to_owned(),
     }
 }

@@ -20,6 +20,7 @@ use crate::agent::turn::calls::Slot;
 use crate::domain::clock::Instant;
 use crate::domain::event::{Chat, ChatStatus, EventBody, TurnEnd, TurnEvent};
 use crate::domain::ids::{CallId, MessageId, TurnId};
+use crate::domain::memory::{MemoryEvent, Notes};
 use crate::domain::message::{Message, Role, ToolCall, Usage};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{self, ChatRequest, Completion, Delta, Finish, ToolSpec};
@@ -27,6 +28,7 @@ use crate::llm::{self, ChatRequest, Completion, Delta, Finish, ToolSpec};
 #[derive(Debug)]
 enum Phase {
     Ready,
+    Recalling,
     Calling { text: String, reasoning: String },
     Acting(Vec<Slot>),
     Compacting,
@@ -144,6 +146,7 @@ impl Turn {
         match (&mut self.phase, input) {
             (Phase::Ready, Input::Start(prompts)) => self.start(env, prompts, &mut out),
             (Phase::Ready, Input::StartWithCall { prompt, call, tool }) => self.start_with_call(env, prompt, call, *tool, &mut out),
+            (Phase::Recalling, Input::Recalled(notes)) => self.recalled(env, notes, &mut out),
             (Phase::Calling { .. }, Input::Deltas(deltas)) => self.deltas(deltas, &mut out),
             (Phase::Calling { .. }, Input::Completed(completion)) => self.completed(env, completion, &mut out),
             (Phase::Calling { .. }, Input::ModelFailed(error)) => self.model_failed(env, &error, &mut out),
@@ -179,6 +182,23 @@ impl Turn {
         let model = (env.offer)().model;
         let (turn, parent, agent) = (self.id.clone(), self.who.parent.clone(), self.who.agent.clone());
         out.say(TurnEvent::Started { turn, parent, agent, model });
+        if self.limits.recalls && self.who.parent.is_none() {
+            self.phase = Phase::Recalling;
+            let said = self.messages.iter().rev().take_while(|message| message.role == Role::User).map(|message| message.content.as_str());
+            let said: Vec<&str> = said.collect();
+            return out.acts.push(Effect::Recall(said.into_iter().rev().collect::<Vec<_>>().join("\n")));
+        }
+        self.advance(env, out);
+    }
+
+    /// What fits stands before the last words of the user, in the log as in the prompt.
+    fn recalled(&mut self, env: &mut Env<'_>, notes: Notes, out: &mut Out) {
+        if !notes.is_empty()
+            && let Some(last) = self.messages.iter_mut().rfind(|message| message.role == Role::User)
+        {
+            last.content = notes.before(&last.content);
+            out.say(MemoryEvent::Recalled { turn: self.id.clone(), notes });
+        }
         self.advance(env, out);
     }
 
@@ -409,8 +429,8 @@ impl Turn {
                 out.stops.push(Effect::CancelTools);
                 self.give_up_calls(env.now, out);
             }
-            // A summary in the making is a job of the turn like a tool.
-            Phase::Compacting => out.stops.push(Effect::CancelTools),
+            // A summary in the making is a job of the turn like a tool; so is a look for memories.
+            Phase::Compacting | Phase::Recalling => out.stops.push(Effect::CancelTools),
             Phase::Ready | Phase::Ended => {}
         }
         self.finish(env, TurnEnd::Interrupted, said, None, out);

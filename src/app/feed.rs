@@ -43,6 +43,7 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
     own.extend(crate::web::tools::catalog(&offers.web).into_iter().flat_map(|(_, tools)| tools));
     own.extend(messages::catalog(offers.messages.clone(), task_tools::Asks::Nobody).1);
     own.extend(tasks.1.iter().cloned());
+    own.extend(crate::memory::tools::catalog(app.memories()).1);
     let changes = Changes::default();
     let offered = Offered::new(log.clone(), app.tasks().clone());
     offered.tell_changes(changes.clone(), stop.clone()).await?;

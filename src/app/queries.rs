@@ -18,6 +18,7 @@ use crate::domain::clock::{Clock, Instant, SystemClock};
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
@@ -25,10 +26,12 @@ use crate::domain::query::{
 };
 use crate::domain::question::Question;
 use crate::domain::task::{ADMIN_USER, TaskRow};
+use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
+use crate::memory::MemoryService;
 use crate::net;
 use crate::notify::Channels;
 use crate::store::cache::{Cache, Stats};
@@ -59,6 +62,7 @@ pub struct AppQueries {
     pub(super) tasks: TaskService,
     pub(super) channels: Arc<Channels>,
     pub(super) cache: Cache,
+    pub(super) memories: MemoryService,
     pub(super) start: Start,
 }
 
@@ -181,6 +185,14 @@ impl Queries for AppQueries {
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
         async move { self.tasks.status(ADMIN_USER).await.map_err(|error| QueryError(error.report())) }.boxed()
+    }
+
+    fn memories(&self, filter: MemoryFilter) -> Answer<'_, MemoryPage> {
+        async move { self.memories.page(filter).await.map_err(|error| QueryError(with_causes(&error))) }.boxed()
+    }
+
+    fn memory_status(&self) -> Answer<'_, MemoryStatus> {
+        async move { self.memories.status().await.map_err(|error| QueryError(with_causes(&error))) }.boxed()
     }
 
     fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String> {

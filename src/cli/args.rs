@@ -1,5 +1,6 @@
 //! The command line as data. Help, completions and the manual page come from these definitions.
 
+pub mod memory;
 pub mod tasks;
 
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ pub enum Command {
     Tasks(tasks::TasksArgs),
     /// What the background tasks told and asked
     Inbox(tasks::InboxArgs),
+    /// What is remembered across sessions: list, find, add, change, forget, carry elsewhere
+    Memory(memory::MemoryArgs),
     /// Keep the background tasks running without a screen
     Serve(ServeArgs),
     /// Raise a task's event through the whole path, marked as simulated: all four, or one

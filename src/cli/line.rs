@@ -76,6 +76,7 @@ fn describe(body: &EventBody) -> (&'static str, String) {
         EventBody::TaskEvent(event) => ("⏰", words::task(event)),
         EventBody::Notification(event) => ("🔔", words::notification_and_why(event)),
         EventBody::InboxEvent(event) => ("📥", words::inbox(event)),
+        EventBody::Memory(event) => ("💭", words::memory(event)),
         EventBody::Custom(custom) => ("•", format!("{}: {}", custom.type_name, custom.data)),
     }
 }

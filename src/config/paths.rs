@@ -61,6 +61,11 @@ impl Paths {
         self.cache.join(crate::store::cache::Options::FILE_NAME)
     }
 
+    /// The memories.
+    pub fn memory_file(&self) -> PathBuf {
+        self.data.join("memory.db")
+    }
+
     /// The folder of logins to servers; only the user may read it.
     pub fn oauth(&self) -> PathBuf {
         self.data.join("oauth")

@@ -9,7 +9,7 @@ use crate::domain::ids::AgentName;
 use crate::domain::price::Price;
 use crate::domain::task::Source;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, ambient, mcp, net, notify, server, store, tools, tui, web};
+use crate::{agent, ambient, mcp, memory, net, notify, server, store, tools, tui, web};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -41,6 +41,8 @@ pub struct Settings {
     pub tools: tools::local::Options,
     /// What is kept of what was fetched.
     pub cache: store::cache::Options,
+    /// Memories across sessions.
+    pub memory: memory::Options,
     /// How this machine reaches others.
     pub net: net::Options,
     /// Watching pages.
@@ -79,6 +81,7 @@ impl Default for Settings {
             server: server::Options::default(),
             tools: tools::local::Options::default(),
             cache: store::cache::Options::default(),
+            memory: memory::Options::default(),
             net: net::Options::default(),
             fetch: net::fetch::Options::default(),
             web: web::Options::default(),

@@ -9,6 +9,7 @@ use crate::domain::cache::Kind;
 use crate::domain::clock::Instant;
 use crate::domain::event::Scope;
 use crate::domain::ids::{CallId, InboxId, MessageId, NoticeId, QuestionId, Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::MemoryCommand;
 use crate::domain::question::Reply;
 use crate::domain::task::TaskKind;
 
@@ -365,6 +366,8 @@ pub enum Command {
     Inbox(InboxCommand),
     /// Something about the cache.
     Cache(CacheCommand),
+    /// Something about the memories.
+    Memory(MemoryCommand),
 }
 
 impl Command {
@@ -385,7 +388,7 @@ impl Command {
             | Self::Compact { session }
             | Self::SetModel { session, .. }
             | Self::SetMode { session, .. } => Some(session),
-            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) => None,
+            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) | Self::Memory(_) => None,
         }
     }
 
@@ -421,6 +424,12 @@ impl Command {
             Self::Task(command) => match command {
                 TaskCommand::Pause(_) | TaskCommand::Resume(_) | TaskCommand::Delete(_) | TaskCommand::Update { .. } => true,
                 TaskCommand::Run(_) | TaskCommand::Simulate(_) => false,
+            },
+            Self::Memory(command) => match command {
+                // What says the same is joined.
+                MemoryCommand::Remember { .. } | MemoryCommand::Update { .. } => true,
+                // By then the words may fit another one.
+                MemoryCommand::Forget { .. } => false,
             },
             Self::Inbox(command) => match command {
                 InboxCommand::Read(_) | InboxCommand::Unread(_) | InboxCommand::Snooze { .. } | InboxCommand::Archive(_) => true,

@@ -20,6 +20,7 @@ pub use body::{
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::{EventId, Seq, SessionId, StreamId};
+use crate::domain::memory::MemoryEvent;
 use crate::domain::notice::{DeliveryStatus, InboxEvent, Notification};
 use crate::domain::question::QuestionEvent;
 use crate::domain::task::{Outcome, TaskFact};
@@ -165,6 +166,8 @@ bodies! {
     Notification(Notification) = "notification",
     /// An entry of the inbox came in or was dealt with. Published by the judge and the inbox.
     InboxEvent(InboxEvent) = "inbox_event",
+    /// Memories were put before a turn (published by the agent), or changed (published by `app`, and not stored).
+    Memory(MemoryEvent) = "memory_event",
 }
 
 impl EventBody {
@@ -182,7 +185,9 @@ impl EventBody {
                 _ => false,
             },
             Self::Notification(data) => matches!(data.status, DeliveryStatus::Failed | DeliveryStatus::Unknown),
-            Self::McpEvent(_) | Self::Approval(_) | Self::Question(_) | Self::SessionEvent(_) | Self::InboxEvent(_) => false,
+            Self::McpEvent(_) | Self::Approval(_) | Self::Question(_) | Self::SessionEvent(_) | Self::InboxEvent(_) | Self::Memory(_) => {
+                false
+            }
             Self::Custom(custom) => custom.data.get("status").and_then(Value::as_str) == Some("error"),
         }
     }

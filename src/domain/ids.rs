@@ -114,6 +114,10 @@ random_id!(
     /// One question that a server puts to a person.
     QuestionId
 );
+random_id!(
+    /// One memory; its first characters name it.
+    MemoryId
+);
 string_id!(
     /// One tool call or handoff, unique in its session. The model chooses it where it is usable.
     CallId

@@ -12,6 +12,7 @@ use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePar
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentName, Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use crate::domain::message::Usage;
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::question::Question;
@@ -419,6 +420,10 @@ pub trait Queries: EventReader {
     fn deliveries(&self, limit: usize) -> Answer<'_, Vec<Delivery>>;
     /// The scheduler as a whole.
     fn ambient_status(&self) -> Answer<'_, AmbientStatus>;
+    /// Memories: those that fit the filter's query, the best first, or all, the latest first.
+    fn memories(&self, filter: MemoryFilter) -> Answer<'_, MemoryPage>;
+    /// How the memories stand.
+    fn memory_status(&self) -> Answer<'_, MemoryStatus>;
     /// A session as a document, made from the log.
     fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String>;
     /// What models took: in `session`, from `today` on, and in all.

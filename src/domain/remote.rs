@@ -13,6 +13,7 @@ use crate::domain::catalog::CompletionOf;
 use crate::domain::clock::Instant;
 use crate::domain::command::ApprovalMode;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::MemoryFilter;
 use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, SessionPage};
 
 /// A question to [`crate::domain::query::Queries`] as data: one for each of its methods and those of its `EventReader`.
@@ -124,6 +125,14 @@ pub enum Query {
     },
     /// The scheduler as a whole.
     AmbientStatus {},
+    /// Memories.
+    Memories {
+        /// Which.
+        #[serde(default)]
+        filter: MemoryFilter,
+    },
+    /// How the memories stand.
+    MemoryStatus {},
     /// A session as a document.
     Export {
         /// Which.
@@ -183,6 +192,8 @@ impl Query {
             | Self::TaskDetail { .. }
             | Self::Inbox { .. }
             | Self::Deliveries { .. }
+            | Self::Memories { .. }
+            | Self::MemoryStatus {}
             | Self::Export { .. }
             | Self::Spending { .. }
             | Self::Undoable { .. }
@@ -220,6 +231,8 @@ impl Query {
             | Self::Tasks { .. }
             | Self::Inbox { .. }
             | Self::Deliveries { .. }
+            | Self::Memories { .. }
+            | Self::MemoryStatus {}
             | Self::AmbientStatus {}
             | Self::Spending { .. }
             | Self::Undoable { .. }

@@ -9,6 +9,7 @@ mod arithmetic;
 mod fill;
 mod generic;
 mod intents;
+mod memories;
 mod plan;
 mod reply;
 mod request;

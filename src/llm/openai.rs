@@ -12,6 +12,7 @@ mod assemble;
 mod calls;
 mod chunk;
 mod driver;
+mod embed;
 mod endpoint;
 mod failure;
 mod history;
@@ -36,6 +37,7 @@ use serde_json::Value;
 pub use options::{Auth, ProviderOptions};
 
 use crate::domain::clock::Clock;
+use crate::llm::embeddings::Embedder;
 use crate::llm::openai::endpoint::Endpoint;
 use crate::llm::openai::failure::{Failure, Kind};
 use crate::llm::openai::models::Listed;
@@ -128,6 +130,10 @@ impl Llm for OpenAi {
     fn context_tokens(&self, model: &str) -> Option<u64> {
         let learnt = || self.0.context_tokens.lock().unwrap_or_else(PoisonError::into_inner).get(model).copied();
         self.0.options.context_tokens.or_else(learnt).or_else(|| models::known_context(model))
+    }
+
+    fn embedder(&self, model: &str) -> Option<Arc<dyn Embedder>> {
+        Some(Arc::new(embed::Embeddings::new(self, model)))
     }
 }
 

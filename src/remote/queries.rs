@@ -12,6 +12,7 @@ use crate::domain::catalog::{CompletionOf, PromptInfo, ResourceInfo, ResourcePar
 use crate::domain::clock::Instant;
 use crate::domain::event::Event;
 use crate::domain::ids::{ServerName, SessionId, TaskId};
+use crate::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, Answer, CheckRow, EventFilter, EventReader, ExportFormat, InboxFilter, ModelInfo, Queries, QueryError,
@@ -145,6 +146,14 @@ impl Queries for RemoteQueries {
 
     fn ambient_status(&self) -> Answer<'_, AmbientStatus> {
         self.ask(Query::AmbientStatus {})
+    }
+
+    fn memories(&self, filter: MemoryFilter) -> Answer<'_, MemoryPage> {
+        self.ask(Query::Memories { filter })
+    }
+
+    fn memory_status(&self) -> Answer<'_, MemoryStatus> {
+        self.ask(Query::MemoryStatus {})
     }
 
     fn export(&self, session: SessionId, format: ExportFormat) -> Answer<'_, String> {

@@ -15,6 +15,7 @@ use crate::domain::clock::Instant;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::ids::{Seq, ServerName, SessionId, TaskId};
+use crate::domain::memory::MemoryPage;
 use crate::domain::notice::{self, InboxRow};
 use crate::domain::query::{
     AgentInfo, AmbientStatus, CheckRow, ExportFormat, ModelInfo, ServerStatus, SessionSummary, Spending, TaskDetail,
@@ -155,6 +156,8 @@ pub enum Query {
     After(Seq),
     /// How the cache stands.
     Cache,
+    /// Memories that fit these words; the latest where empty.
+    Memories(String),
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
     /// Changes of files that can be taken back in a session.
@@ -236,6 +239,8 @@ pub enum Answer {
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.
     Replay(SessionId, Result<Vec<Arc<Event>>, String>),
+    /// Memories that fit these words.
+    Memories(String, Result<MemoryPage, String>),
     /// What was missed.
     After(Result<Vec<Arc<Event>>, String>),
 }
@@ -292,6 +297,8 @@ pub enum Effect {
         /// Where to.
         path: PathBuf,
     },
+    /// Write all memories to a file that does not exist yet, as JSON lines.
+    ExportMemories(PathBuf),
     /// Use the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Stop the program until the shell wakes it.

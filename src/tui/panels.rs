@@ -5,6 +5,7 @@ pub mod cost;
 pub mod help;
 pub mod inbox;
 pub mod info;
+pub mod memory;
 pub mod picker;
 pub mod previews;
 pub mod resources;
@@ -18,6 +19,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::domain::clock::Instant;
+use crate::domain::ids::MemoryId;
 use crate::tui::panels::picker::Picker;
 use crate::tui::question::Inquiry;
 use crate::tui::theme::Key;
@@ -105,23 +107,25 @@ pub struct TextPanel {
     pub copy: Option<String>,
     /// What `a` puts into the message behind an `@`.
     pub mention: Option<String>,
+    /// The memory that it is, which can be changed and forgotten from there.
+    pub memory: Option<MemoryId>,
 }
 
 impl TextPanel {
     /// Rows under a title.
     pub fn rows(title: impl Into<String>, rows: Vec<Row>) -> Self {
         let copy = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect::<String>() + "\n").collect();
-        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy), mention: None }
+        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy), mention: None, memory: None }
     }
 
     /// JSON under a title.
     pub fn json(title: impl Into<String>, json: String) -> Self {
-        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0, mention: None }
+        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0, mention: None, memory: None }
     }
 
     /// A title whose text is on its way.
     pub fn waiting(title: impl Into<String>) -> Self {
-        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None, mention: None }
+        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None, mention: None, memory: None }
     }
 
     /// Rows of the text; for JSON its lines.

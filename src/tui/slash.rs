@@ -4,6 +4,7 @@
 //! its text. A name that is not in the table is an error with a suggestion: the nearest command is never run.
 
 pub mod mcp;
+mod memory;
 mod sessions;
 mod tasks;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::domain::task::TaskKind;
 use crate::tui::replay::Pace;
 use crate::tui::tabs::TabWant;
 
+pub use memory::MemoryWant;
 pub use tasks::{TaskVerb, edit_line};
 
 /// What a slash command wants.
@@ -146,6 +148,8 @@ pub enum Want {
         /// To whom.
         to: Option<String>,
     },
+    /// Something about the memories.
+    Memory(MemoryWant),
     /// Run the tour.
     Demo,
     /// Leave.
@@ -204,6 +208,10 @@ pub const COMMANDS: &[SlashRow] = &[
     row("inbox", "[answer ID TEXT]", "what the tasks told and ask; answers", tasks::inbox),
     bare(row("simulate", "[EVENT_TYPE|KIND]", "raise the events of the tasks, marked as simulated", tasks::simulate)),
     row("notify", "test [CHANNEL] [TO]", "send a notice to try a channel out", tasks::notify),
+    row("remember", "TEXT", "remember something across sessions", memory::remember),
+    row("forget", "ID|WORDS", "forget a memory for good", memory::forget),
+    row("search", "WORDS", "find memories", memory::search),
+    row("memory", "[edit ID TEXT|export [FILE.jsonl]]", "what is remembered across sessions: read, change, forget", memory::memory),
     row("events", "[FILTER]", "events pane; type:tool_execution server:name status:error or text", |args| {
         Ok(Want::Events(args.to_owned()))
     }),

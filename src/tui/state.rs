@@ -338,6 +338,8 @@ pub struct State {
     pub tasks: TasksPanel,
     /// The inbox and the notices.
     pub inbox: InboxPanel,
+    /// The memories of the list that was opened last.
+    pub memories: Vec<crate::domain::memory::Memory>,
     /// Prompts and resources of the servers.
     pub catalog: Catalog,
     /// The list of resources.
@@ -443,6 +445,7 @@ impl State {
             servers: ServersPanel::default(),
             tasks: TasksPanel::default(),
             inbox: InboxPanel::default(),
+            memories: Vec::new(),
             catalog: Catalog::default(),
             resources: ResourcesPanel::default(),
             completing: Completing::default(),

@@ -10,6 +10,7 @@ mod jump;
 mod kept;
 mod keys;
 mod line;
+mod memories;
 mod moment;
 mod mouse;
 mod overlay;
@@ -372,6 +373,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             }
         }
         Answer::Cache(result) => text(state, result.map(|stats| cache::panel(&stats))),
+        Answer::Memories(query, result) => memories::fill(state, &query, result),
         Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
         Answer::Undoable(result) => {
             let zone = state.surroundings.timezone.clone();

@@ -35,6 +35,7 @@ mod mcp_both;
 mod mcp_http;
 mod mcp_serve;
 mod mcp_support;
+mod memory;
 mod misbehaving;
 mod oauth;
 mod oauth_fake;

@@ -52,7 +52,8 @@ impl Actor {
             | Command::Mcp(_)
             | Command::Task(_)
             | Command::Inbox(_)
-            | Command::Cache(_) => {}
+            | Command::Cache(_)
+            | Command::Memory(_) => {}
         }
         Ok(())
     }

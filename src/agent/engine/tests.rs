@@ -1,6 +1,7 @@
 //! Sessions as a user meets them: scripted models and tools, a log in memory, a paused clock.
 
 mod own;
+mod recall;
 mod usage;
 
 use std::sync::atomic::Ordering;

@@ -10,6 +10,7 @@ use crate::domain::clock::Instant;
 use crate::domain::command::Decision;
 use crate::domain::event::{Approval, EventBody, TurnEnd};
 use crate::domain::ids::{AgentName, CallId, MessageId, ToolName};
+use crate::domain::memory::Notes;
 use crate::domain::message::{Message, ToolCall};
 use crate::domain::tool::ToolInfo;
 use crate::llm::{self, ChatRequest, Completion, Delta};
@@ -78,6 +79,8 @@ pub enum Input {
         /// Its tool, which the model need not be offered.
         tool: Box<ToolInfo>,
     },
+    /// What fits the messages that it began with.
+    Recalled(Notes),
     /// Parts of the answer.
     Deltas(Vec<Delta>),
     /// The whole answer.
@@ -133,6 +136,8 @@ pub enum Effect {
     Publish(EventBody),
     /// Show it without storing it.
     Emit(EventBody),
+    /// Look for what fits these words of the user; comes back as [`Input::Recalled`].
+    Recall(String),
     /// Ask the model; its stream comes back as inputs.
     CallModel(ChatRequest),
     /// Drop the model's stream.
@@ -187,6 +192,8 @@ pub struct Limits {
     pub tool_result_bytes_max: usize,
     /// Percent of the context at which the history is summarised.
     pub compact_at_percent: u8,
+    /// Whether it is looked for what fits the first messages, before the model is asked.
+    pub recalls: bool,
 }
 
 impl From<&Options> for Limits {
@@ -196,6 +203,7 @@ impl From<&Options> for Limits {
             parallel_tools_max: options.parallel_tools_max.max(1),
             tool_result_bytes_max: options.tool_result_bytes_max,
             compact_at_percent: options.compact_at_percent,
+            recalls: false,
         }
     }
 }

@@ -78,6 +78,7 @@ fn words(effect: &Effect) -> String {
         Effect::AskApproval(approval) => format!("ask {}{}", approval.call_id, if approval.dangerous { " dangerous" } else { "" }),
         Effect::Handoff { call_id, target, .. } => format!("hand {call_id} to {}", target.name),
         Effect::CancelTools => "cancel tools".to_owned(),
+        Effect::Recall(words) => format!("recall {words}"),
         Effect::Compact => "compact".to_owned(),
         Effect::Finish(outcome) => format!("finish {:?}: {}", outcome.end, outcome.message.as_deref().unwrap_or_default()),
     }
@@ -91,6 +92,31 @@ fn a_question_and_its_answer() {
     assert_eq!(table.step(Input::Deltas(deltas)), ["emit assistant reasoningdelta hm", "emit assistant delta he"]);
     assert_eq!(table.step(Input::Completed(completion("hello", vec![]))), ["assistant done hello", "turn done", "finish Done: "]);
     assert!(table.step(Input::Interrupt).is_empty(), "what is over cannot be interrupted");
+}
+
+#[test]
+fn what_fits_stands_before_the_last_words_and_is_recorded_first() {
+    let limits = Limits { recalls: true, ..Limits::from(&crate::agent::Options::default()) };
+    let mut table = Table::with(ApprovalMode::AutoRead, limits, Vec::new());
+    let started = table.step(Input::Start(vec![prompt("one"), prompt("two")]));
+    assert_eq!(started, ["user done one", "user done two", "turn started", "recall one\ntwo"]);
+    let note = crate::domain::memory::Note {
+        memory_id: "m".into(),
+        kind: crate::domain::memory::MemoryKind::Fact,
+        content: "the sky is blue".to_owned(),
+        updated: Instant::from_millis(0),
+    };
+    let notes = Notes::new(vec![note], || 7);
+    assert_eq!(table.step(Input::Recalled(notes.clone())), ["memory_event", "model 3"]);
+    assert_eq!(table.turn.messages()[1].content, notes.before("two"));
+    assert!(table.step(Input::Recalled(notes)).is_empty(), "what comes late changes nothing");
+    // Nothing fits: nothing is told. A handoff's turn does not look at all. Interrupted, the look ends too.
+    let mut table = Table::with(ApprovalMode::AutoRead, limits, Vec::new());
+    table.start();
+    assert_eq!(table.step(Input::Recalled(Notes::default())), ["model 2"]);
+    let mut table = Table::with(ApprovalMode::AutoRead, limits, Vec::new());
+    table.start();
+    assert_eq!(table.step(Input::Interrupt), ["cancel tools", "turn interrupted", "finish Interrupted: "]);
 }
 
 #[test]

@@ -59,6 +59,9 @@ pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
     servers.push(messages::catalog(messages, ambient::tools::Asks::Nobody));
     // Whether the client asks anybody is not known here.
     servers.push(ambient::tools::catalog(&service, Some(Arc::new(previewer)), ambient::tools::Asks::Nobody));
+    let (models, _told) = app::models::catalog(&settings, &net, &clock, &base.environment)?;
+    let (memories, _told) = app::memory::service(&settings, &base.paths, &models, &clock);
+    servers.push(crate::memory::tools::catalog(&memories));
     let tools = servers.into_iter().flat_map(|(_, tools)| tools).collect();
     let (stop, changes) = (CancellationToken::new(), Changes::default());
     let offered = Offered::new(log.clone(), service);
@@ -70,6 +73,7 @@ pub(super) async fn run(base: &Base, args: McpServeArgs) -> Outcome {
     };
     stop.cancel();
     let _ = tokio::time::timeout(app::CACHE_FLUSH_MAX, cache.flush()).await;
+    memories.shutdown().await;
     log.shutdown().await;
     served
 }

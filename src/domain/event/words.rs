@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::event::TaskEvent;
+use crate::domain::memory::MemoryEvent;
 use crate::domain::notice::{DeliveryStatus, InboxEvent, InboxKind, Notification};
 use crate::domain::task::{Decision, TaskFact};
 
@@ -83,6 +84,17 @@ pub fn inbox(event: &InboxEvent) -> String {
         InboxEvent::Snoozed { item_id, until } => format!("inbox: {} sleeps until {until}", short_id(item_id.as_str())),
         InboxEvent::Archived { item_id } => format!("inbox: {} archived", short_id(item_id.as_str())),
         InboxEvent::Answered { item_id, text } => format!("inbox: {} answered: {text}", short_id(item_id.as_str())),
+    }
+}
+
+/// An event of the memories in one line.
+pub fn memory(event: &MemoryEvent) -> String {
+    match event {
+        MemoryEvent::Recalled { notes, .. } if notes.notes.len() == 1 => "recalled 1 memory".to_owned(),
+        MemoryEvent::Recalled { notes, .. } => format!("recalled {} memories", notes.notes.len()),
+        MemoryEvent::Remembered { message, .. } | MemoryEvent::Updated { message, .. } | MemoryEvent::Forgotten { message, .. } => {
+            message.clone()
+        }
     }
 }
 

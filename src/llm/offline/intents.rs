@@ -291,7 +291,9 @@ fn trigger(intent: &Intent, part: &Part) -> Option<(usize, Vec<&'static str>)> {
 
 /// Whether a row speaks for tools of this name: then their schema alone is not asked.
 pub(super) fn owns(name: &str) -> bool {
-    INTENTS.iter().any(|intent| intent.tools.contains(&name)) || super::tasks::TOOLS.contains(&name)
+    INTENTS.iter().any(|intent| intent.tools.contains(&name))
+        || super::tasks::TOOLS.contains(&name)
+        || super::memories::TOOLS.contains(&name)
 }
 
 /// A row that fits a sentence, and its arguments (one set for each call).

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fill;
+use super::memories;
 use super::reply;
 use super::request::{Context, Meaning, Open, Planned, Purpose, Request, language, settled, understand};
 use super::talk::{Lang, cancels};
@@ -42,6 +43,17 @@ struct Turn<'a> {
 
 /// Decides what comes next.
 pub(super) fn plan(messages: &[Message], tools: &Toolset<'_>) -> Plan {
+    let Some((messages, notes)) = memories::apart(messages) else { return plan_without_notes(messages, tools) };
+    if let Some(last) = messages.last().filter(|last| last.role == Role::User) {
+        let turn = read_turn(&messages, messages.len() - 1, tools, QUESTIONS_MAX);
+        if let Some(answer) = memories::from_notes(&last.content, &turn.request, &notes, turn.lang) {
+            return Plan::Say(answer);
+        }
+    }
+    plan_without_notes(&messages, tools)
+}
+
+fn plan_without_notes(messages: &[Message], tools: &Toolset<'_>) -> Plan {
     let Some(last) = messages.iter().rposition(|message| message.role == Role::User && !message.content.trim().is_empty()) else {
         return Plan::Say(super::talk::text(&super::talk::Talk::Hello, tools, Lang::En));
     };

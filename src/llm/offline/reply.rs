@@ -2,6 +2,7 @@
 
 mod folder;
 mod known;
+mod memories;
 mod tasks;
 mod web;
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::generic::{self, Candidate};
 use super::intents;
+use super::memories;
 use super::slots::rule;
 use super::talk::{self, Lang, Talk, targets};
 use super::tasks;
@@ -273,6 +274,14 @@ struct Reader<'c, 'a> {
 
 impl Reader<'_, '_> {
     fn sentence(&mut self, sentence: &str, then: bool, request: &mut Request) {
+        // What is remembered is a sentence of its own, with its joints; but `remember to … every day` is a task.
+        let last_task = self.context.last_task.as_deref();
+        let meaning = memories::read(sentence, self.context.tools);
+        if let Some(meaning) =
+            meaning.filter(|_| !tasks::has_time(sentence) || !tasks::is_creation(sentence, self.context.tools, last_task))
+        {
+            return request.add(meaning, then);
+        }
         let part = Part::new(sentence);
         let joints = JOINTS.as_ref().map(|rule| outside(&part, rule)).unwrap_or_default();
         let joints: Vec<(usize, usize, bool)> = joints
@@ -356,6 +365,11 @@ impl Reader<'_, '_> {
         let task =
             if self.sends(&Part::new(text)) { None } else { tasks::read(text, self.context.tools, self.context.last_task.as_deref()) };
         let meaning = task.or_else(|| recognise(text, self.context.tools, self.last_path.as_deref()));
+        // What nothing else is meant by may be known from earlier sessions.
+        let meaning = match meaning {
+            None | Some(Meaning::Say(Talk::HowTo | Talk::Remark)) => memories::question(text, self.context.tools).or(meaning),
+            meaning => meaning,
+        };
         self.cache.insert(key, meaning.clone());
         meaning
     }

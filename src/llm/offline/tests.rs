@@ -1,6 +1,7 @@
 //! What the assistant understands, does, asks and says: tables of utterances, then whole conversations.
 
 mod conversations;
+mod memories;
 mod tasks;
 mod utterances;
 mod web;

@@ -78,7 +78,8 @@ impl Link {
         self.room.add_permits(cost.unwrap_or(0) as usize);
     }
 
-    fn fail(&self, failure: Failure) {
+    /// Notes what went wrong.
+    pub(super) fn fail(&self, failure: Failure) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 

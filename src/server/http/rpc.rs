@@ -134,6 +134,11 @@ async fn answer(queries: &dyn Queries, query: Query) -> Result<Response, Problem
         }
         Query::Deliveries { limit } => reply(queries.deliveries(bounded(limit)).await, named),
         Query::AmbientStatus {} => reply(queries.ambient_status().await, named),
+        Query::Memories { mut filter } => {
+            filter.limit = filter.limit.map(bounded);
+            reply(queries.memories(filter).await, named)
+        }
+        Query::MemoryStatus {} => reply(queries.memory_status().await, named),
         Query::Export { session, format } => reply(queries.export(session, format).await, named),
         Query::Spending { session, today } => reply(queries.spending(session, today).await, named),
         Query::Undoable { session } => reply(queries.undoable(session).await, named),

@@ -58,6 +58,7 @@ fn the_samples_show_every_kind_of_fact() {
     };
     let named = |names: &str| names.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(kinds("inbox_event"), named("added read unread snoozed archived answered"));
+    assert_eq!(kinds("memory_event"), named("recalled remembered updated forgotten"));
     let facts = "task_created task_updated task_paused task_resumed task_completed task_deleted run_finished occurrences_skipped
         checks_rolled_up web_content_change scheduled_trigger daily_news_digest threshold_reached firing_judged prompt_finished
         feedback_given";

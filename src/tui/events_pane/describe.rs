@@ -8,6 +8,7 @@ use crate::domain::event::{
     Approval, ApprovalStatus, Chat, ChatStatus, Custom, Event, EventBody, HandoffCall, McpEvent, McpEventType, SessionEvent, Status,
     ToolExecution, TurnEnd, TurnEvent, words,
 };
+use crate::domain::memory::MemoryEvent;
 use crate::domain::message::Role;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::trace;
@@ -52,6 +53,7 @@ pub fn describe(event: &Event) -> Described {
             (Icon::Notification, Key::EventNotification, "notice", words::notification(data), data.error.clone())
         }
         EventBody::InboxEvent(data) => (Icon::Notification, Key::EventNotification, "inbox", words::inbox(data), None),
+        EventBody::Memory(data) => (Icon::Chat, Key::EventChat, "memory", words::memory(data), recalled(data)),
         EventBody::Custom(data) => custom(data),
     };
     let key = if event.body.is_error() { Key::EventError } else { key };
@@ -64,6 +66,12 @@ fn short(text: &str) -> String {
     // Cleaning costs as much as the text is long, so what cannot be seen is cut first.
     let head = &text[..text.floor_char_boundary(LINE_CHARS_MAX * 4)];
     ellipsis(&clean_line(head), LINE_CHARS_MAX).into_owned()
+}
+
+/// What was recalled, in one line.
+fn recalled(data: &MemoryEvent) -> Option<String> {
+    let MemoryEvent::Recalled { notes, .. } = data else { return None };
+    Some(notes.notes.iter().map(|note| note.content.as_str()).collect::<Vec<_>>().join(" · "))
 }
 
 pub(super) type Parts = (Icon, Key, &'static str, String, Option<String>);

@@ -6,6 +6,7 @@ use crate::domain::event::{
     ApprovalStatus, ChatStatus, Custom, Event, EventBody, McpEventType, SessionEvent, Status, TaskEvent, TurnEnd, TurnEvent,
 };
 use crate::domain::ids::TaskId;
+use crate::domain::memory::MemoryEvent;
 use crate::domain::notice::{DeliveryStatus, InboxEvent};
 use crate::domain::question::QuestionEvent;
 use crate::domain::task::TaskFact;
@@ -52,6 +53,9 @@ pub const STATUSES: &[&str] = &[
     "unread",
     "snoozed",
     "archived",
+    "recalled",
+    "remembered",
+    "forgotten",
     "renamed",
     "rewound",
     "compacted",
@@ -79,6 +83,7 @@ pub fn server_of(body: &EventBody) -> Option<&str> {
         EventBody::Question(QuestionEvent::Asked { question }) => Some(question.server.as_str()),
         EventBody::Question(QuestionEvent::Answered { server, .. }) => Some(server.as_str()),
         EventBody::TaskEvent(_) => Some("tasks"),
+        EventBody::Memory(_) => Some("memory"),
         EventBody::Notification(data) => Some(data.channel.as_str()),
         EventBody::Chat(_) | EventBody::TurnEvent(_) | EventBody::SessionEvent(_) | EventBody::InboxEvent(_) => None,
     }
@@ -92,6 +97,7 @@ pub fn task_of(event: &Event) -> Option<&str> {
         EventBody::InboxEvent(InboxEvent::Added { item }) => item.task_id.as_ref().map(TaskId::as_str),
         EventBody::Custom(Custom { data, .. }) => data.get("task_id").and_then(Value::as_str),
         EventBody::InboxEvent(_)
+        | EventBody::Memory(_)
         | EventBody::HandoffCall(_)
         | EventBody::ToolExecution(_)
         | EventBody::McpEvent(_)
@@ -148,6 +154,12 @@ pub fn status_of(body: &EventBody) -> Option<&str> {
             DeliveryStatus::Failed => "failed",
             DeliveryStatus::Suppressed => "suppressed",
             DeliveryStatus::Unknown => "unknown",
+        },
+        EventBody::Memory(data) => match data {
+            MemoryEvent::Recalled { .. } => "recalled",
+            MemoryEvent::Remembered { .. } => "remembered",
+            MemoryEvent::Updated { .. } => "updated",
+            MemoryEvent::Forgotten { .. } => "forgotten",
         },
         EventBody::InboxEvent(data) => match data {
             InboxEvent::Added { .. } => "added",

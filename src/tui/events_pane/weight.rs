@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::event::{Event, EventBody, SessionEvent};
+use crate::domain::memory::MemoryEvent;
 
 /// Bytes of an event beside its texts: the envelope, ids, small fields.
 const BASE_BYTES: usize = 400;
@@ -24,6 +25,7 @@ pub(super) fn bytes(event: &Event) -> usize {
             }
             EventBody::Approval(data) => map(&data.arguments) + text(&data.preview),
             EventBody::SessionEvent(SessionEvent::Compacted { summary, .. }) => summary.len(),
+            EventBody::Memory(MemoryEvent::Recalled { notes, .. }) => notes.notes.iter().map(|note| note.content.len() + 100).sum(),
             EventBody::Notification(data) => text(&data.body) + data.title.len(),
             EventBody::Custom(data) => value(&data.data),
             // A task's facts, an entry of the inbox and a question are bounded where they are made.
@@ -31,7 +33,8 @@ pub(super) fn bytes(event: &Event) -> usize {
             | EventBody::Question(_)
             | EventBody::SessionEvent(_)
             | EventBody::TaskEvent(_)
-            | EventBody::InboxEvent(_) => 0,
+            | EventBody::InboxEvent(_)
+            | EventBody::Memory(_) => 0,
         }
 }
 

@@ -138,7 +138,7 @@ pub fn tool(tool: &ToolInfo) -> TextPanel {
         Block::Code("json".to_owned(), schema.clone()),
     ];
     let title = clean_line(&format!("{} · {}", tool.server, tool.tool));
-    TextPanel { title, body: Body::Document(body), scroll: 0, copy: Some(schema), mention: None }
+    TextPanel { title, body: Body::Document(body), scroll: 0, copy: Some(schema), mention: None, memory: None }
 }
 
 /// What a server told and wrote.

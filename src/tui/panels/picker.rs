@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::event::Event;
-use crate::domain::ids::{Seq, SessionId};
+use crate::domain::ids::{MemoryId, Seq, SessionId};
 use crate::domain::text::clean_line;
 use crate::tui::fuzzy;
 use crate::tui::keymap::Action;
@@ -90,6 +90,8 @@ pub enum PickKind {
     Parts,
     /// Links and files of an item to open.
     Targets,
+    /// Memories.
+    Memories,
 }
 
 impl PickKind {
@@ -115,6 +117,7 @@ impl PickKind {
             Self::Drafts => "drafts put aside",
             Self::Parts => "copy",
             Self::Targets => "open",
+            Self::Memories => "memories",
         }
     }
 }
@@ -155,6 +158,8 @@ pub enum Pick {
     Copy(String),
     /// What to open.
     Open(Target),
+    /// A memory.
+    Memory(MemoryId),
 }
 
 /// A row.

@@ -14,14 +14,15 @@ use tokio::time::Instant as Moment;
 use crate::bus::CommandSender;
 use crate::domain::command::Command;
 use crate::domain::ids::SessionId;
-use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries};
+use crate::domain::memory::MemoryFilter;
+use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries, QueryError};
 use crate::tui::catalog::Typed;
 use crate::tui::clipboard::{self, Program};
 use crate::tui::composer::history;
 use crate::tui::files;
 use crate::tui::moment;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
-use crate::tui::panels::{inbox, previews};
+use crate::tui::panels::{inbox, memory, previews};
 use crate::tui::question::may_open;
 use crate::tui::runtime::kept::Files;
 use crate::tui::runtime::stored;
@@ -163,6 +164,7 @@ impl Effects {
             Effect::SaveSetting(key, value) => self.around.save_setting(key, value),
             Effect::KeepPrompt(prompt) => self.keep(prompt),
             Effect::Export { session, format, path } => self.export(session, format, path),
+            Effect::ExportMemories(path) => self.export_memories(path),
             Effect::Open(url) => self.open(url),
             Effect::Copy(text) if self.clipboards.is_empty() => return After::Terminal(Effect::CopyByTerminal(text)),
             Effect::Copy(text) => self.copy(text),
@@ -271,6 +273,18 @@ impl Effects {
         }));
     }
 
+    fn export_memories(&self, path: PathBuf) {
+        let Some(queries) = self.queries.clone() else { return };
+        let messages = self.messages.clone();
+        drop(tokio::spawn(async move {
+            let msg = match memories_text(&*queries).await {
+                Ok(text) => spawn_blocking(move || write(&path, &text)).await.unwrap_or_else(|error| Msg::Note(false, error.to_string())),
+                Err(error) => Msg::Note(false, format!("could not export the memories: {error}")),
+            };
+            let _ = messages.send(msg).await;
+        }));
+    }
+
     fn export(&self, session: SessionId, format: ExportFormat, path: PathBuf) {
         let Some(queries) = self.queries.clone() else { return };
         let messages = self.messages.clone();
@@ -281,6 +295,22 @@ impl Effects {
             };
             let _ = messages.send(msg).await;
         }));
+    }
+}
+
+/// All memories as JSON lines, a part after the other.
+async fn memories_text(queries: &dyn Queries) -> Result<String, QueryError> {
+    let (mut out, mut offset) = (String::new(), 0);
+    loop {
+        let page = queries.memories(MemoryFilter { limit: Some(memory::ROWS_MAX), offset, ..MemoryFilter::default() }).await?;
+        if page.memories.is_empty() {
+            return Ok(out);
+        }
+        offset += page.memories.len();
+        for line in page.memories.iter().filter_map(|memory| serde_json::to_string(memory).ok()) {
+            out.push_str(&line);
+            out.push('\n');
+        }
     }
 }
 
@@ -324,7 +354,7 @@ async fn open_in_browser(words: Vec<String>) -> std::io::Result<()> {
 }
 
 async fn answer(queries: &dyn Queries, query: Query) -> Answer {
-    fn text<T>(result: Result<T, crate::domain::query::QueryError>) -> Result<T, String> {
+    fn text<T>(result: Result<T, QueryError>) -> Result<T, String> {
         result.map_err(|error| error.to_string())
     }
     match query {
@@ -392,6 +422,11 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Earlier(id, text(part))
         }
         Query::Cache => Answer::Cache(text(queries.cache().await)),
+        Query::Memories(query) => {
+            let filter = MemoryFilter { query: query.clone(), limit: Some(memory::ROWS_MAX), ..MemoryFilter::default() };
+            let page = queries.memories(filter).await;
+            Answer::Memories(query, text(page))
+        }
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
         Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {

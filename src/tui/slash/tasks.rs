@@ -198,6 +198,7 @@ pub(super) fn arguments(name: &str, before: &[&str]) -> &'static [&'static str] 
         ("mcp", []) => &["list", "tools", "logs", "restart", "enable", "disable", "add", "remove"],
         ("approvals", []) => &["ask", "auto-read", "auto"],
         ("copy", []) => &["code"],
+        ("memory", []) => &["edit", "export"],
         _ => &[],
     }
 }

@@ -18,6 +18,7 @@ fn every_command_parses() {
             "rename" => "/rename a title".to_owned(),
             "task" => "/task techcrunch".to_owned(),
             "notify" => "/notify test".to_owned(),
+            "remember" | "forget" | "search" => format!("/{} green tea", row.name),
             name => format!("/{name}"),
         };
         assert!(matches!(parse(&text), Some(Ok(_))), "{text}");
@@ -35,6 +36,9 @@ fn arguments_become_what_is_wanted() {
     check("/export notes.md", Want::Export { path: Some("notes.md".into()), format: crate::domain::query::ExportFormat::Markdown });
     check("/events type:mcp_event connected", Want::Events("type:mcp_event connected".into()));
     check("/copy code", Want::Copy { code: true });
+    check("/remember --force x y", Want::Memory(MemoryWant::Remember("x y".into(), true)));
+    check("/memory edit 1a2b two words", Want::Memory(MemoryWant::Edit { id: "1a2b".into(), content: "two words".into() }));
+    check("/memory export m.jsonl", Want::Memory(MemoryWant::Export(Some("m.jsonl".into()))));
     check("/mcp", Want::Servers);
     check("/mcp tools everything", Want::Tools(name()));
     check("/mcp logs everything", Want::Logs(name()));

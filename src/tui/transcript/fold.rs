@@ -14,6 +14,7 @@ use crate::domain::event::{
     Status, ToolExecution, TurnEnd, TurnEvent, words,
 };
 use crate::domain::ids::{CallId, QuestionId, Seq, TurnId};
+use crate::domain::memory::{MemoryEvent, Notes};
 use crate::domain::message::Role;
 use crate::domain::notice::{InboxEvent, InboxItem, InboxKind};
 use crate::domain::question::{QuestionEvent, ReplyAction};
@@ -76,7 +77,8 @@ impl Transcript {
             EventBody::InboxEvent(InboxEvent::Added { item }) => self.notice(item, event.seq),
             EventBody::Custom(custom) => self.returned(custom, event.seq),
             EventBody::Question(question) => self.question(question, event.seq),
-            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) => false,
+            EventBody::Memory(MemoryEvent::Recalled { notes, .. }) => self.recalled(notes, event.seq),
+            EventBody::TaskEvent(_) | EventBody::Notification(_) | EventBody::InboxEvent(_) | EventBody::Memory(_) => false,
         }
     }
 
@@ -405,6 +407,14 @@ impl Transcript {
     fn marker(&mut self, seq: Option<Seq>, text: impl Into<String>, detail: &str) -> bool {
         self.add(None, seq, Body::Marker { text: text.into(), detail: clean(detail).into_owned() });
         true
+    }
+
+    /// What a turn was told of earlier sessions: one line that opens to the list.
+    fn recalled(&mut self, notes: &Notes, seq: Option<Seq>) -> bool {
+        let count = notes.notes.len();
+        let text = if count == 1 { "recalled 1 memory".to_owned() } else { format!("recalled {count} memories") };
+        let lines = notes.notes.iter().map(|note| format!("{}: {}", note.kind.as_str(), clean_line(&note.content)));
+        self.marker(seq, text, &lines.collect::<Vec<_>>().join("\n"))
     }
 
     fn session(&mut self, event: &SessionEvent, seq: Option<Seq>) -> bool {

@@ -42,6 +42,7 @@ fn call_of(body: &EventBody) -> Option<&CallId> {
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
         | EventBody::InboxEvent(_)
+        | EventBody::Memory(_)
         | EventBody::Custom(_) => None,
     }
 }

@@ -18,7 +18,7 @@ use crate::tui::replay::Pace;
 use crate::tui::settings::Value;
 use crate::tui::slash::{self, COMMANDS, Want};
 use crate::tui::state::{Column, Focus, LinkState, State, Tone};
-use crate::tui::update::{compose, inbox, prompts, resources, session, settings, tabs, tasks, trial};
+use crate::tui::update::{compose, inbox, memories, prompts, resources, session, settings, tabs, tasks, trial};
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
@@ -93,6 +93,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Answer { item, text } => return inbox::answer(state, &item, text),
         Want::Simulate(kind) => return tasks::simulate(state, kind),
         Want::Notify { channel, to } => return inbox::notify(state, channel, to),
+        Want::Memory(want) => return memories::run(state, want),
         Want::Events(filter) => events(state, &filter),
         Want::Themes => state.overlay = Some(Overlay::Pick(themes(state))),
         Want::Theme(name) => return set_theme(state, &name),

@@ -16,7 +16,7 @@ use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::welcome;
 use crate::tui::state::{HELD_MAX, Queued, State, Sync, Tone, Turn};
-use crate::tui::update::{asking, line, resources, tabs};
+use crate::tui::update::{asking, line, memories, resources, tabs};
 
 /// Questions that wait at most; the program asks anew for what is beyond.
 const APPROVALS_MAX: usize = 256;
@@ -171,6 +171,7 @@ fn fold_here(state: &mut State, event: &Arc<Event>) {
             state.tasks.stale = true;
         }
         EventBody::Notification(data) => fold_notice(state, data),
+        EventBody::Memory(data) => memories::fold(state, data),
         EventBody::Question(data) => asking::fold(state, data),
         // Money goes by while nobody reads the chat.
         EventBody::Error(error) if error.source == ErrorEvent::BUDGET => state.note(Tone::Bad, clean_line(&error.message)),
@@ -224,6 +225,7 @@ pub(super) fn fold_session(state: &mut State, event: &Event) {
         | EventBody::TaskEvent(_)
         | EventBody::Notification(_)
         | EventBody::InboxEvent(_)
+        | EventBody::Memory(_)
         | EventBody::Custom(_) => {}
     }
 }

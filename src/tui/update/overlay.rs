@@ -12,7 +12,7 @@ use crate::tui::panels::{Overlay, TextPanel, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
 use crate::tui::update::{
-    commands, compose, inbox, jump, kept, keys, prompts, replay, resources, session, sessions, settings, tasks, trial,
+    commands, compose, inbox, jump, kept, keys, memories, prompts, replay, resources, session, sessions, settings, tasks, trial,
 };
 use crate::tui::view;
 
@@ -37,6 +37,12 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
     if let Some(Action::Escape | Action::Interrupt) = action {
         close(state);
         return Vec::new();
+    }
+    if memories::text_key(state, key) {
+        return Vec::new();
+    }
+    if let Some(effects) = memories::list_key(state, key) {
+        return effects;
     }
     match &mut state.overlay {
         Some(Overlay::Text(panel)) => {
@@ -111,6 +117,10 @@ pub(super) fn preview(state: &mut State) -> Vec<Effect> {
 
 /// Something was chosen.
 pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
+    if let Pick::Memory(id) = &pick {
+        memories::open(state, id);
+        return Vec::new();
+    }
     if let Pick::Tool(name) = &pick {
         if let Some(panel) = state.tools.iter().find(|tool| tool.tool == *name).map(info::tool) {
             state.over(Overlay::Text(panel));
@@ -121,7 +131,7 @@ pub(super) fn picked(state: &mut State, pick: Pick) -> Vec<Effect> {
     // The list of themes may lie over the settings, which come back.
     state.uncover();
     match pick {
-        Pick::Tool(_) => Vec::new(),
+        Pick::Tool(_) | Pick::Memory(_) => Vec::new(),
         Pick::Jump { event, tab } => jump::open(state, event, tab),
         Pick::Session(id) if kind == Some(PickKind::Replays) => {
             let pace = state.replay_pace;

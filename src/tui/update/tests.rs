@@ -4,6 +4,7 @@ mod asking;
 mod earlier;
 mod events;
 mod lending;
+mod memories;
 mod mouse;
 mod panels;
 mod past;

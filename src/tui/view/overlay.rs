@@ -162,6 +162,7 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Tools | PickKind::Jump | PickKind::Targets => "enter open",
         PickKind::Replays => "enter replay",
         PickKind::Parts => "enter copy",
+        PickKind::Memories => "enter read · ctrl+e change · ctrl+d forget · ctrl+x export",
     };
     view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);

@@ -39,6 +39,8 @@ const QUESTIONS: &[Question] = &[
     Question {
         tool: "notify__send_notification", argument: "title", en: "What shall the notification say?", zh: "通知内容写什么？"
     },
+    Question { tool: "memory__remember", argument: "content", en: "What shall I remember?", zh: "要记住什么？" },
+    Question { tool: "memory__search_memories", argument: "query", en: "What shall I look for?", zh: "要找什么？" },
     Question { tool: "handoff", argument: "task", en: "What is the task?", zh: "任务是什么？" },
 ];
 
@@ -60,6 +62,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("analyze_code", "analyze the code in src", "分析 src 的代码"),
     ("get_weather", "what's the weather in Paris tomorrow?", "北京明天天气怎么样？"),
     ("scrape_webpage", "read https://example.com", "读一下 https://example.com"),
+    ("remember", "remember that my favourite colour is green", "记住我最喜欢绿茶"),
+    ("search_memories", "what do you know about me?", "你还记得我什么？"),
     ("create_background_task", "watch Hacker News for Rust every 30 minutes", "每天9点提醒我喝水"),
     ("list_background_tasks", "list my tasks", "列出我的任务"),
 ];
@@ -82,6 +86,7 @@ pub(super) fn result(done: &Done<'_>, said: &str, lang: Lang) -> Option<String> 
         ("web", "scrape_webpage" | "fetch_url" | "web_search") | ("weather", "get_weather") | ("notify", _) => {
             super::web::result(short, &text, lang)
         }
+        ("memory", tool) => super::memories::result(tool, done, lang),
         ("system", "calculate") => calculated(&text),
         ("system", "current_time") => time(&text, said, lang),
         ("system", "system_info") => Some(machine(&text, said, lang)),
