@@ -280,7 +280,7 @@ impl Messages {
             Some(Some(outbox)) => Some(Sending::start(outbox)),
             Some(None) => {
                 let text = format!("queued for {shown}; nothing sends right now, it goes out when wakeful runs");
-                return Ok(self.told(&message, &id, "queued", text, None));
+                return Ok(told(&message, &id, "queued", text, None));
             }
         };
         let outcome = async {
@@ -295,12 +295,11 @@ impl Messages {
         if let Some(sending) = sending {
             sending.end().await;
         }
-        Ok(match moved {
-            Some(moved) => self.moved(&message, &moved),
-            None => {
-                let text = format!("on its way to {shown}; how that goes stands in the events (`wakeful inbox notices`)");
-                self.told(&message, &id, "queued", text, None)
-            }
+        Ok(if let Some(moved) = moved {
+            self.moved(&message, &moved)
+        } else {
+            let text = format!("on its way to {shown}; how that goes stands in the events (`wakeful inbox notices`)");
+            told(&message, &id, "queued", text, None)
         })
     }
 
@@ -315,15 +314,15 @@ impl Messages {
         match moved.status {
             DeliveryStatus::Sent if moved.simulated => {
                 let how = self.missing(message.channel).unwrap_or_else(|| "nothing left this machine".to_owned());
-                self.told(message, id, "simulated", format!("not really sent to {to}: {how}"), moved.receipt.as_deref())
+                told(message, id, "simulated", format!("not really sent to {to}: {how}"), moved.receipt.as_deref())
             }
             DeliveryStatus::Sent => {
                 let receipt = moved.receipt.as_ref().map(|receipt| format!(" ({})", clean_line(receipt))).unwrap_or_default();
-                self.told(message, id, "sent", format!("sent to {to}{receipt}"), moved.receipt.as_deref())
+                told(message, id, "sent", format!("sent to {to}{receipt}"), moved.receipt.as_deref())
             }
             DeliveryStatus::Queued | DeliveryStatus::Sending => {
                 let until = moved.retry_at.map(|at| format!(" until {at}")).unwrap_or_default();
-                self.told(message, id, "queued", format!("the message to {to} waits{until}: {why}; it is sent by itself"), None)
+                told(message, id, "queued", format!("the message to {to} waits{until}: {why}; it is sent by itself"), None)
             }
             DeliveryStatus::Failed | DeliveryStatus::Suppressed => {
                 ToolOutcome::error(format!("the message to {to} was not sent: {why}; `wakeful inbox resend {id}` tries again"))
@@ -333,13 +332,13 @@ impl Messages {
             }
         }
     }
+}
 
-    fn told(&self, message: &Message, id: &NoticeId, status: &str, text: String, receipt: Option<&str>) -> ToolOutcome {
-        let structured = json!({
-            "notice_id": id, "channel": message.channel, "to": masked(message.channel, &message.to), "status": status, "receipt": receipt,
-        });
-        ToolOutcome { text, structured: Some(structured), is_error: false }
-    }
+fn told(message: &Message, id: &NoticeId, status: &str, text: String, receipt: Option<&str>) -> ToolOutcome {
+    let structured = json!({
+        "notice_id": id, "channel": message.channel, "to": masked(message.channel, &message.to), "status": status, "receipt": receipt,
+    });
+    ToolOutcome { text, structured: Some(structured), is_error: false }
 }
 
 /// An outbox that runs for the time of a call. Whatever is due goes out through it, as it would through any other.

@@ -57,7 +57,7 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
     let list = MemoryVerb::List { kind: None, tag: Vec::new(), limit: 50, offset: 0 };
     match args.command.unwrap_or(list) {
         MemoryVerb::List { kind, tag, limit, offset } => {
-            let filter = MemoryFilter { query: String::new(), kind: read_kind(kind)?, tags: tag, limit: Some(limit), offset };
+            let filter = MemoryFilter { query: String::new(), kind: read_kind(kind.as_deref())?, tags: tag, limit: Some(limit), offset };
             let page = service.page(filter).await.map_err(stop)?;
             if json {
                 output::json(&page)?;
@@ -75,7 +75,7 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
         }
         MemoryVerb::Search { query, kind, tag, limit } => {
             let query = query.join(" ");
-            let filter = MemoryFilter { query, kind: read_kind(kind)?, tags: tag, limit: Some(limit), offset: 0 };
+            let filter = MemoryFilter { query, kind: read_kind(kind.as_deref())?, tags: tag, limit: Some(limit), offset: 0 };
             let page = service.search(filter).await.map_err(stop)?;
             if json {
                 output::json(&page)?;
@@ -87,7 +87,7 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
         }
         MemoryVerb::Add { text, kind, tag, force } => {
             let content = if text == ["-"] { piped()? } else { text.join(" ") };
-            let kind = read_kind(kind)?;
+            let kind = read_kind(kind.as_deref())?;
             let new = NewMemory { memory_id: None, content, kind, tags: tag, source: MemorySource::User, force };
             let put = service.remember(new).await.map_err(|error| {
                 let secret = matches!(error, Error::Secret(_));
@@ -98,7 +98,7 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
         }
         MemoryVerb::Edit { memory, content, kind, tag, force } => {
             let tags = tag.map(|tags| tags.into_iter().filter(|tag| !tag.is_empty()).collect());
-            let changed = Changed { content, kind: read_kind(kind)?, tags };
+            let changed = Changed { content, kind: read_kind(kind.as_deref())?, tags };
             if changed == Changed::default() {
                 return Err(Stop::Usage("nothing to change: give --content, --kind or --tag".to_owned()));
             }
@@ -109,18 +109,19 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
             let memory = service.forget(&which.join(" ")).await.map_err(stop)?;
             said(json, &memory, &format!("forgotten: {} {}", short(&memory.memory_id), clean_line(&memory.content)))?;
         }
-        MemoryVerb::Export { output: file, kind } => export(service, file.as_deref(), read_kind(kind)?).await?,
+        MemoryVerb::Export { output: file, kind } => export(service, file.as_deref(), read_kind(kind.as_deref())?).await?,
         MemoryVerb::Import { file, force } => return import(service, &file, force, json).await,
         MemoryVerb::Status => status(service, json).await?,
     }
     Ok(Exit::Done)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` asks for")]
 fn stop(error: Error) -> Stop {
     Stop::Failed(anyhow::Error::msg(with_causes(&error)))
 }
 
-fn read_kind(kind: Option<String>) -> Result<Option<MemoryKind>, Stop> {
+fn read_kind(kind: Option<&str>) -> Result<Option<MemoryKind>, Stop> {
     kind.map(|kind| kind.parse().map_err(|problem| Stop::Usage(format!("--kind: {problem}")))).transpose()
 }
 

@@ -285,8 +285,15 @@ fn update(service: &MemoryService, definition: &Definition) -> LocalTool {
         async move {
             let before = service.find(&arguments.memory_id).await.ok()?;
             let after = arguments.content.unwrap_or_else(|| before.content.clone());
-            let lines = |sign: char, text: &str| text.lines().map(|line| format!("{sign}{line}\n")).collect::<String>();
-            Some(format!("{}{}", lines('-', &visible(&before.content)), lines('+', &visible(&after))))
+            let mut diff = String::new();
+            for (sign, text) in [('-', visible(&before.content)), ('+', visible(&after))] {
+                for line in text.lines() {
+                    diff.push(sign);
+                    diff.push_str(line);
+                    diff.push('\n');
+                }
+            }
+            Some(diff)
         }
     })
 }

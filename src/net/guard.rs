@@ -154,8 +154,8 @@ impl Guard {
     /// Whether a name is one that only a local network knows: one word, a reserved end, the user's own proxy.
     fn is_local_name(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let ends = |end: &&str| name.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        !name.contains('.') || LOCAL_NAMES.iter().any(|end| ends(end)) || self.proxy_hosts.contains(&name)
+        let ends = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        !name.contains('.') || LOCAL_NAMES.iter().copied().any(ends) || self.proxy_hosts.contains(&name)
     }
 
     /// Checks the host of `url` as [`check_host`](Self::check_host) does; what is no address is left to others.
@@ -220,7 +220,7 @@ impl Guard {
     }
 
     /// What `name` stands for right now.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have a resolver of their own"))]
+    #[cfg_attr(not(test), allow(clippy::unused_self, reason = "only tests have a resolver of their own"))]
     async fn look_up(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
         #[cfg(test)]
         if let Some(names) = &self.names {
@@ -342,13 +342,7 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
 fn is_special(address: Ipv6Addr) -> bool {
     matches!(
         address.segments(),
-        [0x64, 0xff9b, 1, ..]
-            | [0x2001, 0, ..]
-            | [0x100, 0, 0, 0, ..]
-            | [0x2001, 0x10..=0x2f, ..]
-            | [0x2001, 0xdb8, ..]
-            | [0x3fff, 0..=0xfff, ..]
-            | [0x5f00, ..]
+        [0x64, 0xff9b, 1, ..] | [0x2001, 0 | 0x10..=0x2f | 0xdb8, ..] | [0x100, 0, 0, 0, ..] | [0x3fff, 0..=0xfff, ..] | [0x5f00, ..]
     )
 }
 

@@ -42,7 +42,7 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// A SearXNG instance of one's own or of somebody else's, by its address; no key. It must allow `format=json`.
+    /// A `SearXNG` instance of one's own or of somebody else's, by its address; no key. It must allow `format=json`.
     Searxng,
     /// The Brave Search API, by key.
     Brave,

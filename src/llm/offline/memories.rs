@@ -139,8 +139,11 @@ fn asks(text: &str) -> bool {
     MINE_EN.find(text).is_some() || MINE_ZH.find(text).is_some()
 }
 
+/// A memory as it stands in a note before a message.
+type Note = (MemoryKind, String);
+
 /// The messages without the notes that were put before them, and all of these notes; `None` where there are none.
-pub(super) fn apart(messages: &[Message]) -> Option<(Vec<Message>, Vec<(MemoryKind, String)>)> {
+pub(super) fn apart(messages: &[Message]) -> Option<(Vec<Message>, Vec<Note>)> {
     let has_notes = |message: &Message| message.role == Role::User && !Notes::split(&message.content).0.is_empty();
     if !messages.iter().any(has_notes) {
         return None;
@@ -159,7 +162,7 @@ pub(super) fn apart(messages: &[Message]) -> Option<(Vec<Message>, Vec<(MemoryKi
 }
 
 /// The answer to a question from the notes, where they hold one: then nothing need be looked up.
-pub(super) fn from_notes(text: &str, request: &Request, notes: &[(MemoryKind, String)], lang: Lang) -> Option<String> {
+pub(super) fn from_notes(text: &str, request: &Request, notes: &[Note], lang: Lang) -> Option<String> {
     if !asks(text.trim()) {
         return None;
     }

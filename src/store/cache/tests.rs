@@ -195,8 +195,9 @@ async fn a_fetch_that_nobody_waits_for_is_dropped_and_the_next_asker_begins_anew
         let (cache, held) = (cache.clone(), Arc::clone(&held));
         tokio::spawn(async move {
             let fetch = move || async move {
-                let _held = held;
-                std::future::pending::<Result<Fetched, &'static str>>().await
+                let fetched = std::future::pending::<Result<Fetched, &'static str>>().await;
+                drop(held);
+                fetched
             };
             cache.get_or_fetch(Kind::Page, "a", fetch).await
         })

@@ -22,10 +22,13 @@ const NAMES: usize = 10;
 /// The rows of a list.
 pub fn rows(page: &MemoryPage, now: Instant, timezone: &TimeZone) -> Vec<PickRow> {
     let row = |memory: &Memory| {
-        let tags: String = memory.tags.iter().map(|tag| format!(" #{tag}")).collect();
-        let text = ellipsis(&memory.content, ROW_CHARS_MAX);
+        let mut words = ellipsis(&memory.content, ROW_CHARS_MAX).into_owned();
+        for tag in &memory.tags {
+            words.push_str(" #");
+            words.push_str(tag);
+        }
         let label = format!("{:<11} {}", memory.kind.as_str(), age(memory.updated, now, timezone));
-        let mut row = PickRow::new(Pick::Memory(memory.memory_id.clone()), "", &format!("{text}{tags}"));
+        let mut row = PickRow::new(Pick::Memory(memory.memory_id.clone()), "", &words);
         row.label = label;
         row
     };

@@ -76,7 +76,7 @@ async fn the_same_prompt_comes_from_the_log_and_nothing_is_told_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_takes_too_long_is_given_up() {
-    let (mut bench, _) = bench(MemoryRecorder::default(), SessionId::generate(), Duration::from_secs(60));
+    let (mut bench, _) = bench(MemoryRecorder::default(), SessionId::generate(), Duration::from_mins(1));
     open(&bench);
     bench.llm.say(answer("ok"));
     let begun = tokio::time::Instant::now();

@@ -134,7 +134,7 @@ async fn no_way_to_write_a_private_address_gets_there() {
         format!("HTTP://127.0.0.1:{port}/"),
         format!("  http://127.0.0.1:{port}/  "),
         format!("http://127.0.0.1\t:{port}/"),
-        format!("file:///etc/passwd"),
+        "file:///etc/passwd".to_owned(),
         format!("gopher://127.0.0.1:{port}/"),
     ] {
         let error = chosen.get(page(&url)).await.unwrap_err();

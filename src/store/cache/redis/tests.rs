@@ -13,7 +13,7 @@ use crate::store::cache::{Cache, Fetched, Freshness, Lifetime, Options};
 
 const ID: Digested = Digested { kind: Kind::Page, hash: [7; 32] };
 
-const TIMES: Lifetime = Lifetime { fresh: Duration::from_secs(60), stale: Duration::from_secs(60) };
+const TIMES: Lifetime = Lifetime { fresh: Duration::from_mins(1), stale: Duration::from_mins(1) };
 
 /// A Redis of its own, on a port that the system chose, that keeps nothing.
 struct Server {
@@ -95,7 +95,7 @@ async fn redis_is_told_how_long_and_stale_is_stale_there_too() {
     assert!((100_000..=120_000).contains(&left), "{left} ms");
     clock.advance(Duration::from_secs(61));
     assert_eq!(server.machine(&clock).get(Kind::Weather, "a").await.unwrap().freshness, Freshness::Stale);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(server.machine(&clock).get(Kind::Weather, "a").await, None);
 }
 
