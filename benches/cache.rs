@@ -155,7 +155,7 @@ fn disk() {
         row("a hit on disk, 1 kB, one after the other", &spread(times), "20 µs");
         let before = cpu();
         look(&cache, FEW * 10, LOOKS, Layer::Disk).await;
-        let micros = (cpu() - before).as_secs_f64() * 1e6 / LOOKS as f64;
+        let micros = cpu().saturating_sub(before).as_secs_f64() * 1e6 / LOOKS as f64;
         row("  processor time of all threads for it", &format!("{micros:.1} µs"), "20 µs");
         let start = Instant::now();
         let tasks: Vec<_> = (0..64)
@@ -201,7 +201,7 @@ fn put() {
         cache.flush().await;
         let micros = start.elapsed().as_secs_f64() * 1e6 / entries as f64;
         row("a put until it is in the file, 1 kB, in groups", &format!("{micros:.1} µs"), "100 µs");
-        let micros = (cpu() - before).as_secs_f64() * 1e6 / entries as f64;
+        let micros = cpu().saturating_sub(before).as_secs_f64() * 1e6 / entries as f64;
         row("  processor time of all threads for it", &format!("{micros:.1} µs"), "100 µs");
     });
 }

@@ -11,6 +11,7 @@ pub mod command;
 pub mod event;
 pub mod firing;
 pub mod ids;
+pub mod interaction;
 pub mod memory;
 pub mod message;
 pub mod notice;

@@ -25,6 +25,7 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod interactions;
 pub mod llm;
 pub mod mcp;
 pub mod memory;

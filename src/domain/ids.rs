@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::clock::Instant;
+
 macro_rules! string_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
@@ -118,6 +120,14 @@ random_id!(
     /// One memory; its first characters name it.
     MemoryId
 );
+uuid_id!(
+    /// One record of an interaction: the key by which a coordinator stores it once.
+    RecordId
+);
+string_id!(
+    /// One interaction that is reported: `int_<Unix seconds>_<8 hex digits>`.
+    InteractionId
+);
 string_id!(
     /// One tool call or handoff, unique in its session. The model chooses it where it is usable.
     CallId
@@ -166,6 +176,13 @@ impl CallId {
     pub fn generate() -> Self {
         let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(9).collect();
         Self::from(id)
+    }
+}
+
+impl InteractionId {
+    /// A new identifier for what began at `at`.
+    pub fn generate(at: Instant) -> Self {
+        Self::from(format!("int_{}_{:08x}", at.as_millis().div_euclid(1000), fastrand::u32(..)))
     }
 }
 

@@ -1,0 +1,6 @@
+//! Reports of what the agent and its tools did, shipped to a coordinator without losing one; and the coordinator's side.
+//!
+//! A record is on disk before anything is sent, and leaves the disk only when the coordinator's store has confirmed it.
+//! A transport tries once and answers honestly; when to try again is decided above it.
+
+pub mod transport;
