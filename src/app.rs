@@ -177,6 +177,8 @@ impl App {
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
         // The agent asks before each call that would have a task run something: `agent::approval`.
         locals.push(tools::catalog(&tasks, Some(Arc::clone(&previewer)), tools::Asks::Person));
+        // A server of the user's own takes the place of the built-in one whose name it has.
+        locals.retain(|(name, _)| !settings.mcp_servers.iter().any(|own| own.enabled && own.name == name.as_str()));
 
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),

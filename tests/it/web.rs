@@ -16,8 +16,9 @@ use crate::support::model::{ModelServer, Say, results};
 use crate::support::{Home, Ran};
 
 /// A service on loopback; it lives as long as the process.
-struct Service {
-    url: String,
+pub struct Service {
+    /// Where it is.
+    pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,7 +56,7 @@ const ARTICLE: &str = "<!doctype html><html lang=en><head><title>The lake</title
     </article></main><footer>imprint</footer></body></html>";
 
 /// A site with pages of several kinds.
-fn site() -> Service {
+pub fn site() -> Service {
     Service::start(|request| {
         let kept = [("cache-control", "max-age=600"), ("content-type", "text/html")];
         match request.uri().path() {
@@ -188,7 +189,7 @@ fn a_model_reaches_nothing_on_this_network_by_itself() {
 }
 
 /// A SearXNG that finds one page.
-fn searxng() -> Service {
+pub fn searxng() -> Service {
     Service::start(|_| {
         axum::Json(json!({"results": [{"title": "A lake", "url": "https://lake.example/", "content": "High up"}]})).into_response()
     })
@@ -239,7 +240,7 @@ fn the_web_is_searched_with_the_engine_that_is_set_up() {
 }
 
 /// Open-Meteo, both halves of it.
-fn open_meteo() -> Service {
+pub fn open_meteo() -> Service {
     Service::start(|request| {
         let query = request.uri().query().unwrap_or_default().to_owned();
         if request.uri().path() == "/v1/search" {
@@ -327,7 +328,7 @@ fn the_weather_is_asked_once_and_its_units_are_real() {
 }
 
 /// Consent by rule, for nobody is there.
-const AGREED: &str = "[[approvals]]\nserver = \"notify\"\naction = \"allow\"\n";
+pub const AGREED: &str = "[[approvals]]\nserver = \"notify\"\naction = \"allow\"\n";
 
 #[test]
 fn mail_is_sent_once_word_for_word_and_its_receiver_is_masked_in_events() {

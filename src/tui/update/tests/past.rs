@@ -202,7 +202,7 @@ fn what_models_took_is_told_with_and_without_prices() {
     let all = vec![spend("openai/large", 1_500, Some(1_250_000)), spend("offline/rules", 20, None)];
     let spending = Spending { session: vec![], today: all[..1].to_vec(), all, tasks: Vec::new(), priced: true, cut: false };
     script.send(Msg::Answer(Answer::Spending(Ok(spending.clone()))));
-    for part in ["This session", "nothing yet", "openai/large", "$1.25", "together", "models without one"] {
+    for part in ["This session", "nothing yet", "openai/large", "$1.25", "together", "model without one"] {
         assert!(script.text().contains(part), "{part}: {}", script.text());
     }
     script.key("esc");
