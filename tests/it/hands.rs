@@ -218,8 +218,8 @@ const ROWS: &[Row] = &[
     Row {
         tool: "send_notification",
         said: ["send me a notification saying the build is done", "给我发个通知说构建完成了"],
-        understood: [r#"{"message":"the build is done"}"#, r#"{"message":"构建完成了"}"#],
-        called: r#"{"message":"the build is done"}"#,
+        understood: [r#"{"title":"the build is done"}"#, r#"{"title":"构建完成了"}"#],
+        called: r#"{"title":"the build is done"}"#,
         result: "notice",
     },
     Row {

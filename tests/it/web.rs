@@ -233,7 +233,7 @@ fn the_web_is_searched_with_the_engine_that_is_set_up() {
         let mut command = home.wakeful(&["exec", "search the web for x"]);
         let ran = Ran::from(command.env(variable, "k3y-of-test").stdin(Stdio::null()).output().unwrap());
         assert!(ran.out.contains("https://found.example/"), "{provider}: {}{}", ran.out, ran.err);
-        let mut command = home.wakeful(&["exec", "search the web for x"]);
+        let mut command = home.wakeful(&["exec", "search the web for y"]);
         let ran = Ran::from(command.env(variable, "wrong-key-of-test").stdin(Stdio::null()).output().unwrap());
         assert!(ran.out.contains("refuses the key") && !ran.out.contains("wrong-key"), "{provider}: {}", ran.out);
     }
@@ -408,9 +408,9 @@ fn other_clients_read_pages_and_send_nothing_without_the_owner() {
     let site = site();
     let home = home("");
     let calls = [
-        ("web__fetch_url", json!({"url": format!("{}/data", site.url)})),
-        ("notify__send_sms", json!({"to": "+1 555 123 4567", "message": "hello there"})),
-        ("notify__send_email", json!({"to": "no address", "subject": "s", "body": "b"})),
+        ("fetch_url", json!({"url": format!("{}/data", site.url)})),
+        ("send_sms", json!({"to": "+1 555 123 4567", "message": "hello there"})),
+        ("send_email", json!({"to": "no address", "subject": "s", "body": "b"})),
     ];
     let results = served(&home, &calls);
     assert!(results[0]["content"][0]["text"].as_str().unwrap().contains(r#"{"a": [1, 2, 3]}"#), "{}", results[0]);
