@@ -394,3 +394,44 @@ fn a_client_that_others_wrote_calls_every_tool() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Against the OpenAI-compatible server at `WAKEFUL_MODEL_URL` with the model `WAKEFUL_MODEL`, however long that takes.
+#[test]
+#[ignore = "needs a real model: WAKEFUL_MODEL_URL and WAKEFUL_MODEL name it"]
+fn a_real_model_calls_every_tool() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let world = World::new();
+    let config_file = world.home.root().join("config/config.toml");
+    let config = std::fs::read_to_string(&config_file).unwrap();
+    let provider = format!(
+        "model = \"real/{}\"\n{config}[providers.real]\nbase_url = \"{}\"\ncontext_tokens = 16384\nfirst_chunk_timeout_seconds = 600\n",
+        variable("WAKEFUL_MODEL"),
+        variable("WAKEFUL_MODEL_URL")
+    );
+    std::fs::write(&config_file, provider).unwrap();
+    let (mut wrong, only) = (Vec::new(), std::env::var("WAKEFUL_TOOLS").unwrap_or_default());
+    for row in ROWS.iter().filter(|row| only.is_empty() || only.split(',').any(|tool| tool == row.tool)) {
+        let called = world.filled(row.called);
+        let prompt = format!("Call the tool `{}` now, with exactly these arguments: {called}", row.tool);
+        let begun = std::time::Instant::now();
+        let ran = world.home.run(&["exec", "--json", "--approvals", "auto", "--set", "agent.steps_max=2", &prompt]);
+        let events = ran.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let done = events
+            .filter(|event| event["type"] == "tool_execution" && event["data"]["status"] != "started")
+            .find(|event| event["data"]["tool_name"] == row.tool);
+        let problem = match done {
+            None => Some(format!("not called: {}", ran.err.trim())),
+            Some(done) if done["data"]["status"] != "success" => Some(format!("failed: {}", done["data"]["error"])),
+            Some(done) if !done["data"]["result"].to_string().contains(row.result) => Some(format!("another result: {}", done["data"])),
+            Some(_) => None,
+        };
+        println!(
+            "{:<32} {:>5.1?} s  {}",
+            row.tool,
+            begun.elapsed().as_secs_f64(),
+            problem.as_deref().unwrap_or("called, and the result is right")
+        );
+        wrong.extend(problem.map(|problem| format!("{}: {problem}", row.tool)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
