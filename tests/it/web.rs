@@ -188,7 +188,7 @@ fn a_model_reaches_nothing_on_this_network_by_itself() {
     assert_eq!(site.asked(), ["/away"]);
 }
 
-/// A SearXNG that finds one page.
+/// A `SearXNG` that finds one page.
 pub fn searxng() -> Service {
     Service::start(|_| {
         axum::Json(json!({"results": [{"title": "A lake", "url": "https://lake.example/", "content": "High up"}]})).into_response()

@@ -147,7 +147,7 @@ pub(super) async fn read(mut body: BoxStream<'static, Result<Bytes, net::Failure
         }
     };
     // What came until then has to do.
-    let _ = tokio::time::timeout(ERROR_BODY_WAIT, reading).await;
+    let _ = timeout(ERROR_BODY_WAIT, reading).await;
     bytes
 }
 
@@ -298,7 +298,7 @@ mod tests {
     async fn a_trickle_is_read_in_gulps_and_takes_no_longer() {
         let (count, gulps, took) = taken(trickling(2_000, Duration::from_millis(5))).await;
         assert_eq!(count, 2_000);
-        assert!(took <= Duration::from_millis(2_000 * 5) + REST, "{took:?}");
+        assert!(took <= Duration::from_secs(10) + REST, "{took:?}");
         assert!((200..350).contains(&gulps), "{gulps}");
     }
 }

@@ -195,7 +195,8 @@ fn undo_asks_only_where_there_is_something() {
     let mut script = ready();
     script.state.session.made = false;
     script.command("/undo");
-    assert!(script.text().contains("nothing to undo") && script.effects.iter().all(|effect| !matches!(effect, Effect::Send(_))));
+    assert!(script.text().contains("nothing to undo"), "{}", script.text());
+    assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Send(_) | Effect::Ask(_))), "{:?}", script.effects);
     let mut script = running();
     script.command("/undo");
     let asked = Effect::Ask(Query::LastChange("session-1".into(), false));
@@ -214,7 +215,8 @@ fn undo_asks_only_where_there_is_something() {
         (row("write_file", UndoState::Undone), row("undo", UndoState::Stands), row("write_file", UndoState::Stands));
     script.effects.clear();
     script.send(Msg::Answer(Answer::LastChange(false, Ok(vec![undone, own.clone()]))));
-    assert!(script.text().contains("nothing to undo") && script.effects.is_empty(), "{:?}", script.effects);
+    assert!(script.state.toast.as_ref().is_some_and(|toast| toast.text.contains("nothing to undo")), "{:?}", script.state.toast);
+    assert!(script.effects.is_empty(), "{:?}", script.effects);
     script.send(Msg::Answer(Answer::LastChange(true, Ok(vec![own, stands]))));
     let sent = |effect: &Effect| matches!(effect, Effect::Send(Command::Undo { force: true, change, .. }) if change.is_empty());
     assert!(script.effects.iter().any(sent), "{:?}", script.effects);
