@@ -19,6 +19,8 @@ pub mod price;
 pub mod query;
 pub mod question;
 pub mod remote;
+pub mod report;
+pub mod secrets;
 pub mod task;
 pub mod text;
 pub mod tool;

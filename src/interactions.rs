@@ -3,4 +3,10 @@
 //! A record is on disk before anything is sent, and leaves the disk only when the coordinator's store has confirmed it.
 //! A transport tries once and answers honestly; when to try again is decided above it.
 
+pub mod breaker;
+pub mod options;
+pub mod pace;
+pub mod record;
+pub mod redact;
+pub mod reporter;
 pub mod transport;

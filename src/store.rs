@@ -7,6 +7,7 @@
 
 pub mod cache;
 mod error;
+pub mod exchange;
 mod follow;
 mod log;
 pub mod memory;
@@ -17,6 +18,7 @@ mod prepared;
 mod projection;
 pub mod records;
 mod rules;
+pub mod spool;
 mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -1,5 +1,9 @@
 //! How records reach a coordinator.
 
+pub mod database;
+pub mod http;
+pub mod make;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;

@@ -22,6 +22,7 @@ use crate::domain::query::{
 };
 use crate::domain::question::Question;
 use crate::domain::remote::Line;
+use crate::domain::report::ReportStatus;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
@@ -156,6 +157,8 @@ pub enum Query {
     After(Seq),
     /// How the cache stands.
     Cache,
+    /// How the reports to a coordinator stand.
+    Report,
     /// Memories that fit these words; the latest where empty.
     Memories(String),
     /// What models took: in a session, from a time on, in all.
@@ -233,6 +236,8 @@ pub enum Answer {
     Earlier(SessionId, Result<Stored, String>),
     /// How the cache stands.
     Cache(Result<Stats, String>),
+    /// How the reports to a coordinator stand.
+    Report(Result<ReportStatus, String>),
     /// What models took.
     Spending(Result<Spending, String>),
     /// Changes of files that can be taken back.

@@ -421,6 +421,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             let part = stored::earlier(queries, &id, before).await;
             Answer::Earlier(id, text(part))
         }
+        Query::Report => Answer::Report(text(queries.report().await)),
         Query::Cache => Answer::Cache(text(queries.cache().await)),
         Query::Memories(query) => {
             let filter = MemoryFilter { query: query.clone(), limit: Some(memory::ROWS_MAX), ..MemoryFilter::default() };

@@ -40,6 +40,8 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Export { path, format } => return export(state, path, format),
         Want::Cache => return read(state, "cache".to_owned(), Query::Cache),
         Want::ClearCache(kind) => return vec![Effect::Send(Command::Cache(CacheCommand::Clear { kind }))],
+        Want::Reports => return read(state, "report".to_owned(), Query::Report),
+        Want::Report(command) => return vec![Effect::Send(Command::Report(command))],
         Want::Cost => {
             let session = state.session.made.then(|| state.session.id.clone());
             let today = state.now.timestamp().to_zoned(state.surroundings.timezone.clone()).start_of_day();
