@@ -17,6 +17,7 @@ use wakeful::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use wakeful::domain::notice::{Delivery, InboxRow};
 use wakeful::domain::query::*;
 use wakeful::domain::question::Question;
+use wakeful::domain::report::ReportStatus;
 use wakeful::domain::task::TaskRow;
 use wakeful::domain::tool::ToolInfo;
 use wakeful::server::Deps;
@@ -94,6 +95,9 @@ impl Queries for Nobody {
         none()
     }
     fn memories(&self, _: MemoryFilter) -> Answer<'_, MemoryPage> {
+        none()
+    }
+    fn report(&self) -> Answer<'_, ReportStatus> {
         none()
     }
     fn memory_status(&self) -> Answer<'_, MemoryStatus> {

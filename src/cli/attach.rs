@@ -67,7 +67,7 @@ async fn screen(base: &Base, start: Start, address: Address, token: Option<Secre
         preferences: Some(Arc::new(Config::new(base))),
     };
     let starting = tokio::spawn(bring_up(base.clone(), connection, args.screen.resume.clone(), sender));
-    let exit = tui::run(deps).await;
+    let exit = Box::pin(tui::run(deps)).await;
     if let Ok(connection) = starting.await {
         connection.close().await;
     }

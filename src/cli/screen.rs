@@ -59,7 +59,7 @@ async fn screen(base: &Base, start: Start, resume: Option<String>, touring: bool
     let style = terminal_style(&start);
     // On a task of its own: the screen waits for nothing.
     let starting = tokio::spawn(bring_up(base.clone(), start, resume, style, sender));
-    let exit = tui::run(deps).await;
+    let exit = Box::pin(tui::run(deps)).await;
     if let Ok(Some((app, surface))) = starting.await {
         if let Some(surface) = surface {
             surface.end().await;

@@ -423,7 +423,8 @@ impl Command {
             | Self::Rename { .. }
             | Self::SetModel { .. }
             | Self::SetMode { .. }
-            | Self::Reply { .. } => true,
+            | Self::Reply { .. }
+            | Self::Report(ReportCommand::Retry | ReportCommand::Resend { .. }) => true,
             // By then there may be another turn, and more events; and something else in the cache.
             Self::Interrupt { .. } | Self::Rewind { .. } | Self::Compact { .. } | Self::Cache(CacheCommand::Clear { .. }) => false,
             Self::Mcp(command) => match command {
@@ -448,7 +449,6 @@ impl Command {
                 MemoryCommand::Forget { .. } => false,
             },
             // A coordinator knows what it has.
-            Self::Report(ReportCommand::Retry | ReportCommand::Resend { .. }) => true,
             Self::Inbox(command) => match command {
                 InboxCommand::Read(_) | InboxCommand::Unread(_) | InboxCommand::Snooze { .. } | InboxCommand::Archive(_) => true,
                 InboxCommand::Answer { .. } | InboxCommand::Feedback { .. } | InboxCommand::Resend(_) | InboxCommand::TestNotice { .. } => {

@@ -59,11 +59,9 @@ impl Breaker {
     /// What may be done at `now`.
     pub fn gate(&self, now: Duration) -> Gate {
         match self.state {
-            State::Unproven => Gate::Probe,
-            State::Closed | State::Trial => Gate::Go,
             State::Resting(until) | State::Open(until) if now < until => Gate::Wait(until),
-            State::Resting(_) => Gate::Go,
-            State::Open(_) => Gate::Probe,
+            State::Unproven | State::Open(_) => Gate::Probe,
+            State::Closed | State::Trial | State::Resting(_) => Gate::Go,
         }
     }
 

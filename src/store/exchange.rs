@@ -1,5 +1,5 @@
 //! The table by which reports reach a coordinator that shares a database: `interaction_logs`, in a file of `SQLite`, in
-//! PostgreSQL, or in MySQL and MariaDB.
+//! PostgreSQL, or in `MySQL` and `MariaDB`.
 //!
 //! The reporter inserts, the coordinator polls `processed = FALSE` and sets it after its own store's commit. A record is
 //! in the table once: `record_id` is unique. What has been confirmed for some days is removed by whoever inserted it.

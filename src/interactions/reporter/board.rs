@@ -63,7 +63,7 @@ impl Board {
             }
             said.problem = Some(problem.clone());
         }
-        tell(recorder, problem);
+        tell(recorder, &problem);
     }
 
     /// Somebody does not want to wait.
@@ -82,7 +82,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Tells a person something that is not stored.
-pub(super) fn tell(recorder: &dyn Recorder, message: String) {
+pub(super) fn tell(recorder: &dyn Recorder, message: &str) {
     tracing::warn!(message, "reports");
     let details = json!({"hint": "`/report` and `wakeful report status` tell more"});
     recorder.emit(NewEvent::system(ErrorEvent { message: format!("reports: {message}"), source: SOURCE.to_owned(), details }));

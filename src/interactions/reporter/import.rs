@@ -73,6 +73,6 @@ pub(super) async fn old_queue(shared: &Shared, spool: &Spool, redactor: &Redacto
                 tracing::info!("{told}");
             }
         }
-        Err(error) => board::tell(recorder, with_causes(&error)),
+        Err(error) => board::tell(recorder, &with_causes(&error)),
     }
 }

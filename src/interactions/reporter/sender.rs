@@ -37,7 +37,7 @@ const BATCH_BYTES_MAX: usize = 512 * 1024;
 const TRIAL_MAX: usize = 10;
 
 /// A guard behind the transports' own limits: one that hangs all the same counts as unreachable.
-const SEND_MAX: Duration = Duration::from_secs(60);
+const SEND_MAX: Duration = Duration::from_mins(1);
 
 /// How long it waits at least where nothing could be sent though something is due.
 const BLOCKED: Duration = Duration::from_millis(250);
@@ -320,7 +320,7 @@ impl Sender {
         if cleaned.dropped > 0
             && let Some(recorder) = &self.recorder
         {
-            board::tell(&**recorder, format!("{} dead letters that were seen made room for new ones", cleaned.dropped));
+            board::tell(&**recorder, &format!("{} dead letters that were seen made room for new ones", cleaned.dropped));
         }
         Ok(())
     }
@@ -336,9 +336,10 @@ impl Sender {
             return;
         }
         self.told_behind = behind.then(Instant::now);
-        let (event_type, message) = match behind {
-            true => ("behind", format!("reports are behind: {} records wait", totals.waiting)),
-            false => ("caught_up", "reports have caught up".to_owned()),
+        let (event_type, message) = if behind {
+            ("behind", format!("reports are behind: {} records wait", totals.waiting))
+        } else {
+            ("caught_up", "reports have caught up".to_owned())
         };
         let data = json!({"event_type": event_type, "message": message, "waiting": totals.waiting});
         recorder.emit(NewEvent::system(EventBody::Custom(Custom { type_name: REPORT_EVENT.to_owned(), data })));
@@ -349,7 +350,7 @@ impl Sender {
             && let Some(recorder) = &self.recorder
         {
             let what = if dead == 1 { "1 record is a dead letter".to_owned() } else { format!("{dead} records are dead letters") };
-            board::tell(&**recorder, format!("{what}: `wakeful report dead` says why, `wakeful report retry --dead` sends them again"));
+            board::tell(&**recorder, &format!("{what}: `wakeful report dead` says why, `wakeful report retry --dead` sends them again"));
         }
         // One line for each doubling: a coordinator that refuses everything must not fill the screen.
         self.told_dead = if dead > self.told_dead { dead.saturating_mul(2) } else { self.told_dead };

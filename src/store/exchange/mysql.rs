@@ -1,4 +1,4 @@
-//! The table in MySQL and MariaDB.
+//! The table in `MySQL` and `MariaDB`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

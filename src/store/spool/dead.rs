@@ -55,12 +55,11 @@ pub(super) fn list(work: &mut Work<'_>, after: i64, limit: usize, seen: bool) ->
 
 /// Puts dead letters back behind what waits: their places are long gone.
 pub(super) fn resend(work: &mut Work<'_>, numbers: Option<&[i64]>, now: Instant) -> rusqlite::Result<u64> {
-    let numbers = match numbers {
-        Some(numbers) => numbers.to_vec(),
-        None => {
-            let mut all = work.db.prepare_cached("SELECT id FROM dead_interactions ORDER BY id")?;
-            all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
-        }
+    let numbers = if let Some(numbers) = numbers {
+        numbers.to_vec()
+    } else {
+        let mut all = work.db.prepare_cached("SELECT id FROM dead_interactions ORDER BY id")?;
+        all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
     };
     let mut sent = 0;
     for number in numbers {

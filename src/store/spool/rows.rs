@@ -59,14 +59,11 @@ pub(super) fn forget_mark(work: &mut Work<'_>) -> rusqlite::Result<()> {
 }
 
 pub(super) fn salt(work: &mut Work<'_>, fresh: &[u8]) -> rusqlite::Result<Vec<u8>> {
-    let text = match fact(work, "salt")? {
-        Some(text) => text,
-        None => {
-            let text = fresh.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-            set_fact(work, "salt", &text)?;
-            text
-        }
-    };
+    if let Some(text) = fact(work, "salt")? {
+        return Ok(text.into_bytes());
+    }
+    let text = fresh.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    set_fact(work, "salt", &text)?;
     Ok(text.into_bytes())
 }
 
@@ -176,17 +173,14 @@ pub(super) fn take_back(work: &mut Work<'_>, via: Option<&str>, known: &[&str], 
     if work.totals.handed == 0 {
         return Ok(0);
     }
-    let changed = match via {
-        Some(via) => {
-            let sql = "UPDATE failed_interactions SET held = 0, via = NULL, handle = NULL WHERE held = 2 AND via = ?1 AND next_ms < ?2";
-            work.db.execute(sql, params![via, before.as_millis()])?
-        }
-        None => {
-            let known = serde_json::to_string(known).unwrap_or_default();
-            let sql = "UPDATE failed_interactions SET held = 0, via = NULL, handle = NULL \
-                       WHERE held = 2 AND via NOT IN (SELECT value FROM json_each(?1)) AND next_ms < ?2";
-            work.db.execute(sql, params![known, before.as_millis()])?
-        }
+    let changed = if let Some(via) = via {
+        let sql = "UPDATE failed_interactions SET held = 0, via = NULL, handle = NULL WHERE held = 2 AND via = ?1 AND next_ms < ?2";
+        work.db.execute(sql, params![via, before.as_millis()])?
+    } else {
+        let known = serde_json::to_string(known).unwrap_or_default();
+        let sql = "UPDATE failed_interactions SET held = 0, via = NULL, handle = NULL \
+                   WHERE held = 2 AND via NOT IN (SELECT value FROM json_each(?1)) AND next_ms < ?2";
+        work.db.execute(sql, params![known, before.as_millis()])?
     };
     let changed = u64::try_from(changed).unwrap_or(0);
     work.totals.handed = work.totals.handed.saturating_sub(changed);

@@ -102,7 +102,7 @@ fn run(connection: &mut Connection, path: &Path, group: Vec<Job>) {
     let done = transact(connection, group, &mut finishes);
     let done = done.map_err(|error| Error::Failed { doing: "write to", path: path.to_owned(), source: Arc::new(error) });
     for finish in finishes {
-        finish(done.as_ref().map(|()| ()));
+        finish(done.as_ref().copied());
     }
 }
 
