@@ -29,7 +29,8 @@ fn finished(ms: i64, end: TurnEnd, message: Option<&str>) -> Event {
 fn said(ms: i64, role: Role, text: &str, calls: usize) -> Event {
     let mut chat = Chat::new(role, ChatStatus::Done).with_text(text);
     chat.turn = Some(TurnId::from("t"));
-    chat.tool_calls = vec![ToolCall { id: "c".into(), name: "n".into(), arguments: Map::new(), invalid: None }; calls];
+    chat.tool_calls =
+        vec![ToolCall { id: "c".into(), name: "n".into(), arguments: Map::new(), invalid: None, extra: Map::default() }; calls];
     event(ms, chat)
 }
 
