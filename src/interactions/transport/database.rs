@@ -11,43 +11,45 @@ use tokio::time::Instant;
 use crate::domain::clock::Clock;
 use crate::domain::interaction::InteractionRecord;
 use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
-use crate::store::exchange::{Entry, Error, Exchange, Progress};
+use crate::store::interaction_logs::{Error, Exchange, Fate, Row};
 
 /// Confirmed rows are removed after so long: the coordinator has what they hold.
 const KEPT: Duration = Duration::from_hours(24 * 7);
+
+/// Rows that one look removes at most.
+const CLEAN_MAX: usize = 1_000;
 
 /// How often they are looked for.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
 /// `database`.
 pub struct Database {
-    table: Box<dyn Exchange>,
-    mcp_id: String,
+    table: Exchange,
     clock: Arc<dyn Clock>,
     cleaned: Mutex<Option<Instant>>,
 }
 
 impl Database {
-    /// Into `table`; rows of `mcp_id` are cleaned up there.
-    pub fn new(table: Box<dyn Exchange>, mcp_id: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { table, mcp_id: mcp_id.to_owned(), clock, cleaned: Mutex::default() }
+    /// Into `table`; connects with the first use.
+    pub fn new(table: Exchange, clock: Arc<dyn Clock>) -> Self {
+        Self { table, clock, cleaned: Mutex::default() }
     }
 
     async fn insert(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
-        let entries: Vec<Entry> = records.iter().map(entry).collect();
-        self.table.insert(&entries).await.map_err(trouble)?;
+        let rows: Vec<Row> = records.iter().map(row).collect();
+        self.table.insert(&rows).await.map_err(trouble)?;
         Ok(records.iter().map(|record| Verdict::Handed(record.record_id.as_str().to_owned())).collect())
     }
 
     async fn progress(&self, handles: &[String]) -> Result<Vec<Settled>, Trouble> {
-        let progress = self.table.progress(handles).await.map_err(trouble)?;
+        let fates = self.table.settled(handles).await.map_err(trouble)?;
         self.clean().await;
-        let settled = |progress| match progress {
-            Progress::Processed => Settled::Stored,
-            Progress::Waiting => Settled::Waiting,
-            Progress::Missing => Settled::Lost,
+        let settled = |fate| match fate {
+            Fate::Processed => Settled::Stored,
+            Fate::Waiting => Settled::Waiting,
+            Fate::Missing => Settled::Lost,
         };
-        Ok(progress.into_iter().map(settled).collect())
+        Ok(fates.into_iter().map(settled).collect())
     }
 
     /// Now and then removes what was confirmed long ago. Nothing depends on it.
@@ -58,7 +60,7 @@ impl Database {
         }
         *cleaned = Some(Instant::now());
         let before = self.clock.now().as_millis() - i64::try_from(KEPT.as_millis()).unwrap_or(0);
-        if let Err(error) = self.table.clean(&self.mcp_id, millis(before)).await {
+        if let Err(error) = self.table.purge(millis(before), CLEAN_MAX).await {
             tracing::debug!(%error, "could not remove confirmed reports from the database");
         }
     }
@@ -69,8 +71,8 @@ fn millis(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn entry(record: &InteractionRecord) -> Entry {
-    Entry {
+fn row(record: &InteractionRecord) -> Row {
+    Row {
         record_id: record.record_id.as_str().to_owned(),
         mcp_id: record.mcp_id.clone(),
         interaction_id: record.interaction_id.as_str().to_owned(),
@@ -82,8 +84,7 @@ fn entry(record: &InteractionRecord) -> Entry {
 fn trouble(error: Error) -> Trouble {
     match error {
         Error::Config(why) => Trouble::Config(why),
-        Error::Login(why) => Trouble::Key(why),
-        Error::Failed(why) => Trouble::Unreachable(why),
+        error => Trouble::Unreachable(error.report()),
     }
 }
 
@@ -93,7 +94,7 @@ impl Transport for Database {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        self.table.check().map(|done| done.map_err(trouble)).boxed()
+        self.table.probe().map(|done| done.map_err(trouble)).boxed()
     }
 
     fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
