@@ -7,6 +7,7 @@
 
 pub mod cache;
 mod error;
+pub mod interaction_logs;
 mod follow;
 mod log;
 pub mod memory;

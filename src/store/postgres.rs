@@ -14,13 +14,14 @@ mod claims;
 mod group;
 mod link;
 mod pages;
+pub(in crate::store) mod side;
 mod pool;
 mod projections;
 mod read;
 mod schema;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 mod tls;
 mod watch;
 mod write;
