@@ -5,6 +5,7 @@ mod attach;
 mod awake;
 mod cache;
 mod config;
+mod coordinator;
 mod events;
 mod exec;
 mod inbox;
@@ -160,6 +161,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
         Some(Command::Memory(args)) => block_on(memory::run(&base, args)),
         Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
+        Some(Command::Coordinator(args)) => block_on(coordinator::run(&base, args)),
         Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
         Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),
         Some(Command::Cache(command)) => block_on(cache::run(&base, &command)),

@@ -19,6 +19,7 @@ pub mod price;
 pub mod query;
 pub mod question;
 pub mod remote;
+pub mod reports;
 pub mod task;
 pub mod text;
 pub mod tool;

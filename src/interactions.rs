@@ -3,4 +3,12 @@
 //! A record is on disk before anything is sent, and leaves the disk only when the coordinator's store has confirmed it.
 //! A transport tries once and answers honestly; when to try again is decided above it.
 
+pub mod coordinator;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+pub mod intake;
+#[cfg(feature = "redis")]
+pub mod streams;
+#[cfg(test)]
+mod testing;
 pub mod transport;

@@ -1,5 +1,10 @@
 //! How records reach a coordinator.
 
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "redis")]
+pub mod redis;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
