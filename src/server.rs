@@ -50,7 +50,9 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// Everybody in reach could report.
-    #[error("{address} can be reached from other machines: make a key for each reporter with `wakeful coordinator keys add`, or set a token ([server] token or token_env)")]
+    #[error(
+        "{address} can be reached from other machines: make a key for each reporter with `wakeful coordinator keys add`, or set a token ([server] token or token_env)"
+    )]
     NoKeys {
         /// Where it should have listened.
         address: SocketAddr,

@@ -7,8 +7,8 @@
 
 pub mod cache;
 mod error;
-pub mod interaction_logs;
 mod follow;
+pub mod interaction_logs;
 mod log;
 pub mod memory;
 mod options;

@@ -98,7 +98,8 @@ fn tell(options: &Options, ways: &Ways) {
 /// The certificate chain and its key, which HTTP and gRPC share.
 async fn tls(options: &server::Options) -> anyhow::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
-    let certificate = tokio::fs::read(certificate).await.with_context(|| format!("[server] tls_cert `{}` cannot be read", certificate.display()))?;
+    let certificate =
+        tokio::fs::read(certificate).await.with_context(|| format!("[server] tls_cert `{}` cannot be read", certificate.display()))?;
     let key = tokio::fs::read(key).await.with_context(|| format!("[server] tls_key `{}` cannot be read", key.display()))?;
     Ok(Some((certificate, key)))
 }
@@ -126,7 +127,9 @@ async fn keys(intake: &Intake, verb: KeysVerb, json: bool) -> Outcome {
             if json {
                 output::json(&keys)?;
             } else if keys.is_empty() {
-                output::note("no keys: whoever reaches the coordinator on this machine may report. `wakeful coordinator keys add MCP_ID` makes one");
+                output::note(
+                    "no keys: whoever reaches the coordinator on this machine may report. `wakeful coordinator keys add MCP_ID` makes one",
+                );
             } else {
                 for key in keys {
                     let state = key.revoked_at.map_or_else(String::new, |at| format!("  revoked {at}"));
@@ -139,7 +142,9 @@ async fn keys(intake: &Intake, verb: KeysVerb, json: bool) -> Outcome {
             let named = if key.starts_with("wk_") { key.trim_end_matches('…').chars().take(11).collect() } else { key };
             let count = intake.revoke_keys(&named).await.map_err(failed)?;
             if count == 0 {
-                return Err(Stop::Usage("no key begins so, and none is for such an `mcp_id`; `wakeful coordinator keys list` shows them".to_owned()));
+                return Err(Stop::Usage(
+                    "no key begins so, and none is for such an `mcp_id`; `wakeful coordinator keys list` shows them".to_owned(),
+                ));
             }
             if json {
                 output::json(&json!({"revoked": count}))?;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::AgentName;
 use crate::domain::price::Price;
 use crate::domain::task::Source;
-use crate::llm::openai::ProviderOptions;
 use crate::interactions::coordinator;
+use crate::llm::openai::ProviderOptions;
 use crate::{agent, ambient, mcp, memory, net, notify, server, store, tools, tui, web};
 
 /// The model where nothing else is said: the built-in assistant.

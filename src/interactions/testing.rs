@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::clock::{Instant, ManualClock};
-use crate::domain::interaction::{Action, InteractionRecord};
 use crate::domain::ids::{InteractionId, RecordId};
+use crate::domain::interaction::{Action, InteractionRecord};
 use crate::domain::reports::RecordQuery;
 use crate::interactions::intake::{Intake, Place};
 

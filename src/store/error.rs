@@ -264,7 +264,10 @@ impl Error {
 
     /// Whether the same may go well a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. } | Self::Away { .. } | Self::Records { is_transient: true, .. })
+        matches!(
+            self,
+            Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. } | Self::Away { .. } | Self::Records { is_transient: true, .. }
+        )
     }
 
     /// This error with all its causes, in one line.

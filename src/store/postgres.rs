@@ -14,11 +14,11 @@ mod claims;
 mod group;
 mod link;
 mod pages;
-pub(in crate::store) mod side;
 mod pool;
 mod projections;
 mod read;
 mod schema;
+pub(in crate::store) mod side;
 mod tasks;
 #[cfg(test)]
 pub(in crate::store) mod tests;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use wakeful::domain::clock::Instant as At;
 use wakeful::domain::ids::{InteractionId, RecordId};
 use wakeful::domain::interaction::{Action, InteractionRecord};
+use wakeful::interactions::streams::StreamOptions;
 use wakeful::interactions::transport::grpc::{Grpc, GrpcOptions};
 use wakeful::interactions::transport::redis::Redis;
-use wakeful::interactions::streams::StreamOptions;
 use wakeful::interactions::transport::{Settled, Transport, Trouble, Verdict};
 use wakeful::store::interaction_logs::{Exchange, ExchangeUrl, Fate, Row};
 
@@ -45,7 +45,8 @@ impl Coordinator {
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String, Vec<u8>) {
         let mut stream = TcpStream::connect(self.http).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let mut words = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n", self.http, body.len());
+        let mut words =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n", self.http, body.len());
         headers.iter().for_each(|(name, value)| words += &format!("{name}: {value}\r\n"));
         stream.write_all(format!("{words}\r\n").as_bytes()).unwrap();
         // Who is refused for what the head says may be gone before the body is.
@@ -181,7 +182,10 @@ fn what_was_reported_can_be_asked_for() {
     assert_eq!((&figures["by_adapter"][0]["name"], &figures["total"]["error_share"]), (&json!("fast"), &json!(0.0)), "{figures}");
     let (status, head, page) = coordinator.ask("GET", &format!("/api/v2/interactions/report?{window}"), &[], b"");
     let page = String::from_utf8(page).unwrap();
-    assert!(status == 200 && head.contains("content-security-policy: default-src 'none'") && page.contains("<td>fast</td>"), "{head}\n{page}");
+    assert!(
+        status == 200 && head.contains("content-security-policy: default-src 'none'") && page.contains("<td>fast</td>"),
+        "{head}\n{page}"
+    );
     let stats = home.run(&["coordinator", "stats", "--hours", "999999", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&stats.out).unwrap()["total"]["records"], 100, "{}", stats.err);
     assert!(home.run(&["coordinator", "stats", "--hours", "999999"]).out.contains("fast"));

@@ -201,7 +201,12 @@ impl Consumer {
             .await?;
         if !refused.is_empty() {
             self.counts.refused(refused.len());
-            tracing::warn!("{} entries of the stream `{}` are no records: they lie in `{}`", refused.len(), self.options.stream, self.options.refused_stream());
+            tracing::warn!(
+                "{} entries of the stream `{}` are no records: they lie in `{}`",
+                refused.len(),
+                self.options.stream,
+                self.options.refused_stream()
+            );
         }
         Ok(())
     }
@@ -229,7 +234,8 @@ impl Consumer {
         for (name, state) in groups(connection, &self.options.stream).await? {
             let mut done = state.last_delivered;
             if state.pending > 0 {
-                let pending: StreamPendingReply = redis::cmd("XPENDING").arg(&self.options.stream).arg(&name).query_async(connection).await?;
+                let pending: StreamPendingReply =
+                    redis::cmd("XPENDING").arg(&self.options.stream).arg(&name).query_async(connection).await?;
                 if let StreamPendingReply::Data(data) = pending {
                     done = done.min(EntryId::parse(&data.start_id).unwrap_or_default());
                 }

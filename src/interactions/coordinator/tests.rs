@@ -38,10 +38,7 @@ async fn the_table_is_emptied_page_by_page_and_bad_rows_are_marked() {
     assert_eq!((poller.poll().await, poller.poll().await, poller.poll().await), (Ok(true), Ok(false), Ok(false)));
     assert_eq!(stored(&intake).await, (0..1_200).map(|number| record(number).record_id.to_string()).collect::<Vec<_>>());
     let ids: Vec<String> = ["r-000000", "r-001199", "bad", "other", "nobody"].map(str::to_owned).to_vec();
-    assert_eq!(
-        table.settled(&ids).await.unwrap(),
-        [Fate::Processed, Fate::Processed, Fate::Waiting, Fate::Waiting, Fate::Missing]
-    );
+    assert_eq!(table.settled(&ids).await.unwrap(), [Fate::Processed, Fate::Processed, Fate::Waiting, Fate::Waiting, Fate::Missing]);
     assert_eq!(poller.counts.now(), (1_200, 1_200, 2, 0));
 }
 

@@ -134,7 +134,8 @@ impl Table {
             let mut link = self.link().await?;
             let mut found = HashMap::with_capacity(record_ids.len());
             for ids in record_ids.chunks(ROWS_MAX) {
-                let sql = format!("SELECT record_id, processed FROM interaction_logs WHERE record_id IN ({})", vec!["?"; ids.len()].join(","));
+                let sql =
+                    format!("SELECT record_id, processed FROM interaction_logs WHERE record_id IN ({})", vec!["?"; ids.len()].join(","));
                 let values = ids.iter().map(|id| Value::Bytes(id.as_bytes().to_vec())).collect();
                 let rows: Vec<(Vec<u8>, bool)> = link.exec(sql, Params::Positional(values)).await?;
                 found.extend(rows.into_iter().map(|(id, processed)| (String::from_utf8_lossy(&id).into_owned(), processed)));

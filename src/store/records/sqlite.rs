@@ -10,9 +10,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::domain::clock::Instant;
 use crate::domain::reports::{KeyInfo, RecordPage, RecordQuery, Statistics, StoredRecord, Window};
+use crate::store::Error;
 use crate::store::records::figures::{Sample, Sums};
 use crate::store::records::{GROUP_RECORDS_MAX, QUEUE_MAX, Record, StoredKey};
-use crate::store::Error;
 
 /// How long another process that holds the file is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -165,7 +165,8 @@ impl Records {
 
     pub(super) async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
         self.read(|connection| {
-            let mut statement = connection.prepare("SELECT hash, prefix, mcp_id, created_ms, revoked_ms FROM reporter_keys ORDER BY created_ms, prefix")?;
+            let mut statement =
+                connection.prepare("SELECT hash, prefix, mcp_id, created_ms, revoked_ms FROM reporter_keys ORDER BY created_ms, prefix")?;
             let rows = statement.query_map([], |row| {
                 let revoked: Option<i64> = row.get(4)?;
                 let info = KeyInfo {

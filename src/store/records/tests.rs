@@ -75,7 +75,9 @@ async fn suite(store: &RecordStore) {
     for (found, wanted) in [(total.p50_seconds, 5.0), (total.p95_seconds, 9.5), (total.p99_seconds, 9.9)] {
         assert!((found.unwrap() / wanted - 1.0).abs() < 0.011, "{found:?} for {wanted}");
     }
-    let groups = |groups: &[crate::domain::reports::Group]| groups.iter().map(|group| (group.name.clone(), group.figures.records)).collect::<Vec<_>>();
+    let groups = |groups: &[crate::domain::reports::Group]| {
+        groups.iter().map(|group| (group.name.clone(), group.figures.records)).collect::<Vec<_>>()
+    };
     assert_eq!(groups(&statistics.by_mcp), [("me".to_owned(), 129)]);
     assert_eq!(groups(&statistics.by_adapter), [("fast".to_owned(), 100)]);
     let nothing = store.statistics(Window { mcp_id: Some("you".to_owned()), ..window }).await.unwrap().total;

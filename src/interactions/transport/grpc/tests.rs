@@ -13,7 +13,8 @@ async fn an_address_that_cannot_work_is_told() {
         let trouble = transport(url).probe().await.unwrap_err();
         assert!(matches!(&trouble, Trouble::Config(text) if text.contains("`grpc_url`")), "{url}: {trouble:?}");
     }
-    let options = GrpcOptions { url: "https://127.0.0.1:1".to_owned(), ca: Some("/nowhere.pem".into()), key: None, timeout: Duration::from_secs(5) };
+    let options =
+        GrpcOptions { url: "https://127.0.0.1:1".to_owned(), ca: Some("/nowhere.pem".into()), key: None, timeout: Duration::from_secs(5) };
     let trouble = Grpc::new(options).send(&records(0..1)).await.unwrap_err();
     assert!(matches!(&trouble, Trouble::Config(text) if text.contains("/nowhere.pem")), "{trouble:?}");
     let options = GrpcOptions { key: Some("s3cret\n".to_owned().into()), ..transport("http://127.0.0.1:1").options };

@@ -94,7 +94,8 @@ async fn nothing_is_added_while_too_much_is_unread() {
     assert_eq!((sent, ask::<usize>(&server, &["XLEN", "reports"]).await), (800, 800));
     // A coordinator that reads and never trims makes room too.
     let _: () = ask(&server, &["XGROUP", "CREATE", "reports", "coordinators", "0"]).await;
-    let _: redis::Value = ask(&server, &["XREADGROUP", "GROUP", "coordinators", "one", "COUNT", "500", "NOACK", "STREAMS", "reports", ">"]).await;
+    let _: redis::Value =
+        ask(&server, &["XREADGROUP", "GROUP", "coordinators", "one", "COUNT", "500", "NOACK", "STREAMS", "reports", ">"]).await;
     assert_eq!(transport.send(&records(800..850)).await.unwrap().len(), 50);
 }
 

@@ -24,8 +24,7 @@ th:first-child,td:first-child{text-align:left}caption{text-align:left;font-weigh
 
 pub(super) async fn page(admitted: Admitted, params: Params) -> Result<Response, Problem> {
     let statistics = read::figures(admitted, &params).await?;
-    let headers =
-        [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-store")];
     Ok((headers, html(&statistics)).into_response())
 }
 

@@ -37,23 +37,33 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<Map<String, Value>>(StatusCode::OK, "A page: `records`, and `next` where there are more")
             .refuses(StatusCode::BAD_REQUEST, "A parameter is wrong")
             .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
-        Route::get("/api/v2/interactions/statistics", "interaction_statistics", "Counts, error share and times, by reporter and adapter", statistics)
-            .in_query::<String>("mcp_id", "Only records of this reporter")
-            .in_query::<String>("since", since)
-            .in_query::<String>("until", until)
-            .answers::<Map<String, Value>>(StatusCode::OK, "The figures; of the last 24 hours where nothing is said")
-            .refuses(StatusCode::BAD_REQUEST, "A parameter is wrong")
-            .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
+        Route::get(
+            "/api/v2/interactions/statistics",
+            "interaction_statistics",
+            "Counts, error share and times, by reporter and adapter",
+            statistics,
+        )
+        .in_query::<String>("mcp_id", "Only records of this reporter")
+        .in_query::<String>("since", since)
+        .in_query::<String>("until", until)
+        .answers::<Map<String, Value>>(StatusCode::OK, "The figures; of the last 24 hours where nothing is said")
+        .refuses(StatusCode::BAD_REQUEST, "A parameter is wrong")
+        .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
         Route::get(page::PATH, "interaction_report", "The statistics as a page", page::page)
             .in_query::<String>("token", "The token or key, which a browser cannot send as a header")
             .answers_media(StatusCode::OK, "text/html", "The page")
             .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
-        Route::get("/api/v2/interactions/{interaction_id}", "interaction", "The records of one interaction, in the order of their arrival", one)
-            .in_path::<String>("interaction_id", "Which interaction")
-            .in_query::<u64>("cursor", "Where the page before ended (`next`)")
-            .answers::<Map<String, Value>>(StatusCode::OK, "A page: `records`, and `next` where there are more")
-            .refuses(StatusCode::NOT_FOUND, "There is none of that id")
-            .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
+        Route::get(
+            "/api/v2/interactions/{interaction_id}",
+            "interaction",
+            "The records of one interaction, in the order of their arrival",
+            one,
+        )
+        .in_path::<String>("interaction_id", "Which interaction")
+        .in_query::<u64>("cursor", "Where the page before ended (`next`)")
+        .answers::<Map<String, Value>>(StatusCode::OK, "A page: `records`, and `next` where there are more")
+        .refuses(StatusCode::NOT_FOUND, "There is none of that id")
+        .refuses(StatusCode::UNAUTHORIZED, "The key is missing, unknown or revoked"),
     ]
 }
 
@@ -71,7 +81,9 @@ fn reporter(access: Access, asked: Option<&str>) -> Result<Option<String>, Probl
     match (access, asked) {
         (Access::All, asked) => Ok(asked.map(str::to_owned)),
         (Access::Only(own), None) => Ok(Some(own)),
-        (access @ Access::Only(_), Some(asked)) if !access.covers(asked) => Err(Problem::forbidden(format!("this key opens {access} only"))),
+        (access @ Access::Only(_), Some(asked)) if !access.covers(asked) => {
+            Err(Problem::forbidden(format!("this key opens {access} only")))
+        }
         (Access::Only(own), Some(_)) => Ok(Some(own)),
     }
 }

@@ -55,7 +55,12 @@ impl Server {
             }
             let path = |name: &str| self.folder.path().join(name).display().to_string();
             let mut daemon = Command::new(program(&["mariadbd", "mysqld"]));
-            daemon.args(["--no-defaults", "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"]);
+            daemon.args([
+                "--no-defaults",
+                "--bind-address=127.0.0.1",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=16M",
+            ]);
             daemon.arg(format!("--datadir={}", path("data"))).arg(format!("--port={}", self.port));
             daemon.arg(format!("--socket={}", path("socket"))).arg(format!("--pid-file={}", path("pid")));
             if is_new {
