@@ -16,6 +16,7 @@ pub mod models;
 pub mod offered;
 pub mod prompter;
 pub mod queries;
+pub mod reports;
 pub mod sampler;
 pub mod tour;
 pub mod triage;
@@ -44,6 +45,7 @@ use crate::domain::command::{ApprovalMode, CacheCommand, Command};
 use crate::domain::event::{ErrorEvent, NewEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::query::{EventReader, Queries};
+use crate::interactions::reporter::Reports;
 use crate::mcp::{self, Answering, ServerPool};
 use crate::memory::MemoryService;
 use crate::net::{self, fetch::Fetcher};
@@ -110,6 +112,7 @@ pub struct App {
     tasks: TaskService,
     cache: Cache,
     memories: MemoryService,
+    reporting: Option<crate::interactions::reporter::Running>,
     queries: Arc<AppQueries>,
     commands: CommandSender,
     offers: Offers,
@@ -141,6 +144,9 @@ impl App {
         let cache = Cache::new(settings.cache.clone(), Some(start.paths.cache_file()), Arc::clone(&clock));
         let (catalog, mut warnings) = models::catalog(&settings, &net, &clock, &start.environment)?;
         warnings.extend(start.loaded.warnings.iter().cloned());
+
+        let reports = Reports::new(settings.interaction_logging.clone(), &start.paths.data, Arc::clone(&clock));
+        let reporting = reports::start(&reports, &settings, &start, &log, &net, &clock).await?;
 
         let (memories, warning) = memory::service(&settings, &start.paths, &catalog, &clock);
         warnings.extend(warning);
@@ -177,6 +183,8 @@ impl App {
             Arc::new(ambient::probes(&log, fetcher.clone(), ToolBox::default(), &settings.metrics));
         // The agent asks before each call that would have a task run something: `agent::approval`.
         locals.push(tools::catalog(&tasks, Some(Arc::clone(&previewer)), tools::Asks::Person));
+        // A server of the user's own takes the place of the built-in one whose name it has.
+        locals.retain(|(name, _)| !settings.mcp_servers.iter().any(|own| own.enabled && own.name == name.as_str()));
 
         let surroundings = mcp::Surroundings {
             recorder: Arc::clone(&recorder),
@@ -236,8 +244,14 @@ impl App {
         })?;
         let (commands, receiver) = command_inbox(INBOX_MAX);
         let stop = CancellationToken::new();
-        let to =
-            Routes { engine: engine.clone(), pool: pool.clone(), tasks: tasks.clone(), cache: cache.clone(), memories: memories.clone() };
+        let to = Routes {
+            engine: engine.clone(),
+            pool: pool.clone(),
+            tasks: tasks.clone(),
+            cache: cache.clone(),
+            memories: memories.clone(),
+            reports: reports.clone(),
+        };
         let router = tokio::spawn(route(receiver, to, Arc::clone(&recorder), stop.clone()));
         let queries = Arc::new(AppQueries {
             reader,
@@ -248,6 +262,7 @@ impl App {
             channels: Arc::clone(&channels),
             cache: cache.clone(),
             memories: memories.clone(),
+            reports,
             start,
         });
         warn(&*recorder, warnings);
@@ -261,6 +276,7 @@ impl App {
             tasks,
             cache,
             memories,
+            reporting,
             queries,
             commands,
             offers,
@@ -348,6 +364,10 @@ impl App {
         self.pool.shutdown().await;
         let _ = tokio::time::timeout(CACHE_FLUSH_MAX, self.cache.flush()).await;
         self.memories.shutdown().await;
+        // After all that could still happen, before the log that it reads.
+        if let Some(reporting) = self.reporting {
+            reporting.shutdown(reports::FLUSH_MAX).await;
+        }
         self.log.shutdown().await;
     }
 }
@@ -389,11 +409,12 @@ struct Routes {
     tasks: TaskService,
     cache: Cache,
     memories: MemoryService,
+    reports: Reports,
 }
 
 /// Hands each command to whom it concerns; what nobody takes becomes an error on the screen.
 async fn route(mut inbox: CommandReceiver, to: Routes, recorder: Arc<dyn Recorder>, stop: CancellationToken) {
-    let Routes { engine, pool, tasks, cache, memories } = to;
+    let Routes { engine, pool, tasks, cache, memories, reports } = to;
     loop {
         let command = tokio::select! {
             biased;
@@ -423,6 +444,10 @@ async fn route(mut inbox: CommandReceiver, to: Routes, recorder: Arc<dyn Recorde
                         Err(error) => complain(&*recorder, crate::domain::text::with_causes(&error)),
                     }
                 });
+                None
+            }
+            Command::Report(command) => {
+                tokio::spawn(reports::command(reports.clone(), command, Arc::clone(&recorder)));
                 None
             }
             // Reading takes its time: other commands go on meanwhile.

@@ -14,6 +14,7 @@ mod mcp;
 mod memory;
 pub mod output;
 mod preferences;
+mod report;
 mod screen;
 mod sessions;
 mod tasks;
@@ -164,6 +165,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Coordinator(args)) => block_on(coordinator::run(&base, args)),
         Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
         Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),
+        Some(Command::Report(args)) => block_on(report::run(&base, args)),
         Some(Command::Cache(command)) => block_on(cache::run(&base, &command)),
         Some(Command::Config(command)) => config::run(&base, &command),
         Some(Command::Doctor(args)) => block_on(doctor(&base, args.json)),

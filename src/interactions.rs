@@ -3,10 +3,16 @@
 //! A record is on disk before anything is sent, and leaves the disk only when the coordinator's store has confirmed it.
 //! A transport tries once and answers honestly; when to try again is decided above it.
 
+pub mod breaker;
 pub mod coordinator;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod intake;
+pub mod options;
+pub mod pace;
+pub mod record;
+pub mod redact;
+pub mod reporter;
 #[cfg(feature = "redis")]
 pub mod streams;
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod embedding;
 mod guess;
 mod options;
 mod recall;
-mod secrets;
 #[cfg(test)]
 mod tests;
 pub mod tools;
@@ -28,6 +27,7 @@ use crate::domain::memory::{
     CONTENT_BYTES_MAX, Memory, MemoryCommand, MemoryEvent, MemoryFilter, MemoryKind, MemoryPage, MemorySource, MemoryStatus, TAG_CHARS_MAX,
     TAGS_MAX, VectorStatus,
 };
+use crate::domain::secrets;
 use crate::domain::text::{clean, clean_line, ellipsis, with_causes};
 use crate::llm::embeddings::Embedder;
 use crate::store::memory::{self as store, Changed, Draft, MemoryStore, Put, Ranking, Wanted};

@@ -7,6 +7,7 @@
 
 pub mod cache;
 mod error;
+pub mod exchange;
 mod follow;
 pub mod interaction_logs;
 mod log;
@@ -18,6 +19,7 @@ mod prepared;
 mod projection;
 pub mod records;
 mod rules;
+pub mod spool;
 mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -209,7 +209,13 @@ fn session_of(command: &Command) -> Option<&SessionId> {
         | Command::Compact { session }
         | Command::SetModel { session, .. }
         | Command::SetMode { session, .. } => Some(session),
-        Command::Reply { .. } | Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) | Command::Memory(_) => None,
+        Command::Reply { .. }
+        | Command::Mcp(_)
+        | Command::Task(_)
+        | Command::Inbox(_)
+        | Command::Cache(_)
+        | Command::Memory(_)
+        | Command::Report(_) => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
+use crate::interactions::reporter::Reports;
 use crate::llm::{Catalog, offline};
 use crate::mcp::ServerPool;
 use crate::notify::ChannelStatus;
@@ -24,6 +25,7 @@ pub async fn look(
     channels: &[ChannelStatus],
     reader: &dyn EventReader,
     cache: &Cache,
+    reports: &Reports,
 ) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
@@ -31,6 +33,7 @@ pub async fn look(
     rows.push(folder("state folder", &start.paths.state));
     rows.push(log(reader).await);
     rows.push(stored(&cache.stats().await));
+    rows.push(around::reports(reports).await);
     rows.push(model(catalog).await);
     rows.extend(pool.servers().into_iter().map(|server| {
         let name = format!("server {}", server.name);

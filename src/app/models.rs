@@ -81,6 +81,7 @@ pub fn secrets(settings: &Settings, environment: &Environment) -> Vec<String> {
     }
     all.extend(settings.web.search.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
     all.extend(settings.cache.redis.as_ref().and_then(crate::store::cache::RedisUrl::password));
+    all.extend(settings.interaction_logging.secrets(&|name| environment.get(name).map(str::to_owned)));
     let secret_name = |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.to_ascii_uppercase().contains(word));
     all.extend(environment.iter().filter(|(name, _)| secret_name(name)).map(|(_, value)| value.to_owned()));
     all

@@ -25,10 +25,12 @@ use crate::domain::query::{
     ServerStatus, SessionPage, SessionPart, SessionSummary, Spend, Spending, TaskDetail, TaskSpend,
 };
 use crate::domain::question::Question;
+use crate::domain::report::ReportStatus;
 use crate::domain::task::{ADMIN_USER, TaskRow};
 use crate::domain::text::with_causes;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
+use crate::interactions::reporter::Reports;
 use crate::llm::{Catalog, offline};
 use crate::mcp::{self, ServerPool};
 use crate::memory::MemoryService;
@@ -63,6 +65,7 @@ pub struct AppQueries {
     pub(super) channels: Arc<Channels>,
     pub(super) cache: Cache,
     pub(super) memories: MemoryService,
+    pub(super) reports: Reports,
     pub(super) start: Start,
 }
 
@@ -252,9 +255,16 @@ impl Queries for AppQueries {
         async { Ok(self.cache.stats().await) }.boxed()
     }
 
+    fn report(&self) -> Answer<'_, ReportStatus> {
+        async { self.reports.status().await.map_err(|error| QueryError(with_causes(&error))) }.boxed()
+    }
+
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
-        async { Ok(doctor::look(&self.start, &self.catalog, &self.pool, self.channels.statuses(), &*self.reader, &self.cache).await) }
-            .boxed()
+        async {
+            let channels = self.channels.statuses();
+            Ok(doctor::look(&self.start, &self.catalog, &self.pool, channels, &*self.reader, &self.cache, &self.reports).await)
+        }
+        .boxed()
     }
 }
 

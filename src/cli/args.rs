@@ -2,6 +2,7 @@
 
 pub mod coordinator;
 pub mod memory;
+pub mod report;
 pub mod tasks;
 
 use std::net::SocketAddr;
@@ -86,6 +87,8 @@ pub enum Command {
     /// What is kept of what was fetched: how much, how useful; forget it
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Reports of what the agent did, to a coordinator: how they stand, send them, look at what was refused
+    Report(report::ReportArgs),
     /// The configuration: make, show, find, check it
     #[command(subcommand)]
     Config(ConfigCommand),

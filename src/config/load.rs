@@ -16,6 +16,12 @@ use crate::tui::keymap::Keymap;
 /// The largest config file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The config of today's users of another program, whose section of reports is read.
+const OLD_CONFIG: &str = "mcp_config.toml";
+
+/// That section.
+const REPORTS: &str = "interaction_logging";
+
 /// Why there are no settings. The message names the file, the line and what to write instead.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -76,9 +82,11 @@ pub fn load(sources: &Sources, environment: &Environment, paths: &Paths) -> Resu
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(Error::Read { path: config_file, source });
     }
+    reading.mcp_config(&paths.config.join(OLD_CONFIG), Layer::User, true)?;
     reading.toml(&config_file, Layer::User, true)?;
     reading.mcp_json(&paths.config.join("mcp.json"), Layer::User, true)?;
     let trusted = reading.trusts(&sources.cwd);
+    reading.mcp_config(&sources.cwd.join(OLD_CONFIG), Layer::Project, trusted)?;
     for name in [".wakeful.toml", ".wakeful/config.toml"] {
         reading.toml(&sources.cwd.join(name), Layer::Project, trusted)?;
     }
@@ -150,6 +158,41 @@ impl Reading<'_> {
         if !trusted {
             self.distrust(path, &mut table);
         }
+        self.layers.lay(table, &layer(path.to_path_buf()));
+        self.files.push(path.to_path_buf());
+        Ok(())
+    }
+
+    /// The section `[interaction_logging]` of a file of another program, which is read as it is: what else stands there, and
+    /// keys that we do not know, are passed over. Where reports go is nothing that a stranger's folder decides.
+    fn mcp_config(&mut self, path: &Path, layer: fn(PathBuf) -> Layer, trusted: bool) -> Result<(), Error> {
+        let Some(text) = read(path)? else { return Ok(()) };
+        let place = path.display().to_string();
+        let whole = match text.parse::<Table>() {
+            Ok(whole) => whole,
+            Err(error) => {
+                self.warnings.push(format!("{place}: passed over: it is no TOML: {}", error.message()));
+                return Ok(());
+            }
+        };
+        let Some(Value::Table(mut section)) = whole.get(REPORTS).cloned() else { return Ok(()) };
+        if !trusted {
+            let folder = path.parent().unwrap_or(path).display();
+            let hint = format!("add \"{folder}\" to `trusted_projects` in your own config to believe it");
+            self.warnings.push(format!("{place} sets {REPORTS}: passed over; {hint}"));
+            return Ok(());
+        }
+        let known = defaults().get(REPORTS).and_then(Value::as_table).cloned().unwrap_or_default();
+        let secret = ["coordinator_api_key", "redis_url", "database_url"];
+        let odd: Vec<String> = section.keys().filter(|key| !known.contains_key(*key) && !secret.contains(&key.as_str())).cloned().collect();
+        for key in &odd {
+            section.remove(key);
+        }
+        if !odd.is_empty() {
+            self.warnings.push(format!("{place}: [{REPORTS}] holds keys that mean nothing here: {}", odd.join(", ")));
+        }
+        let table = Table::from_iter([(REPORTS.to_owned(), Value::Table(section))]);
+        check(&table.to_string(), &place)?;
         self.layers.lay(table, &layer(path.to_path_buf()));
         self.files.push(path.to_path_buf());
         Ok(())
@@ -318,6 +361,9 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     }
     if let Some(problem) = settings.memory.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[memory] {problem}") });
+    }
+    if let Some(problem) = settings.interaction_logging.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[interaction_logging] {problem}") });
     }
     Ok(settings)
 }

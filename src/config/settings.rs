@@ -10,7 +10,7 @@ use crate::domain::price::Price;
 use crate::domain::task::Source;
 use crate::interactions::coordinator;
 use crate::llm::openai::ProviderOptions;
-use crate::{agent, ambient, mcp, memory, net, notify, server, store, tools, tui, web};
+use crate::{agent, ambient, interactions, mcp, memory, net, notify, server, store, tools, tui, web};
 
 /// The model where nothing else is said: the built-in assistant.
 pub const DEFAULT_MODEL: &str = "offline/assistant";
@@ -64,6 +64,8 @@ pub struct Settings {
     pub metrics: BTreeMap<String, Source>,
     /// Telling people: SMS, mail, webhook, ntfy, desktop, terminal.
     pub notify: notify::Options,
+    /// Reports of what the agent did, to a coordinator.
+    pub interaction_logging: interactions::options::Options,
     /// The terminal surface.
     pub tui: tui::Options,
     /// Keys by action, in place of the default ones.
@@ -95,6 +97,7 @@ impl Default for Settings {
             budget: agent::budget::Options::default(),
             metrics: BTreeMap::new(),
             notify: notify::Options::default(),
+            interaction_logging: interactions::options::Options::default(),
             tui: tui::Options::default(),
             keys: BTreeMap::new(),
         }

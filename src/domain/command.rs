@@ -195,6 +195,20 @@ pub enum CacheCommand {
     },
 }
 
+/// What is wanted of the reports to a coordinator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportCommand {
+    /// Try at once what waits for its time.
+    Retry,
+    /// Send dead letters again: those with these numbers, or all.
+    Resend {
+        /// Which; all where absent.
+        #[serde(default)]
+        numbers: Option<Vec<i64>>,
+    },
+}
+
 /// What is wanted of the inbox and the notices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -368,6 +382,8 @@ pub enum Command {
     Cache(CacheCommand),
     /// Something about the memories.
     Memory(MemoryCommand),
+    /// Something about the reports to a coordinator.
+    Report(ReportCommand),
 }
 
 impl Command {
@@ -388,7 +404,7 @@ impl Command {
             | Self::Compact { session }
             | Self::SetModel { session, .. }
             | Self::SetMode { session, .. } => Some(session),
-            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) | Self::Memory(_) => None,
+            Self::Reply { .. } | Self::Mcp(_) | Self::Task(_) | Self::Inbox(_) | Self::Cache(_) | Self::Memory(_) | Self::Report(_) => None,
         }
     }
 
@@ -431,6 +447,8 @@ impl Command {
                 // By then the words may fit another one.
                 MemoryCommand::Forget { .. } => false,
             },
+            // A coordinator knows what it has.
+            Self::Report(ReportCommand::Retry | ReportCommand::Resend { .. }) => true,
             Self::Inbox(command) => match command {
                 InboxCommand::Read(_) | InboxCommand::Unread(_) | InboxCommand::Snooze { .. } | InboxCommand::Archive(_) => true,
                 InboxCommand::Answer { .. } | InboxCommand::Feedback { .. } | InboxCommand::Resend(_) | InboxCommand::TestNotice { .. } => {

@@ -16,6 +16,7 @@ use crate::domain::memory::{MemoryFilter, MemoryPage, MemoryStatus};
 use crate::domain::message::Usage;
 use crate::domain::notice::{Delivery, InboxRow};
 use crate::domain::question::Question;
+use crate::domain::report::ReportStatus;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
@@ -432,6 +433,8 @@ pub trait Queries: EventReader {
     fn undoable(&self, session: Option<SessionId>) -> Answer<'_, Vec<UndoRow>>;
     /// How the cache stands.
     fn cache(&self) -> Answer<'_, Stats>;
+    /// How the reports to a coordinator stand.
+    fn report(&self) -> Answer<'_, ReportStatus>;
     /// Looks at the set-up.
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>>;
 }

@@ -156,6 +156,8 @@ pub enum Query {
     },
     /// How the cache stands.
     Cache {},
+    /// How the reports to a coordinator stand.
+    Report {},
     /// Looks at the set-up.
     Doctor {},
 }
@@ -197,6 +199,7 @@ impl Query {
             | Self::Export { .. }
             | Self::Spending { .. }
             | Self::Undoable { .. }
+            | Self::Report {}
             | Self::AmbientStatus {} => AT_HAND,
             Self::Resources { .. }
             | Self::ReadResource { .. }
@@ -237,6 +240,7 @@ impl Query {
             | Self::Spending { .. }
             | Self::Undoable { .. }
             | Self::Cache {}
+            | Self::Report {}
             | Self::Doctor {} => false,
         }
     }

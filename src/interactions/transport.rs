@@ -1,7 +1,10 @@
 //! How records reach a coordinator.
 
+pub mod database;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod http;
+pub mod make;
 #[cfg(feature = "redis")]
 pub mod redis;
 

@@ -36,7 +36,7 @@ impl Embedder for HashedEmbedder {
         if self.0.away.load(Ordering::SeqCst) {
             return std::future::ready(Err(llm::Error::Unavailable("connection refused".to_owned()))).boxed();
         }
-        let dimensions = self.0.dimensions.load(Ordering::SeqCst).max(64);
+        let dimensions = self.0.dimensions.load(Ordering::SeqCst).max(4096);
         let vector = |text: &String| {
             let mut numbers = vec![0.01_f32; dimensions];
             // `car` and `automobile` mean the same here.
@@ -240,7 +240,7 @@ async fn vectors_are_made_behind_and_find_what_is_meant() {
     bench.service.import(&lines.join("\n"), false).await.unwrap();
     bench.remember("the car is grey").await;
     let status = vectors(&bench.service, 151).await;
-    assert_eq!((status.model.as_str(), status.dimensions, status.problem), ("p/one", 64, None));
+    assert_eq!((status.model.as_str(), status.dimensions, status.problem), ("p/one", 4096, None));
     let page = bench.service.page(MemoryFilter { query: "automobile".to_owned(), ..MemoryFilter::default() }).await.unwrap();
     assert_eq!(page.memories[0].content, "the car is grey");
     assert_eq!(bench.recalled("automobile").await, ["the car is grey"]);

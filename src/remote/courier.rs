@@ -144,7 +144,9 @@ fn words(command: &Command) -> String {
     };
     let outer = name(&value).unwrap_or_default();
     let inner = match command {
-        Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) | Command::Memory(_) => value.get(&outer).and_then(name),
+        Command::Mcp(_) | Command::Task(_) | Command::Inbox(_) | Command::Cache(_) | Command::Memory(_) | Command::Report(_) => {
+            value.get(&outer).and_then(name)
+        }
         _ => None,
     };
     format!("the command `{}`", [Some(outer), inner].into_iter().flatten().collect::<Vec<_>>().join(" ").replace('_', " "))

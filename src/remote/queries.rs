@@ -20,6 +20,7 @@ use crate::domain::query::{
 };
 use crate::domain::question::Question;
 use crate::domain::remote::{Answered, Query};
+use crate::domain::report::ReportStatus;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
@@ -170,6 +171,10 @@ impl Queries for RemoteQueries {
 
     fn cache(&self) -> Answer<'_, Stats> {
         self.ask(Query::Cache {})
+    }
+
+    fn report(&self) -> Answer<'_, ReportStatus> {
+        self.ask(Query::Report {})
     }
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {

@@ -64,6 +64,8 @@ pub enum Outcome {
     Allow(Scope),
     /// The call may not run; the user says what to do instead.
     Instead,
+    /// The user's own call does not run.
+    Refuse,
 }
 
 impl Dialog {
@@ -126,7 +128,8 @@ impl Dialog {
             Scope::Tool => format!("`{}`, ever", clean_line(&self.approval.tool_name)),
             Scope::Server => format!("anything of `{}`, ever", clean_line(self.approval.service_name.as_str())),
         };
-        ["Yes, once (y)".to_owned(), format!("Yes, and don't ask again for {scope} (a)"), "No, and say what to do instead (esc)".to_owned()]
+        let no = if self.approval.own { "No (esc)" } else { "No, and say what to do instead (esc)" };
+        ["Yes, once (y)".to_owned(), format!("Yes, and don't ask again for {scope} (a)"), no.to_owned()]
     }
 
     fn choose(&mut self, at: usize) -> Outcome {
@@ -134,6 +137,7 @@ impl Dialog {
         match at {
             0 => Outcome::Allow(Scope::Once),
             1 => Outcome::Allow(self.scope),
+            _ if self.approval.own => Outcome::Refuse,
             _ => Outcome::Instead,
         }
     }

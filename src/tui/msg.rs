@@ -22,6 +22,7 @@ use crate::domain::query::{
 };
 use crate::domain::question::Question;
 use crate::domain::remote::Line;
+use crate::domain::report::ReportStatus;
 use crate::domain::task::TaskRow;
 use crate::domain::tool::ToolInfo;
 use crate::domain::undo::UndoRow;
@@ -156,12 +157,16 @@ pub enum Query {
     After(Seq),
     /// How the cache stands.
     Cache,
+    /// How the reports to a coordinator stand.
+    Report,
     /// Memories that fit these words; the latest where empty.
     Memories(String),
     /// What models took: in a session, from a time on, in all.
     Spending(Option<SessionId>, Instant),
     /// Changes of files that can be taken back in a session.
     Undoable(SessionId),
+    /// The same, to take the last one back where there is one; whether even what others wrote since may go.
+    LastChange(SessionId, bool),
     /// How tasks and servers were at an event, and when that was.
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
@@ -231,10 +236,14 @@ pub enum Answer {
     Earlier(SessionId, Result<Stored, String>),
     /// How the cache stands.
     Cache(Result<Stats, String>),
+    /// How the reports to a coordinator stand.
+    Report(Result<ReportStatus, String>),
     /// What models took.
     Spending(Result<Spending, String>),
     /// Changes of files that can be taken back.
     Undoable(Result<Vec<UndoRow>, String>),
+    /// To [`Query::LastChange`].
+    LastChange(bool, Result<Vec<UndoRow>, String>),
     /// How tasks and servers were at an event.
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.

@@ -8,6 +8,7 @@ pub mod info;
 pub mod memory;
 pub mod picker;
 pub mod previews;
+pub mod reports;
 pub mod resources;
 pub mod servers;
 pub mod tasks;

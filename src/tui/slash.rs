@@ -11,7 +11,7 @@ mod tasks;
 mod tests;
 
 use crate::domain::cache::Kind;
-use crate::domain::command::{ApprovalMode, McpCommand};
+use crate::domain::command::{ApprovalMode, McpCommand, ReportCommand};
 use crate::domain::ids::ServerName;
 use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
@@ -47,6 +47,10 @@ pub enum Want {
     Cache,
     /// Forget it: a kind, or everything.
     ClearCache(Option<Kind>),
+    /// Show how the reports to a coordinator stand.
+    Reports,
+    /// Do something with them.
+    Report(ReportCommand),
     /// Show what models took.
     Cost,
     /// Take back a change of a file.
@@ -224,6 +228,7 @@ pub const COMMANDS: &[SlashRow] = &[
     row("cost", "", "tokens and cost by model: this session, today, all", |args| none(args, Want::Cost)),
     row("undo", "[list|N|force [N]]", "take back a change that a tool made to a file; asks with the difference", undo),
     row("cache", "[clear [KIND]]", "what is kept of pages, searches, weather …; forget it", cache),
+    row("report", "[retry|resend [NUMBER …]]", "reports to a coordinator: what waits, was refused; send it again", report),
     row("copy", "[code]", "copy the last answer, or its last code block", copy),
     bare(row("demo", "", "a short tour", |args| none(args, Want::Demo))),
     bare(row("quit", "", "leave", |args| none(args, Want::Quit))),
@@ -323,6 +328,21 @@ fn cache(args: &str) -> Result<Want, String> {
         ("clear", "") => Ok(Want::ClearCache(None)),
         ("clear", kind) => kind.parse().map(|kind| Want::ClearCache(Some(kind))),
         (other, _) => Err(format!("`{}` cannot be done with the cache", crate::domain::text::clean_line(other))),
+    }
+}
+
+fn report(args: &str) -> Result<Want, String> {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    match words.as_slice() {
+        [] | ["status"] => Ok(Want::Reports),
+        ["retry"] => Ok(Want::Report(ReportCommand::Retry)),
+        ["resend"] => Ok(Want::Report(ReportCommand::Resend { numbers: None })),
+        ["resend", numbers @ ..] => {
+            let number = |word: &&str| word.parse().map_err(|_| format!("`{}` is no number", crate::domain::text::clean_line(word)));
+            let numbers = numbers.iter().map(number).collect::<Result<_, _>>()?;
+            Ok(Want::Report(ReportCommand::Resend { numbers: Some(numbers) }))
+        }
+        [other, ..] => Err(format!("`{}` cannot be done with the reports", crate::domain::text::clean_line(other))),
     }
 }
 

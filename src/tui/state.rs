@@ -266,6 +266,8 @@ pub struct State {
     pub context_window_tokens: Option<u64>,
     /// Where other programs find the feed, where it is offered.
     pub feed: Option<String>,
+    /// Records that wait for the coordinator, while reporting is behind.
+    pub reports_behind: Option<u64>,
     /// The session on the screen.
     pub session: Session,
     /// The other sessions.
@@ -409,6 +411,7 @@ impl State {
             default_model,
             context_window_tokens: None,
             feed: None,
+            reports_behind: None,
             tabs: Tabs::default(),
             last_other_seq: None,
             sync: Sync::Live,

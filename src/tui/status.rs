@@ -93,6 +93,9 @@ fn parts(state: &State) -> Row {
         parts.push((key, format!("{ready}/{all} servers")));
     }
     parts.extend(background(state));
+    if let Some(waiting) = state.reports_behind {
+        parts.push((Key::StatusWarn, format!("{} reports wait", count(waiting))));
+    }
     let asking = state.tabs.hidden().filter(|tab| tab.mark() == Mark::Asking).count();
     if asking > 0 {
         let asks = if asking == 1 { "1 tab asks".to_owned() } else { format!("{asking} tabs ask") };

@@ -32,7 +32,7 @@ use crate::tui::composer::Token;
 use crate::tui::layout;
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::picker::{Pick, PickKind, PickRow};
-use crate::tui::panels::{Overlay, cache, cost, info, undo};
+use crate::tui::panels::{Overlay, cache, cost, info, reports, undo};
 use crate::tui::popup::Popup;
 use crate::tui::state::{Asked, Focus, LinkState, State, Tone};
 use crate::tui::transcript::Mark;
@@ -372,9 +372,11 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 Err(reason) => state.note(Tone::Bad, reason),
             }
         }
+        Answer::Report(result) => text(state, result.map(|status| reports::panel(&status))),
         Answer::Cache(result) => text(state, result.map(|stats| cache::panel(&stats))),
         Answer::Memories(query, result) => memories::fill(state, &query, result),
         Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
+        Answer::LastChange(force, result) => return compose::undo_last(state, force, result),
         Answer::Undoable(result) => {
             let zone = state.surroundings.timezone.clone();
             text(state, result.map(|rows| undo::panel(&rows, &zone)));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::catalogue::served;
 use crate::peers::python;
 use crate::support::{Home, Ran};
+use crate::web::{self, Service};
 
 /// One tool: how a person asks for it, how a program calls it, what comes of it.
 struct Row {
@@ -172,16 +173,127 @@ const ROWS: &[Row] = &[
         called: r#"{"task_id":"drink water"}"#,
         result: "deleted",
     },
+    Row {
+        tool: "fetch_url",
+        said: ["fetch {site}/data", "获取 {site}/data"],
+        understood: [r#"{"url":"{site}/data"}"#, r#"{"url":"{site}/data"}"#],
+        called: r#"{"url":"{site}/data"}"#,
+        result: "[1, 2, 3]",
+    },
+    Row {
+        tool: "scrape_webpage",
+        said: ["read {site}/lake", "读一下网页 {site}/lake"],
+        understood: [r#"{"url":"{site}/lake"}"#, r#"{"url":"{site}/lake"}"#],
+        called: r#"{"url":"{site}/lake"}"#,
+        result: "high** in the mountains",
+    },
+    Row {
+        tool: "web_search",
+        said: ["search the web for mountain lakes", "在网上搜索 mountain lakes"],
+        understood: [r#"{"query":"mountain lakes"}"#, r#"{"query":"mountain lakes"}"#],
+        called: r#"{"query":"mountain lakes"}"#,
+        result: "https://lake.example/",
+    },
+    Row {
+        tool: "get_weather",
+        said: ["what's the weather in Paris?", "巴黎天气怎么样"],
+        understood: [r#"{"location":"Paris"}"#, r#"{"location":"巴黎"}"#],
+        called: r#"{"location":"Paris"}"#,
+        result: "Open-Meteo",
+    },
+    Row {
+        tool: "send_sms",
+        said: ["text +15551234567 that I am late", "给 +15551234567 发短信说我迟到了"],
+        understood: [r#"{"to":"+15551234567","message":"I am late"}"#, r#"{"to":"+15551234567","message":"我迟到了"}"#],
+        called: r#"{"to":"+15551234567","message":"I am late"}"#,
+        result: "+1•••4567",
+    },
+    Row {
+        tool: "send_email",
+        said: ["send an email to bob@example.org with subject Lunch saying see you there", "给 bob@example.org 发邮件说你好"],
+        understood: [r#"{"to":"bob@example.org","subject":"Lunch","body":"see you there"}"#, r#"{"to":"bob@example.org","body":"你好"}"#],
+        called: r#"{"to":"bob@example.org","subject":"Lunch","body":"see you there"}"#,
+        result: "b•••@example.org",
+    },
+    Row {
+        tool: "send_notification",
+        said: ["send me a notification saying the build is done", "给我发个通知说构建完成了"],
+        understood: [r#"{"title":"the build is done"}"#, r#"{"title":"构建完成了"}"#],
+        called: r#"{"title":"the build is done"}"#,
+        result: "notice",
+    },
+    Row {
+        tool: "remember",
+        said: ["remember that my favourite colour is teal", "记住我最喜欢的颜色是青色"],
+        understood: [r#"{"content":"my favourite colour is teal"}"#, r#"{"content":"我最喜欢的颜色是青色"}"#],
+        called: r#"{"content":"my favourite colour is teal"}"#,
+        result: "remembered",
+    },
+    Row {
+        tool: "search_memories",
+        said: ["what do you know about the spare key?", "搜索记忆里的 spare key"],
+        understood: [r#"{"query":"the spare key"}"#, r#"{"query":"spare key"}"#],
+        called: r#"{"query":"spare key"}"#,
+        result: "under the blue pot",
+    },
+    Row {
+        tool: "list_memories",
+        said: ["list my memories", "列出所有记忆"],
+        understood: ["{}", "{}"],
+        called: "{}",
+        result: "under the blue pot",
+    },
+    Row {
+        tool: "update_memory",
+        said: ["change memory {memory} to the spare key lies in the shed", "把记忆 {memory} 改成 spare key in the shed"],
+        understood: [
+            r#"{"memory_id":"{memory}","content":"the spare key lies in the shed"}"#,
+            r#"{"memory_id":"{memory}","content":"spare key in the shed"}"#,
+        ],
+        called: r#"{"memory_id":"{memory}","content":"the spare key lies in the shed"}"#,
+        result: "the shed",
+    },
+    Row {
+        tool: "forget",
+        said: ["forget {memory}", "删除记忆 {memory}"],
+        understood: [r#"{"memory_id":"{memory}"}"#, r#"{"memory_id":"{memory}"}"#],
+        called: r#"{"memory_id":"{memory}"}"#,
+        result: "forgotten",
+    },
 ];
 
-/// A home with a little project in its working folder.
-fn home() -> Home {
-    let home = Home::with("");
-    let work = home.work();
-    std::fs::create_dir_all(work.join("src")).unwrap();
-    std::fs::write(work.join("src/main.rs"), "fn main() {\n    let needle = 1;\n}\n").unwrap();
-    std::fs::write(work.join("notes.txt"), "first line\nlast line\n").unwrap();
-    home
+/// A home with a little project in its working folder, a memory, and services that stand in for the real ones.
+struct World {
+    home: Home,
+    /// What stands for `{site}` and `{memory}` in the rows.
+    names: [(&'static str, String); 2],
+    _services: [Service; 3],
+}
+
+impl World {
+    fn new() -> Self {
+        let (site, engine, weather) = (web::site(), web::searxng(), web::open_meteo());
+        let config = format!(
+            "{}[web]\nallow_hosts = [\"127.0.0.1\"]\n[web.search]\nprovider = \"searxng\"\nurl = \"{}\"\n\
+             [web.weather]\ngeocoding_url = \"{2}\"\nforecast_url = \"{2}\"\n",
+            web::AGREED,
+            engine.url,
+            weather.url
+        );
+        let home = Home::with(&config);
+        let work = home.work();
+        std::fs::create_dir_all(work.join("src")).unwrap();
+        std::fs::write(work.join("src/main.rs"), "fn main() {\n    let needle = 1;\n}\n").unwrap();
+        std::fs::write(work.join("notes.txt"), "first line\nlast line\n").unwrap();
+        let added = home.run(&["memory", "add", "--json", "the spare key lies under the blue pot"]);
+        let memory: Value = serde_json::from_str(&added.out).unwrap_or_else(|error| panic!("{error}: {added:?}"));
+        let id = memory["memory_id"].as_str().unwrap()[..8].to_owned();
+        Self { home, names: [("{site}", site.url.clone()), ("{memory}", id)], _services: [site, engine, weather] }
+    }
+
+    fn filled(&self, text: &str) -> String {
+        self.names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
 }
 
 #[test]
@@ -207,19 +319,19 @@ fn the_assistant_does_it_when_it_is_asked_in_chinese() {
 }
 
 fn check_language(language: usize) {
-    let home = home();
+    let world = World::new();
     let mut wrong = Vec::new();
     for row in ROWS {
-        let said = row.said[language];
-        let ran = home.run(&["exec", "--json", "--approvals", "auto", said]);
-        if let Err(problem) = check_exec(row, language, &ran) {
+        let said = &world.filled(row.said[language]);
+        let ran = world.home.run(&["exec", "--json", "--approvals", "auto", said]);
+        if let Err(problem) = check_exec(row, &world.filled(row.understood[language]), &ran) {
             wrong.push(format!("{said}: {problem}"));
         }
     }
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
 }
 
-fn check_exec(row: &Row, language: usize, ran: &Ran) -> Result<(), String> {
+fn check_exec(row: &Row, understood: &str, ran: &Ran) -> Result<(), String> {
     let events = ran.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let calls: Vec<Value> = events.filter(|event| event["type"] == "tool_execution").map(|event| event["data"].clone()).collect();
     let done = calls.iter().find(|call| call["tool_name"] == row.tool && call["status"] != "started");
@@ -230,7 +342,7 @@ fn check_exec(row: &Row, language: usize, ran: &Ran) -> Result<(), String> {
     if done["status"] != "success" {
         return Err(format!("it failed: {}", done["error"]));
     }
-    let expected: Value = serde_json::from_str(row.understood[language]).unwrap();
+    let expected: Value = serde_json::from_str(understood).unwrap();
     if !holds(&done["arguments"], &expected) {
         return Err(format!("understood {} where {expected} was meant", done["arguments"]));
     }
@@ -256,9 +368,10 @@ fn holds(found: &Value, expected: &Value) -> bool {
 
 #[test]
 fn a_client_that_others_wrote_calls_every_tool() {
-    let home = home();
-    let calls: Vec<Value> =
-        ROWS.iter().map(|row| json!({"tool": row.tool, "arguments": serde_json::from_str::<Value>(row.called).unwrap()})).collect();
+    let world = World::new();
+    let home = &world.home;
+    let arguments = |row: &Row| serde_json::from_str::<Value>(&world.filled(row.called)).unwrap();
+    let calls: Vec<Value> = ROWS.iter().map(|row| json!({"tool": row.tool, "arguments": arguments(row)})).collect();
     let script = format!("{}/tests/peers/hands.py", env!("CARGO_MANIFEST_DIR"));
     let list = home.root().join("calls.json");
     std::fs::write(&list, json!(calls).to_string()).unwrap();
@@ -278,6 +391,47 @@ fn a_client_that_others_wrote_calls_every_tool() {
         } else if !result["structured"].is_object() {
             wrong.push(format!("{}: no structured content beside {text}", row.tool));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Against the OpenAI-compatible server at `WAKEFUL_MODEL_URL` with the model `WAKEFUL_MODEL`, however long that takes.
+#[test]
+#[ignore = "needs a real model: WAKEFUL_MODEL_URL and WAKEFUL_MODEL name it"]
+fn a_real_model_calls_every_tool() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let world = World::new();
+    let config_file = world.home.root().join("config/config.toml");
+    let config = std::fs::read_to_string(&config_file).unwrap();
+    let provider = format!(
+        "model = \"real/{}\"\n{config}[providers.real]\nbase_url = \"{}\"\ncontext_tokens = 16384\nfirst_chunk_timeout_seconds = 600\n",
+        variable("WAKEFUL_MODEL"),
+        variable("WAKEFUL_MODEL_URL")
+    );
+    std::fs::write(&config_file, provider).unwrap();
+    let (mut wrong, only) = (Vec::new(), std::env::var("WAKEFUL_TOOLS").unwrap_or_default());
+    for row in ROWS.iter().filter(|row| only.is_empty() || only.split(',').any(|tool| tool == row.tool)) {
+        let called = world.filled(row.called);
+        let prompt = format!("Call the tool `{}` now, with exactly these arguments: {called}", row.tool);
+        let begun = std::time::Instant::now();
+        let ran = world.home.run(&["exec", "--json", "--approvals", "auto", "--set", "agent.steps_max=2", &prompt]);
+        let events = ran.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let done = events
+            .filter(|event| event["type"] == "tool_execution" && event["data"]["status"] != "started")
+            .find(|event| event["data"]["tool_name"] == row.tool);
+        let problem = match done {
+            None => Some(format!("not called: {}", ran.err.trim())),
+            Some(done) if done["data"]["status"] != "success" => Some(format!("failed: {}", done["data"]["error"])),
+            Some(done) if !done["data"]["result"].to_string().contains(row.result) => Some(format!("another result: {}", done["data"])),
+            Some(_) => None,
+        };
+        println!(
+            "{:<32} {:>5.1?} s  {}",
+            row.tool,
+            begun.elapsed().as_secs_f64(),
+            problem.as_deref().unwrap_or("called, and the result is right")
+        );
+        wrong.extend(problem.map(|problem| format!("{}: {problem}", row.tool)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

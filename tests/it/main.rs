@@ -49,6 +49,7 @@ mod pictures;
 mod postgres;
 mod pty;
 mod readme;
+mod report;
 mod serve_clients;
 mod serve_fixture;
 mod serving;

@@ -53,6 +53,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("texting_robots", &["net"]),
     ("rusqlite", &["store"]),
     ("lru", &["store"]),
+    ("pulp", &["store"]),
     ("redis", &["store", "interactions"]),
     ("tokio_postgres", &["store"]),
     ("tokio_postgres_rustls", &["store"]),

@@ -16,8 +16,9 @@ use crate::support::model::{ModelServer, Say, results};
 use crate::support::{Home, Ran};
 
 /// A service on loopback; it lives as long as the process.
-struct Service {
-    url: String,
+pub struct Service {
+    /// Where it is.
+    pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -55,7 +56,7 @@ const ARTICLE: &str = "<!doctype html><html lang=en><head><title>The lake</title
     </article></main><footer>imprint</footer></body></html>";
 
 /// A site with pages of several kinds.
-fn site() -> Service {
+pub fn site() -> Service {
     Service::start(|request| {
         let kept = [("cache-control", "max-age=600"), ("content-type", "text/html")];
         match request.uri().path() {
@@ -187,8 +188,8 @@ fn a_model_reaches_nothing_on_this_network_by_itself() {
     assert_eq!(site.asked(), ["/away"]);
 }
 
-/// A SearXNG that finds one page.
-fn searxng() -> Service {
+/// A `SearXNG` that finds one page.
+pub fn searxng() -> Service {
     Service::start(|_| {
         axum::Json(json!({"results": [{"title": "A lake", "url": "https://lake.example/", "content": "High up"}]})).into_response()
     })
@@ -232,14 +233,14 @@ fn the_web_is_searched_with_the_engine_that_is_set_up() {
         let mut command = home.wakeful(&["exec", "search the web for x"]);
         let ran = Ran::from(command.env(variable, "k3y-of-test").stdin(Stdio::null()).output().unwrap());
         assert!(ran.out.contains("https://found.example/"), "{provider}: {}{}", ran.out, ran.err);
-        let mut command = home.wakeful(&["exec", "search the web for x"]);
+        let mut command = home.wakeful(&["exec", "search the web for y"]);
         let ran = Ran::from(command.env(variable, "wrong-key-of-test").stdin(Stdio::null()).output().unwrap());
         assert!(ran.out.contains("refuses the key") && !ran.out.contains("wrong-key"), "{provider}: {}", ran.out);
     }
 }
 
 /// Open-Meteo, both halves of it.
-fn open_meteo() -> Service {
+pub fn open_meteo() -> Service {
     Service::start(|request| {
         let query = request.uri().query().unwrap_or_default().to_owned();
         if request.uri().path() == "/v1/search" {
@@ -327,7 +328,7 @@ fn the_weather_is_asked_once_and_its_units_are_real() {
 }
 
 /// Consent by rule, for nobody is there.
-const AGREED: &str = "[[approvals]]\nserver = \"notify\"\naction = \"allow\"\n";
+pub const AGREED: &str = "[[approvals]]\nserver = \"notify\"\naction = \"allow\"\n";
 
 #[test]
 fn mail_is_sent_once_word_for_word_and_its_receiver_is_masked_in_events() {
@@ -407,9 +408,9 @@ fn other_clients_read_pages_and_send_nothing_without_the_owner() {
     let site = site();
     let home = home("");
     let calls = [
-        ("web__fetch_url", json!({"url": format!("{}/data", site.url)})),
-        ("notify__send_sms", json!({"to": "+1 555 123 4567", "message": "hello there"})),
-        ("notify__send_email", json!({"to": "no address", "subject": "s", "body": "b"})),
+        ("fetch_url", json!({"url": format!("{}/data", site.url)})),
+        ("send_sms", json!({"to": "+1 555 123 4567", "message": "hello there"})),
+        ("send_email", json!({"to": "no address", "subject": "s", "body": "b"})),
     ];
     let results = served(&home, &calls);
     assert!(results[0]["content"][0]["text"].as_str().unwrap().contains(r#"{"a": [1, 2, 3]}"#), "{}", results[0]);

@@ -53,6 +53,7 @@ impl Actor {
             | Command::Task(_)
             | Command::Inbox(_)
             | Command::Cache(_)
+            | Command::Report(_)
             | Command::Memory(_) => {}
         }
         Ok(())

@@ -23,6 +23,7 @@ fn granted(tool: &ToolInfo, scope: Scope) -> Approval {
         scope: Some(scope),
         instead: None,
         parent: None,
+        own: false,
     }
 }
 

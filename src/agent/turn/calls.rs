@@ -129,6 +129,7 @@ impl Turn {
                     scope: None,
                     instead: None,
                     parent: self.who.parent.clone(),
+                    own: self.is_direct,
                 };
                 out.acts.push(Effect::AskApproval(approval.clone()));
                 slot(State::Asking(Box::new(approval)), work)
@@ -298,6 +299,7 @@ impl Turn {
                 out.say(Approval { status: ApprovalStatus::Refused, instead: instead.clone(), ..*approval });
                 let message = match instead {
                     Some(instead) => format!("the user refused this call and says: {instead}"),
+                    None if self.is_direct => "not confirmed: it did not run".to_owned(),
                     None => "the user refused this call; it did not run. Do not repeat it, ask what to do instead".to_owned(),
                 };
                 self.refuse(index, message, out);

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use super::row;
 use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow};
+use crate::domain::report::ReportState;
+use crate::domain::text::with_causes;
+use crate::interactions::reporter::Reports;
 use crate::notify::ChannelStatus;
 use crate::tui::emulator::Emulator;
 
@@ -19,6 +22,38 @@ pub(super) fn rows(start: &Start, channels: &[ChannelStatus]) -> Vec<CheckRow> {
         clipboard(&Emulator::read(process, cfg!(target_os = "macos")), path),
         editor(process("VISUAL").or_else(|| process("EDITOR")), path),
     ]
+}
+
+/// How the reports to a coordinator stand.
+pub(super) async fn reports(reports: &Reports) -> CheckRow {
+    let name = "reports";
+    let status = match reports.status().await {
+        Ok(status) => status,
+        Err(error) => return row(name, CheckLevel::Fail, with_causes(&error), Some("move the queue's file away: a new one is made")),
+    };
+    let totals = &status.totals;
+    let waiting = format!("{} wait, {} delivered, {} dead letters", totals.waiting, totals.delivered_ever, totals.dead);
+    if let Some(problem) = &status.problem {
+        return row(
+            name,
+            CheckLevel::Fail,
+            problem.clone(),
+            Some("`wakeful report test` looks at the coordinator; nothing is lost meanwhile"),
+        );
+    }
+    match &status.state {
+        ReportState::Off => row(name, CheckLevel::Ok, "off: nothing is reported", None),
+        ReportState::Waiting { reason, .. } => {
+            let remedy = "`wakeful report test` looks at the coordinator; nothing is lost meanwhile";
+            row(name, CheckLevel::Warn, format!("{reason}; {waiting}"), Some(remedy))
+        }
+        ReportState::Idle | ReportState::Sending | ReportState::Standby if totals.dead_unseen > 0 => {
+            row(name, CheckLevel::Warn, waiting, Some("`wakeful report dead` says why they were refused"))
+        }
+        ReportState::Idle | ReportState::Sending | ReportState::Standby => {
+            row(name, CheckLevel::Ok, format!("to {} ({}): {waiting}", status.place, status.transport), None)
+        }
+    }
 }
 
 fn notices(channels: &[ChannelStatus]) -> CheckRow {

@@ -380,6 +380,9 @@ pub struct Approval {
     /// The handoff that the asking agent runs under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CallId>,
+    /// Whether the user made the call and no model: then there is nobody who could do something else instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
 }
 
 /// `session_event`: a conversation was made or changed.

@@ -1,3 +1,5 @@
+//! Records as they go over the wire.
+
 use super::*;
 
 fn record() -> Value {

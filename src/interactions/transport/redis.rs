@@ -132,9 +132,8 @@ impl Redis {
             match (delivered, there.contains(id)) {
                 _ if stored.contains(id) => Settled::Stored,
                 (true, _) if pending.contains(id) => Settled::Waiting,
-                (true, true) => Settled::Stored,
                 (true, false) if is_told => Settled::Lost,
-                (true, false) => Settled::Stored,
+                (true, _) => Settled::Stored,
                 (false, true) => Settled::Waiting,
                 (false, false) => Settled::Lost,
             }

@@ -128,7 +128,7 @@ pub(super) const INTENTS: &[Intent] = &[
             "哪些|哪个|什么 文件 包含|含有|提到|出现",
         ],
         also: "file|files|text|word|string|lines|line|code|folder|directory|occurrences|mentions|where|regex|regular|expression|pattern|project|through|inside|within|everywhere|matching|here|all|the|uses",
-        never: "web|internet|online|google|weather|news|wikipedia|网上|网页|互联网|上网|天气|新闻|memory|memories|记忆",
+        never: "web|internet|online|google|weather|news|wikipedia|网上|网页|互联网|上网|天气|新闻",
         slack: 0,
         weight: 6,
         extract: slots::search,

@@ -88,6 +88,7 @@ pub(super) struct Context<'a> {
     pub(super) last_task: Option<String>,
 }
 
+rule!(ANALYSE = r"(?i)\banaly[sz]e\b|分析");
 rule!(
     ABOUT = r"(?i)\b(?:tell|describe|explain|summari[sz]e|overview|introduce|analy[sz]e|what is|what's|whats|what kind of|understand|about|walk)\b.*\b(?:folder|directory|project|repo|repository|codebase|workspace)\b|(?:介绍|说说|讲讲|概括|总结|描述|说明|分析|看看|是干什么|是做什么|是干嘛|是什么|干什么|做什么).*(?:目录|文件夹|项目|仓库|工程)|(?:目录|文件夹|项目|仓库|工程).*(?:介绍|是干什么|是做什么|是干嘛|是什么|干什么用|做什么用|讲的是什么|概况)"
 );
@@ -484,6 +485,9 @@ fn known_arguments(view: &View<'_>, mut call: Map<String, Value>) -> Map<String,
 /// `tell me about this folder`: a listing, and what its README says.
 fn about(part: &Part, tools: &Toolset<'_>) -> Option<Meaning> {
     ABOUT.find(&part.raw)?;
+    if ANALYSE.find(&part.raw).is_some() && matches!(tools.pick(&["analyze_code"], "code", None), Pick::One(_)) {
+        return None;
+    }
     if ABOUT_OTHER.find(&part.raw).is_some() || part.words().count() > 14 {
         return None;
     }

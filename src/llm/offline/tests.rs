@@ -95,8 +95,7 @@ fn tools() -> Vec<ToolSpec> {
 fn shown(request: &Request) -> String {
     let call = |call: &super::request::Planned| {
         let name = call.tool.as_str();
-        let name =
-            name.strip_prefix("files__").or_else(|| name.strip_prefix("system__")).or_else(|| name.strip_prefix("tasks__")).unwrap_or(name);
+        let name = ["files__", "system__", "tasks__", "code__"].iter().find_map(|server| name.strip_prefix(server)).unwrap_or(name);
         format!("{name} {}", serde_json::to_string(&call.arguments).unwrap())
     };
     let groups: Vec<String> = request.groups.iter().map(|group| group.iter().map(call).collect::<Vec<_>>().join(" & ")).collect();

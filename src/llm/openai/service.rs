@@ -18,7 +18,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, LOCATION};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::domain::clock::Clock;
 use crate::llm::openai::failure::{Failure, Kind};
@@ -44,8 +44,9 @@ const PARTS_AT_ONCE: u32 = 16;
 /// screen, and a model at 200 tokens a second sends more parts than a screen shows frames.
 const REST: Duration = Duration::from_millis(40);
 
-/// More bytes than this between two rests are no trickle: they are read as fast as they come.
-const TRICKLE_BYTES: usize = 4 * 1024;
+/// What has come already is handed over within this time: a connection gives one chunk of a body at a time, and only when
+/// it is asked. Without this wait each chunk of a fast answer would be taken for the last one, and rested after.
+const HANDOVER: Duration = Duration::from_millis(2);
 
 /// What the service and the reader of one response share.
 #[derive(Debug)]
@@ -146,7 +147,7 @@ pub(super) async fn read(mut body: BoxStream<'static, Result<Bytes, net::Failure
         }
     };
     // What came until then has to do.
-    let _ = tokio::time::timeout(ERROR_BODY_WAIT, reading).await;
+    let _ = timeout(ERROR_BODY_WAIT, reading).await;
     bytes
 }
 
@@ -162,27 +163,23 @@ struct Relay {
 #[derive(Debug, Default)]
 struct Pace {
     parts: u32,
-    /// Bytes since the last rest.
-    bytes: usize,
     rested: Option<Instant>,
 }
 
 impl Pace {
-    fn read(&mut self, bytes: usize) {
+    fn read(&mut self) {
         self.parts = self.parts.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Until when to wait before more is asked for, at `now`.
-    fn rest(&mut self, now: Instant) -> Option<Instant> {
-        let bytes = std::mem::take(&mut self.bytes);
-        let last = self.rested.replace(now)?;
-        let until = last + REST;
-        let rests = self.parts >= PARTS_AT_ONCE && bytes <= TRICKLE_BYTES && until > now;
-        if rests {
-            self.rested = Some(until);
-        }
-        rests.then_some(until)
+    fn rests(&self) -> bool {
+        self.parts >= PARTS_AT_ONCE
+    }
+
+    /// Until when to wait before more is asked for, where nothing is there at `now`.
+    fn rest(&mut self, now: Instant) -> Instant {
+        let until = self.rested.map_or(now, |last| now.max(last + REST));
+        self.rested = Some(until);
+        until
     }
 }
 
@@ -220,8 +217,11 @@ impl Relay {
         if let Some(part) = self.body.next().now_or_never() {
             return part;
         }
-        if let Some(until) = self.pace.rest(Instant::now()) {
-            sleep_until(until).await;
+        if self.pace.rests() {
+            if let Ok(part) = timeout(HANDOVER, self.body.next()).await {
+                return part;
+            }
+            sleep_until(self.pace.rest(Instant::now())).await;
         }
         self.body.next().await
     }
@@ -229,7 +229,7 @@ impl Relay {
     async fn pull(&mut self) {
         match self.part().await {
             Some(Ok(bytes)) => {
-                self.pace.read(bytes.len());
+                self.pace.read();
                 if self.decoder.push(&bytes) == Err(TooBig) {
                     let said = format!("one event of the answer is longer than {} MiB", EVENT_BYTES_MAX / 1024 / 1024);
                     self.link.fail(Failure::new(Kind::Refused, said));
@@ -246,5 +246,59 @@ impl Relay {
                 self.ended = true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Body = BoxStream<'static, Result<Bytes, net::Failure>>;
+
+    const CHUNK: &[u8] = b"data: {}\n\n";
+
+    /// A body as a connection gives what it has: one chunk at a time, each only after it was asked for and had its turn.
+    fn there(chunks: usize) -> Body {
+        stream::unfold(0, move |sent| async move {
+            tokio::task::yield_now().await;
+            (sent < chunks).then(|| (Ok(Bytes::from_static(CHUNK)), sent + 1))
+        })
+        .boxed()
+    }
+
+    /// A body that comes bit by bit, asked for or not.
+    fn trickling(chunks: usize, gap: Duration) -> Body {
+        let (to, body) = tokio::sync::mpsc::channel(chunks);
+        tokio::spawn(async move {
+            for _ in 0..chunks {
+                tokio::time::sleep(gap).await;
+                to.send(Ok(Bytes::from_static(CHUNK))).await.unwrap();
+            }
+        });
+        tokio_stream::wrappers::ReceiverStream::new(body).boxed()
+    }
+
+    /// The frames that came of a body, at how many different moments, and how long that took.
+    async fn taken(body: Body) -> (usize, usize, Duration) {
+        let link = Link::new();
+        let begun = Instant::now();
+        let frames = frames(body, "text/event-stream", Arc::clone(&link));
+        let mut moments: Vec<Instant> = frames.inspect(|_| link.taken()).map(|_| Instant::now()).collect().await;
+        let count = moments.len();
+        moments.dedup();
+        (count, moments.len(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_there_is_read_without_a_rest() {
+        assert_eq!(taken(there(20_000)).await, (20_000, 1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_is_read_in_gulps_and_takes_no_longer() {
+        let (count, gulps, took) = taken(trickling(2_000, Duration::from_millis(5))).await;
+        assert_eq!(count, 2_000);
+        assert!(took <= Duration::from_secs(10) + REST, "{took:?}");
+        assert!((200..350).contains(&gulps), "{gulps}");
     }
 }

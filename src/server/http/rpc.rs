@@ -143,6 +143,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Result<Response, Problem
         Query::Spending { session, today } => reply(queries.spending(session, today).await, named),
         Query::Undoable { session } => reply(queries.undoable(session).await, named),
         Query::Cache {} => reply(queries.cache().await, named),
+        Query::Report {} => reply(queries.report().await, named),
         Query::Doctor {} => reply(queries.doctor().await, named),
     }?;
     let mut response = Response::new(bytes.into());

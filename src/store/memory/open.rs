@@ -17,6 +17,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// What the connection may keep of the file in memory, in KiB.
 const CACHE_KIB: i32 = 16 * 1_024;
 
+/// How much of the file is read as mapped memory, in bytes: a search looks at hundreds of rows all over it.
+const MAPPED_BYTES: i64 = 1 << 30;
+
 /// To what the write-ahead log is cut back after it grew, in bytes.
 const WAL_BYTES_KEPT: i32 = 1 << 20;
 
@@ -88,6 +91,7 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update_and_check(None, "mmap_size", MAPPED_BYTES, |_| Ok(()))?;
     migrate(connection)
 }
 

@@ -363,8 +363,9 @@ pub(super) fn find(connection: &Connection, space: &str, id: &str) -> Result<Fou
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(Error::Missing(id.to_owned()).into());
     }
-    let query =
-        format!("SELECT {COLUMNS}, id, revision FROM memories WHERE space = ?1 AND memory_id >= ?2 AND memory_id < ?2 || '~' LIMIT 2");
+    let query = format!(
+        "SELECT {COLUMNS}, id, revision FROM memories WHERE space = ?1 AND memory_id >= ?2 AND memory_id < ?2 || '~' ORDER BY memory_id LIMIT 2"
+    );
     let mut statement = connection.prepare_cached(&query)?;
     let mut rows: Vec<Found> = statement.query_map([space, id], found)?.collect::<Result<_, _>>()?;
     if let Some(at) = rows.iter().position(|found| found.memory.memory_id.as_str() == id) {

@@ -15,10 +15,10 @@ use crate::store::memory::words::{self, is_cjk};
 use crate::store::memory::{Broken, Opened, rows};
 
 /// Memories whose scores are worked out by their terms.
-const CANDIDATES_MAX: usize = 400;
+const CANDIDATES_MAX: usize = 250;
 
 /// Memories that a set of terms taken together may add, the latest.
-const TOGETHER_MAX: usize = 150;
+const TOGETHER_MAX: usize = 100;
 
 /// The best by vectors that are joined with those by terms.
 const VECTORS_MAX: usize = 50;

@@ -138,10 +138,12 @@ impl Quantised {
 }
 
 /// The sum of products of two vectors of bytes.
+#[expect(clippy::inline_always, reason = "it must become part of what is compiled for the processor")]
+#[inline(always)]
 fn dot(one: &[i8], other: &[i8]) -> i32 {
     let mut sum = 0_i32;
     for (one, other) in one.chunks(CHUNK).zip(other.chunks(CHUNK)) {
-        sum += one.iter().zip(other).map(|(one, other)| i32::from(i16::from(*one) * i16::from(*other))).sum::<i32>();
+        sum += one.iter().zip(other).map(|(one, other)| i32::from(*one) * i32::from(*other)).sum::<i32>();
     }
     sum
 }
@@ -265,11 +267,11 @@ impl Index {
         let kind = kind.map(rows::kind_number);
         let mut best: BinaryHeap<Reverse<(Ordered, usize)>> = BinaryHeap::with_capacity(count + 1);
         let mut least = f32::MIN;
-        for (at, row) in self.bytes.chunks_exact(self.dimensions.max(1)).enumerate() {
+        for (at, sum) in sums(&asked.bytes, &self.bytes).into_iter().enumerate() {
             if self.spaces[at] != *space || kind.is_some_and(|kind| kind != self.kinds[at]) {
                 continue;
             }
-            let cosine = cosine(&asked, row, self.scales[at]);
+            let cosine = scaled(sum, &asked, self.scales[at]);
             if best.len() < count || cosine > least {
                 best.push(Reverse((Ordered(cosine), at)));
                 if best.len() > count {
@@ -289,9 +291,33 @@ impl Index {
 }
 
 fn cosine(asked: &Quantised, row: &[i8], scale: f32) -> f32 {
+    scaled(dot(&asked.bytes, row), asked, scale)
+}
+
+fn scaled(sum: i32, asked: &Quantised, scale: f32) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "sums of 8,192 products of bytes are below 2^28, and a cosine needs three digits")]
-    let sum = dot(&asked.bytes, row) as f32;
+    let sum = sum as f32;
     sum * asked.scale * scale
+}
+
+/// The sums of products of one vector with each of `rows`, as long as it is.
+fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
+    struct Sums<'a> {
+        one: &'a [i8],
+        rows: &'a [i8],
+    }
+
+    impl pulp::NullaryFnOnce for Sums<'_> {
+        type Output = Vec<i32>;
+
+        #[expect(clippy::inline_always, reason = "it must become part of what is compiled for the processor")]
+        #[inline(always)]
+        fn call(self) -> Vec<i32> {
+            self.rows.chunks_exact(self.one.len().max(1)).map(|row| dot(self.one, row)).collect()
+        }
+    }
+
+    pulp::Arch::new().dispatch(Sums { one, rows })
 }
 
 /// A cosine in its order.

@@ -10,6 +10,7 @@ use crate::domain::event::{
 };
 use crate::domain::memory::MemoryEvent;
 use crate::domain::message::Role;
+use crate::domain::report::REPORT_EVENT;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::events_pane::trace;
 use crate::tui::theme::{Icon, Key};
@@ -264,6 +265,7 @@ fn custom(data: &Custom) -> Parts {
             let line = format!("{}: {} {}", text("status"), text("channel"), text("title"));
             (Icon::Notification, Key::EventNotification, "notice", line, None)
         }
+        REPORT_EVENT => (Icon::Custom, Key::EventCustom, "report", text("message"), None),
         "scheduler" => (Icon::Task, Key::EventTask, "task", text("message"), None),
         other => (Icon::Custom, Key::EventCustom, "custom", other.to_owned(), Some(value(&data.data))),
     }

@@ -421,6 +421,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             let part = stored::earlier(queries, &id, before).await;
             Answer::Earlier(id, text(part))
         }
+        Query::Report => Answer::Report(text(queries.report().await)),
         Query::Cache => Answer::Cache(text(queries.cache().await)),
         Query::Memories(query) => {
             let filter = MemoryFilter { query: query.clone(), limit: Some(memory::ROWS_MAX), ..MemoryFilter::default() };
@@ -428,6 +429,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Memories(query, text(page))
         }
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
+        Query::LastChange(session, force) => Answer::LastChange(force, text(queries.undoable(Some(session)).await)),
         Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {
             let events = queries.session_events(id.clone()).await;

@@ -242,6 +242,7 @@ impl Script {
             scope: None,
             instead: None,
             parent: None,
+            own: false,
         });
     }
 

@@ -18,6 +18,7 @@ use crate::domain::memory::{MemoryEvent, Notes};
 use crate::domain::message::Role;
 use crate::domain::notice::{InboxEvent, InboxItem, InboxKind};
 use crate::domain::question::{QuestionEvent, ReplyAction};
+use crate::domain::report::REPORT_EVENT;
 use crate::domain::text::{clean, clean_line, ellipsis};
 
 /// Handoffs deeper than this are drawn at this depth.
@@ -502,6 +503,7 @@ impl Transcript {
         let who = match (custom.type_name.as_str(), text("event_type")) {
             ("scheduler", Some("returned")) => "Background tasks",
             ("cache", Some("cleared")) => "Cache",
+            (REPORT_EVENT, Some("retried" | "resent")) => "Reports",
             _ => return false,
         };
         let Some(message) = text("message") else { return false };

@@ -95,6 +95,7 @@ fn approval(call: &str, status: ApprovalStatus) -> Approval {
         scope: None,
         instead: None,
         parent: None,
+        own: false,
     }
 }
 

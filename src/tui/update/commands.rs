@@ -40,12 +40,15 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Export { path, format } => return export(state, path, format),
         Want::Cache => return read(state, "cache".to_owned(), Query::Cache),
         Want::ClearCache(kind) => return vec![Effect::Send(Command::Cache(CacheCommand::Clear { kind }))],
+        Want::Reports => return read(state, "report".to_owned(), Query::Report),
+        Want::Report(command) => return vec![Effect::Send(Command::Report(command))],
         Want::Cost => {
             let session = state.session.made.then(|| state.session.id.clone());
             let today = state.now.timestamp().to_zoned(state.surroundings.timezone.clone()).start_of_day();
             let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
             return read(state, "cost".to_owned(), Query::Spending(session, today));
         }
+        Want::Undo { change, force } if change.is_empty() => return compose::ask_last_change(state, force),
         Want::Undo { change, force } => return compose::undo(state, change, force),
         Want::Undoable => {
             let session = state.session.id.clone();

@@ -2,6 +2,7 @@
 
 use crate::domain::command::{Command, Decision, Delivery};
 use crate::domain::ids::{CallId, MessageId};
+use crate::domain::undo::{UNDO, UndoRow, UndoState};
 use crate::tui::composer::{Edit, PASTE_BYTES_MAX};
 use crate::tui::msg::{Effect, Query};
 use crate::tui::panels::Overlay;
@@ -157,6 +158,26 @@ fn shell(state: &mut State, line: &str, text: &str) -> Vec<Effect> {
     state.chat.top = None;
     effects.push(Effect::Send(Command::Shell { session: state.session.id.clone(), message_id, command: line.to_owned() }));
     effects
+}
+
+/// `/undo`: the last change of this session, where there is one.
+pub(super) fn ask_last_change(state: &mut State, force: bool) -> Vec<Effect> {
+    if state.session.made {
+        return vec![Effect::Ask(Query::LastChange(state.session.id.clone(), force))];
+    }
+    undo_last(state, force, Ok(Vec::new()))
+}
+
+/// What came of that question.
+pub(super) fn undo_last(state: &mut State, force: bool, rows: Result<Vec<UndoRow>, String>) -> Vec<Effect> {
+    match rows {
+        Err(reason) => state.note(Tone::Bad, reason),
+        Ok(rows) if rows.iter().any(|row| row.state == UndoState::Stands && row.tool != UNDO) => {
+            return undo(state, String::new(), force);
+        }
+        Ok(_) => state.note(Tone::Plain, "nothing to undo in this session: it is for what `edit_file` and `write_file` change".to_owned()),
+    }
+    Vec::new()
 }
 
 /// Takes back a change of a file: the user's own call of a tool, asked about with the difference.

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bus::Delivery;
-use crate::domain::event::{Approval, ApprovalStatus, Chat, ChatStatus, ErrorEvent, Event, EventBody, SessionEvent, TurnEvent, words};
+use crate::domain::event::{
+    Approval, ApprovalStatus, Chat, ChatStatus, Custom, ErrorEvent, Event, EventBody, SessionEvent, TurnEvent, words,
+};
 use crate::domain::ids::Seq;
 use crate::domain::message::Role;
 use crate::domain::notice::{DeliveryStatus, Notification};
+use crate::domain::report::REPORT_EVENT;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::approval::Dialog;
 use crate::tui::msg::{Effect, Query};
@@ -173,6 +176,7 @@ fn fold_here(state: &mut State, event: &Arc<Event>) {
         EventBody::Notification(data) => fold_notice(state, data),
         EventBody::Memory(data) => memories::fold(state, data),
         EventBody::Question(data) => asking::fold(state, data),
+        EventBody::Custom(custom) if custom.type_name == REPORT_EVENT => fold_reports(state, custom),
         // Money goes by while nobody reads the chat.
         EventBody::Error(error) if error.source == ErrorEvent::BUDGET => state.note(Tone::Bad, clean_line(&error.message)),
         _ => {}
@@ -195,6 +199,16 @@ fn tell(state: &mut State, event: &Event) {
     match state.replay.as_ref().map(|replay| replay.origin) {
         Some(origin) => drop(state.behind(origin, |state| state.transcript.apply(event))),
         None => drop(state.transcript.apply(event)),
+    }
+}
+
+/// The status line tells of reports only while they are behind.
+fn fold_reports(state: &mut State, custom: &Custom) {
+    let waiting = custom.data.get("waiting").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    match custom.data.get("event_type").and_then(serde_json::Value::as_str) {
+        Some("behind") => state.reports_behind = Some(waiting),
+        Some("caught_up") => state.reports_behind = None,
+        _ => {}
     }
 }
 

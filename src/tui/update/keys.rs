@@ -151,6 +151,7 @@ pub(super) fn answer(state: &mut State, outcome: Outcome, call: crate::domain::i
         Outcome::NotMine => None,
         Outcome::Moved => Some(Vec::new()),
         Outcome::Allow(scope) => Some(compose::decide(state, &call, Decision::Allow { scope })),
+        Outcome::Refuse => Some(compose::decide(state, &call, Decision::Refuse { instead: None })),
         Outcome::Instead => {
             state.refusing = Some(call);
             state.focus = Focus::Composer;

@@ -155,8 +155,10 @@ fn parts(document: &Document, css: &str, matcher: &Matcher) -> Result<(String, V
     let outermost = nodes.iter().filter(|node| !node.ancestors_it(None).any(|above| chosen.contains(&above.id)));
     let (mut texts, mut links) = (Vec::new(), Vec::new());
     for node in outermost {
-        texts.push(node.md(Some(MUTE)).trim().to_owned());
-        gather(node, &mut links);
+        // In a document of its own a part is told as what it is: a link with its address, a heading with its signs.
+        let part = Document::fragment(node.html());
+        texts.push(part.root().md(Some(MUTE)).trim().to_owned());
+        gather(&part.root(), &mut links);
     }
     Ok((texts.join("\n\n"), links))
 }

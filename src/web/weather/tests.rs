@@ -54,7 +54,7 @@ fn a_place_that_is_not_there_is_said_with_what_is() {
 fn positions_are_taken_as_they_are() {
     let place = position(" 48.8534, 2.3488 ").unwrap().unwrap();
     assert_eq!(place.label(), "48.8534, 2.3488");
-    assert_eq!(position("-33.9 151.2").unwrap().unwrap().label(), "-33.9, 151.2");
+    assert_eq!(position("-33.9 151.2").unwrap().unwrap().label(), "-33.9000, 151.2000");
     assert!(position("91,0").unwrap().is_err());
     assert!(position("0,181").unwrap().is_err());
     assert!(position("Paris, Texas").is_none() && position("Paris").is_none() && position("nan,1").is_none());

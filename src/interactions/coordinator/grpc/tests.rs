@@ -107,14 +107,16 @@ async fn a_coordinator_that_ends_and_comes_back_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_full_queue_holds_the_stream_back_and_then_ends_it() {
+async fn what_never_fits_into_the_queue_ends_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(crate::domain::clock::ManualClock::starting_at(crate::domain::clock::Instant::from_millis(0)));
     let place = crate::interactions::intake::Place::File(folder.path().join("records.db"));
     // No record fits.
     let intake = Arc::new(Intake::new(place, 1, clock));
     let running = run("127.0.0.1:0", &intake).await;
-    let trouble = running.transport(None).send(&records(0..50)).await.unwrap_err();
+    let mut long = records(0..50);
+    long.iter_mut().for_each(|record| drop(record.payload.insert("text".to_owned(), "x".repeat(3_000).into())));
+    let trouble = running.transport(None).send(&long).await.unwrap_err();
     assert!(matches!(trouble, Trouble::Busy { .. }), "{trouble:?}");
     running.end().await;
 }

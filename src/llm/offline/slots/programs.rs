@@ -13,7 +13,7 @@ rule!(IN_SHELL = r"(?is)^(?:.*?\b)?(?:run|execute)\s+(.+?)\s+in\s+(?:the|a|my)\s
 rule!(PROMPT_SIGN = r"(?s)^\$\s+(.+)$");
 rule!(
     HAN_LINE =
-        r"(?s)^[\p{Han}，,\s]*(?:运行|执行|跑)(?:一下|一个|这个|下面的|以下)?\s*(?:shell|终端)?\s*(?:命令|指令)\s*[:：]?\s*([^\p{Han}].*)$"
+        r"(?s)^[\p{Han}，,\s]*(?:运行|执行|跑)(?:一下|一个|这个|下面的|以下)*\s*(?:shell|终端)?\s*(?:命令|指令)\s*[:：]?\s*([^\p{Han}].*)$"
 );
 
 /// A line for the shell: in backticks, behind `command`, behind `$`.

@@ -4,8 +4,8 @@
 //! reader nor who puts something waits for that.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as Moment};
 
 use rusqlite::Connection;
@@ -267,6 +267,17 @@ fn write_all(connection: &mut Connection, writes: &HashMap<Digested, Write>, tou
     table::write(connection, writes, touches.iter())
 }
 
+/// Answers questions until the cache is dropped.
+pub(super) fn answer(reader: &Mutex<Reader>, mut questions: mpsc::Receiver<Question>) {
+    while let Some(question) = questions.blocking_recv() {
+        // Who asked may have left meanwhile.
+        if !question.answer.is_closed() {
+            let found = reader.lock().unwrap_or_else(PoisonError::into_inner).find(&question.id, question.now);
+            let _nobody_waits = question.answer.send(found);
+        }
+    }
+}
+
 /// The reader's own.
 pub(super) struct Reader {
     shared: Arc<Shared>,
@@ -281,18 +292,12 @@ impl Reader {
         Self { shared, open: None, generation: u64::MAX, identity: None }
     }
 
-    /// Until the cache is dropped.
-    pub(super) fn run(mut self, mut questions: mpsc::Receiver<Question>) {
-        while let Some(question) = questions.blocking_recv() {
-            // Who asked may have left meanwhile.
-            if !question.answer.is_closed() {
-                let found = self.find(&question.id, question.now);
-                let _nobody_waits = question.answer.send(found);
-            }
-        }
+    /// Whether a look costs no more than that: opening the file may take longer than an asker should.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some() && self.shared.generation.load(Ordering::SeqCst) == self.generation
     }
 
-    fn find(&mut self, id: &Digested, now: Instant) -> Option<Entry> {
+    pub(super) fn find(&mut self, id: &Digested, now: Instant) -> Option<Entry> {
         let connection = self.file()?;
         match table::find(connection, id) {
             Ok(Found::Entry(entry, used)) => {

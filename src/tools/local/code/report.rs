@@ -32,7 +32,9 @@ pub(super) fn outcome(root: &str, is_file: bool, found: &Found, duplicates: &[Du
     } else {
         let functions = found.files.iter().flat_map(|file| &file.measured.symbols).filter(|symbol| symbol.complexity.is_some()).count();
         let symbols: usize = found.files.iter().map(|file| file.measured.symbols.len()).sum();
-        let _ = write!(text, "\n{symbols} symbols, {functions} of them functions");
+        if !found.files.is_empty() {
+            let _ = write!(text, "\n{symbols} symbols, {functions} of them functions");
+        }
     }
     if !worst.is_empty() {
         text.push_str("\nmost complex functions (1 and one for each branch):");

@@ -1,6 +1,6 @@
 //! Where a text that is not in a file almost is: what a failed edit shows.
 
-use crate::domain::text::{clean_line, ellipsis};
+use crate::domain::text::{clean, ellipsis};
 
 /// The longest file, in lines, that is looked through.
 const LINES_MAX: usize = 50_000;
@@ -56,9 +56,14 @@ fn head(line: &str) -> String {
     line.chars().take(LINE_CHARS_MAX).collect()
 }
 
+/// A line without what could control a terminal, its indentation kept.
+fn spaced(line: &str) -> String {
+    clean(line).trim_end().replace(['\n', '\r'], " ")
+}
+
 fn shown(lines: &[&str], from: usize, count: usize) -> String {
     let rows = lines.iter().enumerate().skip(from).take(count.clamp(1, SHOWN_MAX));
-    rows.map(|(at, line)| format!("{}: {}", at + 1, ellipsis(&clean_line(line), LINE_CHARS_MAX))).collect::<Vec<_>>().join("\n")
+    rows.map(|(at, line)| format!("{}: {}", at + 1, ellipsis(&spaced(line), LINE_CHARS_MAX))).collect::<Vec<_>>().join("\n")
 }
 
 /// The lines at which `wanted` begins, in words.

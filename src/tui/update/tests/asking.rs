@@ -86,6 +86,18 @@ fn no_is_preselected_for_what_may_destroy() {
 }
 
 #[test]
+fn no_to_a_call_of_ones_own_asks_for_nothing_instead() {
+    let mut script = running();
+    script.asks(false, None);
+    script.state.approvals[0].approval.own = true;
+    assert!(script.text().contains("3 No (esc)"), "{}", script.text());
+    script.wait(600);
+    script.key("esc");
+    assert_eq!(script.state.refusing, None);
+    assert!(matches!(script.commands().as_slice(), [Command::Decide { decision: Decision::Refuse { instead: None }, .. }]));
+}
+
+#[test]
 fn a_click_in_the_first_half_second_does_not_answer() {
     let mut script = running();
     script.asks(false, None);

@@ -188,6 +188,41 @@ fn an_export_goes_through_the_log_and_takes_its_format_from_the_name() {
 }
 
 #[test]
+fn undo_asks_only_where_there_is_something() {
+    use crate::domain::command::Command;
+    use crate::domain::undo::{UndoRow, UndoState};
+
+    let mut script = ready();
+    script.state.session.made = false;
+    script.command("/undo");
+    assert!(script.text().contains("nothing to undo"), "{}", script.text());
+    assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Send(_) | Effect::Ask(_))), "{:?}", script.effects);
+    let mut script = running();
+    script.command("/undo");
+    let asked = Effect::Ask(Query::LastChange("session-1".into(), false));
+    assert!(script.effects.contains(&asked), "{:?}", script.effects);
+    let row = |tool: &str, state| UndoRow {
+        number: 1,
+        id: "c1".to_owned(),
+        at: script.state.now,
+        session: Some("session-1".into()),
+        tool: tool.to_owned(),
+        path: "a.txt".to_owned(),
+        is_new_file: false,
+        state,
+    };
+    let (undone, own, stands) =
+        (row("write_file", UndoState::Undone), row("undo", UndoState::Stands), row("write_file", UndoState::Stands));
+    script.effects.clear();
+    script.send(Msg::Answer(Answer::LastChange(false, Ok(vec![undone, own.clone()]))));
+    assert!(script.state.toast.as_ref().is_some_and(|toast| toast.text.contains("nothing to undo")), "{:?}", script.state.toast);
+    assert!(script.effects.is_empty(), "{:?}", script.effects);
+    script.send(Msg::Answer(Answer::LastChange(true, Ok(vec![own, stands]))));
+    let sent = |effect: &Effect| matches!(effect, Effect::Send(Command::Undo { force: true, change, .. }) if change.is_empty());
+    assert!(script.effects.iter().any(sent), "{:?}", script.effects);
+}
+
+#[test]
 fn what_models_took_is_told_with_and_without_prices() {
     let spend = |model: &str, tokens: u64, cost: Option<u64>| Spend {
         model: model.into(),
@@ -202,7 +237,7 @@ fn what_models_took_is_told_with_and_without_prices() {
     let all = vec![spend("openai/large", 1_500, Some(1_250_000)), spend("offline/rules", 20, None)];
     let spending = Spending { session: vec![], today: all[..1].to_vec(), all, tasks: Vec::new(), priced: true, cut: false };
     script.send(Msg::Answer(Answer::Spending(Ok(spending.clone()))));
-    for part in ["This session", "nothing yet", "openai/large", "$1.25", "together", "models without one"] {
+    for part in ["This session", "nothing yet", "openai/large", "$1.25", "together", "model without one"] {
         assert!(script.text().contains(part), "{part}: {}", script.text());
     }
     script.key("esc");

@@ -150,6 +150,9 @@ fn every_command_can_be_run() {
             "rename" => "/rename a title".to_owned(),
             "task" => "/task techcrunch run".to_owned(),
             "notify" => "/notify test".to_owned(),
+            "forget" => "/forget sky".to_owned(),
+            "search" => "/search sky".to_owned(),
+            "remember" => "/remember the sky is blue".to_owned(),
             name => format!("/{name}"),
         };
         script.type_text(&text);

@@ -17,6 +17,7 @@ fn asks(call: &str) -> Approval {
         scope: None,
         instead: None,
         parent: None,
+        own: false,
     }
 }
 

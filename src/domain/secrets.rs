@@ -1,9 +1,13 @@
-//! Whether a text looks like it holds a secret: keys, tokens, passwords, numbers of cards. What is remembered is shown to models again and
-//! again, so secrets are kept out unless a person insists.
+//! What secrets look like (keys, tokens, passwords, numbers of cards), and texts without them. What is remembered is shown to models
+//! again and again, and what is reported leaves this machine, so secrets are kept out of both.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
+
+/// What stands where a secret stood.
+pub const HIDDEN: &str = "•••";
 
 /// What secrets look like and what they are called; formats from their makers' pages and gitleaks' rules.
 const PATTERNS: &[(&str, &str)] = &[
@@ -28,8 +32,43 @@ const PATTERNS: &[(&str, &str)] = &[
 
 static RULES: LazyLock<Option<RegexSet>> = LazyLock::new(|| RegexSet::new(PATTERNS.iter().map(|(_, pattern)| pattern)).ok());
 
+/// What hides more than a pattern finds: the whole of a key in PEM, the whole of a header.
+const WIDER: &[&str] = &[
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?s:.*?)(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|\z)",
+    r"(?i)\b(?:proxy-)?authorization\b[\x22']?\s*[:=]\s*[\x22']?(?:(?:basic|bearer|digest|token|negotiate)\s+)?[^\s\x22',;]+",
+    r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}",
+    r"(?i)\b(?:set-)?cookie\s*:\s*[^\r\n]+",
+    // As it stands in JSON, in a query and in a variable: the name, then the value in or without quotes.
+    r#"(?i)[A-Za-z0-9_-]*(?:password|passwd|passphrase|api[_-]?key|secret|access[_-]?token|auth[_-]?token|private[_-]?key|client[_-]?secret)[A-Za-z0-9_-]*\\?["']?\s*[:=]\s*(?:\\?"[^"]*"|'[^']*'|[^\s,;&"'}]+)"#,
+];
+
+static EACH: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let patterns = WIDER.iter().copied().chain(PATTERNS.iter().map(|(_, pattern)| *pattern));
+    patterns.filter_map(|pattern| Regex::new(pattern).ok()).collect()
+});
+
+/// `text` with [`HIDDEN`] in the place of whatever looks like a secret.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    for rule in EACH.iter() {
+        if let Cow::Owned(hidden) = rule.replace_all(&out, HIDDEN) {
+            out = Cow::Owned(hidden);
+        }
+    }
+    if has_card_number(&out) {
+        out = Cow::Owned(without_long_numbers(&out));
+    }
+    out
+}
+
+/// Takes out all that is long enough for the number of a card: digits, with single blanks or dashes between them.
+fn without_long_numbers(text: &str) -> String {
+    static LONG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d(?:[ -]?\d){12,18}").ok());
+    LONG.as_ref().map_or_else(|| HIDDEN.to_owned(), |rule| rule.replace_all(text, HIDDEN).into_owned())
+}
+
 /// What the text seems to hold; the first of all.
-pub(super) fn found(text: &str) -> Option<&'static str> {
+pub fn found(text: &str) -> Option<&'static str> {
     let by_pattern =
         RULES.as_ref().and_then(|rules| rules.matches(text).iter().next()).and_then(|at| PATTERNS.get(at)).map(|(name, _)| *name);
     by_pattern.or_else(|| has_card_number(text).then_some("the number of a payment card"))
@@ -90,6 +129,24 @@ mod tests {
         ] {
             assert!(found(text).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_and_the_rest_stays() {
+        let check = |text: &str, secret: &str, rest: &str| {
+            let hidden = masked(text);
+            assert!(!hidden.contains(secret) && hidden.contains(rest) && hidden.contains(HIDDEN), "{text} → {hidden}");
+        };
+        check("use sk-proj-abcdefghijklmnopqrstuvwx123 for it", "abcdefghijkl", "for it");
+        check(r#"{"api_key": "plainwords", "city": "Oslo"}"#, "plainwords", "Oslo");
+        check(r#"{\"password\":\"open sesame\",\"city\":\"Oslo\"}"#, "sesame", "Oslo");
+        check("Authorization: Basic dXNlcjpwYXNz and so on", "dXNlcjpwYXNz", "and so on");
+        check("curl -H 'authorization: abcdef' x", "abcdef", "curl");
+        check("GET /a?access_token=abcdef&b=2", "abcdef", "b=2");
+        check("a -----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY----- z", "MIIabc", " z");
+        check("postgres://bob:hunter2@db.example/x", "hunter2", "db.example/x");
+        check("card 4111 1111 1111 1111, thanks", "1111", "thanks");
+        assert!(matches!(masked("nothing to hide on 2026-11-22"), Cow::Borrowed(_)));
     }
 
     #[test]

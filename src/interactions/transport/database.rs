@@ -1,0 +1,106 @@
+//! Records through a table that the coordinator polls. An insert hands over; `processed` confirms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::domain::clock::Clock;
+use crate::domain::interaction::InteractionRecord;
+use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
+use crate::store::exchange::{Entry, Error, Exchange, Progress};
+
+/// Confirmed rows are removed after so long: the coordinator has what they hold.
+const KEPT: Duration = Duration::from_hours(24 * 7);
+
+/// How often they are looked for.
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
+
+/// `database`.
+pub struct Database {
+    table: Box<dyn Exchange>,
+    mcp_id: String,
+    clock: Arc<dyn Clock>,
+    cleaned: Mutex<Option<Instant>>,
+}
+
+impl Database {
+    /// Into `table`; rows of `mcp_id` are cleaned up there.
+    pub fn new(table: Box<dyn Exchange>, mcp_id: &str, clock: Arc<dyn Clock>) -> Self {
+        Self { table, mcp_id: mcp_id.to_owned(), clock, cleaned: Mutex::default() }
+    }
+
+    async fn insert(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+        let entries: Vec<Entry> = records.iter().map(entry).collect();
+        self.table.insert(&entries).await.map_err(trouble)?;
+        Ok(records.iter().map(|record| Verdict::Handed(record.record_id.as_str().to_owned())).collect())
+    }
+
+    async fn progress(&self, handles: &[String]) -> Result<Vec<Settled>, Trouble> {
+        let progress = self.table.progress(handles).await.map_err(trouble)?;
+        self.clean().await;
+        let settled = |progress| match progress {
+            Progress::Processed => Settled::Stored,
+            Progress::Waiting => Settled::Waiting,
+            Progress::Missing => Settled::Lost,
+        };
+        Ok(progress.into_iter().map(settled).collect())
+    }
+
+    /// Now and then removes what was confirmed long ago. Nothing depends on it.
+    async fn clean(&self) {
+        let mut cleaned = self.cleaned.lock().await;
+        if cleaned.is_some_and(|at| at.elapsed() < CLEAN_EVERY) {
+            return;
+        }
+        *cleaned = Some(Instant::now());
+        let before = self.clock.now().as_millis() - i64::try_from(KEPT.as_millis()).unwrap_or(0);
+        if let Err(error) = self.table.clean(&self.mcp_id, millis(before)).await {
+            tracing::debug!(%error, "could not remove confirmed reports from the database");
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds until the year 9999 fit into the 53 bits of a double")]
+fn millis(ms: i64) -> f64 {
+    ms as f64 / 1e3
+}
+
+fn entry(record: &InteractionRecord) -> Entry {
+    Entry {
+        record_id: record.record_id.as_str().to_owned(),
+        mcp_id: record.mcp_id.clone(),
+        interaction_id: record.interaction_id.as_str().to_owned(),
+        timestamp: millis(record.timestamp.as_millis()),
+        data: record.to_json().to_string(),
+    }
+}
+
+fn trouble(error: Error) -> Trouble {
+    match error {
+        Error::Config(why) => Trouble::Config(why),
+        Error::Login(why) => Trouble::Key(why),
+        Error::Failed(why) => Trouble::Unreachable(why),
+    }
+}
+
+impl Transport for Database {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+        self.table.check().map(|done| done.map_err(trouble)).boxed()
+    }
+
+    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+        self.insert(records).boxed()
+    }
+
+    fn settled<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<Vec<Settled>, Trouble>> {
+        self.progress(handles).boxed()
+    }
+}
