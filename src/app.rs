@@ -94,8 +94,8 @@ struct Offers {
     web: Web,
     /// What is sent to somebody at once.
     messages: Messages,
-    /// The folder of the state.
-    state: std::path::PathBuf,
+    /// Where interaction reports of others go.
+    intake: Arc<crate::interactions::intake::Intake>,
     nudges: Nudges,
     clock: Arc<dyn Clock>,
 }
@@ -208,7 +208,7 @@ impl App {
             local: options,
             web,
             messages: messages.clone(),
-            state: start.paths.state.clone(),
+            intake: crate::interactions::coordinator::intake(&settings.coordinator, &start.paths.state, Arc::clone(&clock)),
             nudges: nudges.clone(),
             clock: Arc::clone(&clock),
         };
@@ -300,6 +300,11 @@ impl App {
     /// Answers what is asked.
     pub fn queries(&self) -> Arc<dyn Queries> {
         Arc::clone(&self.queries) as Arc<dyn Queries>
+    }
+
+    /// Where interaction reports of others go.
+    pub fn intake(&self) -> Arc<crate::interactions::intake::Intake> {
+        Arc::clone(&self.offers.intake)
     }
 
     /// The log itself, for replays that go live.

@@ -5,6 +5,7 @@ mod attach;
 mod awake;
 mod cache;
 mod config;
+mod coordinator;
 mod events;
 mod exec;
 mod inbox;
@@ -161,6 +162,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Inbox(args)) => block_on(inbox::run(&base, args)),
         Some(Command::Memory(args)) => block_on(memory::run(&base, args)),
         Some(Command::Serve(args)) => block_on(awake::serve(&base, &args)),
+        Some(Command::Coordinator(args)) => block_on(coordinator::run(&base, args)),
         Some(Command::Simulate(args)) => block_on(awake::simulate(&base, &args)),
         Some(Command::Notify(command)) => block_on(awake::notify(&base, command)),
         Some(Command::Report(args)) => block_on(report::run(&base, args)),

@@ -20,6 +20,7 @@ pub mod query;
 pub mod question;
 pub mod remote;
 pub mod report;
+pub mod reports;
 pub mod secrets;
 pub mod task;
 pub mod text;

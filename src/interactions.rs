@@ -4,9 +4,17 @@
 //! A transport tries once and answers honestly; when to try again is decided above it.
 
 pub mod breaker;
+pub mod coordinator;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+pub mod intake;
 pub mod options;
 pub mod pace;
 pub mod record;
 pub mod redact;
 pub mod reporter;
+#[cfg(feature = "redis")]
+pub mod streams;
+#[cfg(test)]
+mod testing;
 pub mod transport;

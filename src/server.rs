@@ -13,6 +13,7 @@ pub mod options;
 pub mod peers;
 mod rate;
 pub mod reader;
+pub mod reports;
 mod tls;
 pub mod ws;
 
@@ -45,6 +46,14 @@ pub enum BindError {
     /// Everybody in reach could call it.
     #[error("{address} can be reached from other machines: that takes a token ([server] token or token_env)")]
     NoToken {
+        /// Where it should have listened.
+        address: SocketAddr,
+    },
+    /// Everybody in reach could report.
+    #[error(
+        "{address} can be reached from other machines: make a key for each reporter with `wakeful coordinator keys add`, or set a token ([server] token or token_env)"
+    )]
+    NoKeys {
         /// Where it should have listened.
         address: SocketAddr,
     },

@@ -59,7 +59,7 @@ pub async fn bind(app: &App, options: Options, stop: &CancellationToken) -> anyh
         clock: Arc::clone(&offers.clock),
         tasks: tasks.1,
         feedback: Arc::new(FeedbackQueue::new(log.clone(), offers.nudges.clone())),
-        records: Arc::new(Records::new(&offers.state, Arc::clone(&offers.clock))),
+        records: Arc::new(Records::new(Arc::clone(&offers.intake))),
         peers: offers.peers.clone(),
         mcp: Some(endpoint(own, &mcp, stop)),
         default_model: model.as_ref().map_or_else(|_| app.catalog().default_id().to_owned(), crate::llm::Resolved::id),

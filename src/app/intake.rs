@@ -1,25 +1,23 @@
 //! What comes in from other programs and must not be lost: event feedback and interaction reports.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::OnceCell;
 
 use crate::ambient::nudge::Nudges;
-use crate::domain::clock::Clock;
 use crate::domain::firing::{Feedback, Firing, Origin};
 use crate::domain::ids::FiringId;
-use crate::server::api::{FeedbackIntake, IntakeError, RecordIntake, TakenFeedback};
-use crate::store::records::{Record, RecordStore};
+use crate::domain::interaction::ID_CHARS_MAX;
+use crate::domain::reports::{Access, RecordPage, RecordQuery, Statistics, Window};
+use crate::domain::text::ellipsis;
+use crate::interactions::intake::{self, Intake, Refusal};
+use crate::server::api::{FeedbackIntake, IntakeError, RecordIntake, Shown, TakenFeedback, TakenRecords, WrongRecord};
+use crate::store::records::RecordStore;
 use crate::store::tasks::Op;
 use crate::store::{Error, EventLog, Terms};
-
-/// The file of the records, in the folder of the state.
-pub const RECORDS_FILE: &str = "interactions.db";
 
 /// Queues event feedback for the judge, on disk before it answers.
 pub struct FeedbackQueue {
@@ -79,52 +77,72 @@ fn failed(error: &Error) -> IntakeError {
     }
 }
 
-/// Keeps interaction reports in a file of their own, which is made with the first of them.
-pub struct Records {
-    path: PathBuf,
-    clock: Arc<dyn Clock>,
-    store: OnceCell<RecordStore>,
-}
+/// The intake of interaction reports, for the surface.
+pub struct Records(Arc<Intake>);
 
 impl Records {
-    /// In the folder of the state.
-    pub fn new(state: &std::path::Path, clock: Arc<dyn Clock>) -> Self {
-        Self { path: state.join(RECORDS_FILE), clock, store: OnceCell::new() }
+    /// Over the intake that all ways in share.
+    pub fn new(intake: Arc<Intake>) -> Self {
+        Self(intake)
     }
 
     async fn store(&self) -> Result<&RecordStore, IntakeError> {
-        let open = || async {
-            let path = self.path.clone();
-            let opened = tokio::task::spawn_blocking(move || RecordStore::open(&path)).await;
-            opened.map_err(|error| IntakeError::Failed(error.to_string()))?.map_err(|error| failed(&error))
-        };
-        self.store.get_or_try_init(open).await
+        self.0.store().await.map_err(refused)
     }
 }
 
+fn refused(refusal: Refusal) -> IntakeError {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Full => IntakeError::Crowded,
+        Refusal::TooLarge => IntakeError::TooLarge(text),
+        Refusal::Key => IntakeError::Denied(text),
+        Refusal::Failed(_) => IntakeError::Away(text),
+    }
+}
+
+/// What reads and writes the records fails for now: whoever asked asks again.
+fn away(error: &Error) -> IntakeError {
+    IntakeError::Away(error.report())
+}
+
 impl RecordIntake for Records {
-    fn take(&self, records: Vec<Value>) -> BoxFuture<'_, Result<usize, IntakeError>> {
+    fn admit(&self, shown: Shown) -> BoxFuture<'_, Result<Access, IntakeError>> {
         async move {
-            let records = records.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-            self.store().await?.put(records, self.clock.now()).await.map_err(|error| failed(&error))
+            let shown = intake::Shown { key: shown.key.as_deref(), is_owner: shown.is_owner, is_open: shown.is_open };
+            self.0.admit(shown).await.map_err(refused)
+        }
+        .boxed()
+    }
+
+    fn take(&self, values: Vec<Value>, access: Access) -> BoxFuture<'_, Result<TakenRecords, IntakeError>> {
+        async move {
+            let (mut records, mut rejected) = (Vec::with_capacity(values.len()), Vec::new());
+            for (index, value) in values.into_iter().enumerate() {
+                let record_id = value.get("record_id").and_then(Value::as_str).map(|id| ellipsis(id, ID_CHARS_MAX).into_owned());
+                match intake::check(value) {
+                    Ok(record) if !access.covers(&record.mcp_id) => {
+                        return Err(IntakeError::NotYours(format!("this key opens {access} only, and record {index} is another's")));
+                    }
+                    Ok(record) => records.push(record),
+                    Err(wrong) => rejected.push(WrongRecord { index, record_id, field: wrong.field.to_owned(), message: wrong.must }),
+                }
+            }
+            let stored = self.0.offer(records).await.map_err(refused)?;
+            Ok(TakenRecords { stored, rejected })
         }
         .boxed()
     }
 
     fn count(&self) -> BoxFuture<'_, Result<u64, IntakeError>> {
-        async move { self.store().await?.count().await.map_err(|error| failed(&error)) }.boxed()
+        async move { self.store().await?.count().await.map_err(|error| away(&error)) }.boxed()
     }
-}
 
-fn record(value: &Value) -> Result<Record, IntakeError> {
-    let missing = |name: &str| IntakeError::Wrong { pointer: format!("/{name}"), message: "it is missing".to_owned() };
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| missing(name));
-    Ok(Record {
-        record_id: text("record_id")?,
-        mcp_id: text("mcp_id")?,
-        interaction_id: text("interaction_id")?,
-        action: text("action")?,
-        timestamp: value.get("timestamp").and_then(Value::as_f64).ok_or_else(|| missing("timestamp"))?,
-        data: value.to_string(),
-    })
+    fn page(&self, query: RecordQuery) -> BoxFuture<'_, Result<RecordPage, IntakeError>> {
+        async move { self.store().await?.page(query).await.map_err(|error| away(&error)) }.boxed()
+    }
+
+    fn statistics(&self, window: Window) -> BoxFuture<'_, Result<Statistics, IntakeError>> {
+        async move { self.store().await?.statistics(window).await.map_err(|error| away(&error)) }.boxed()
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line as data. Help, completions and the manual page come from these definitions.
 
+pub mod coordinator;
 pub mod memory;
 pub mod report;
 pub mod tasks;
@@ -76,6 +77,8 @@ pub enum Command {
     Memory(memory::MemoryArgs),
     /// Keep the background tasks running without a screen
     Serve(ServeArgs),
+    /// Take interaction reports of agents: over HTTP, gRPC, a stream of Redis, a table; keys, statistics
+    Coordinator(coordinator::CoordinatorArgs),
     /// Raise a task's event through the whole path, marked as simulated: all four, or one
     Simulate(SimulateArgs),
     /// Notices: try a channel out

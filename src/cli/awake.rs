@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, feed};
 use crate::cli::args::{NotifyCommand, ServeArgs, SimulateArgs};
 use crate::cli::output::{self, Exit, Outcome, Stop};
-use crate::cli::{Base, line};
+use crate::cli::{Base, coordinator, line};
 use crate::domain::command::{Command, InboxCommand, TaskCommand};
 use crate::domain::event::{ErrorEvent, Event, EventBody, TaskEvent};
 use crate::domain::ids::Seq;
@@ -38,9 +38,15 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     let status = app.queries().ambient_status().await?;
     output::note(format_args!("awake: {} tasks, {} of them active; ctrl+c stops", status.total_tasks, status.active_tasks));
     let stop = CancellationToken::new();
-    let serving = match listen(base, args, &app, &stop).await {
-        Ok(serving) => serving,
+    let begun = async {
+        let serving = listen(base, args, &app, &stop).await?;
+        let ways = if args.no_listen { None } else { coordinator::ways(base, &app, &stop).await? };
+        Ok::<_, Stop>((serving, ways))
+    };
+    let (serving, ways) = match begun.await {
+        Ok(begun) => begun,
         Err(error) => {
+            stop.cancel();
             app.shutdown().await;
             return Err(error);
         }
@@ -61,6 +67,9 @@ pub(super) async fn serve(base: &Base, args: &ServeArgs) -> Outcome {
     stop.cancel();
     if let Some(serving) = serving {
         let _ = serving.await;
+    }
+    if let Some(ways) = ways {
+        ways.ended().await;
     }
     app.shutdown().await;
     signal.map(|()| Exit::Done).map_err(Stop::from)

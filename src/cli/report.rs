@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::app;
-use crate::cli::Base;
 use crate::cli::args::report::{ReportArgs, ReportVerb};
 use crate::cli::output::{self, Exit, Outcome};
-use crate::domain::clock::{Clock, SystemClock};
+use crate::cli::{Base, coordinator};
+use crate::domain::clock::{Clock, Instant as At, SystemClock};
 use crate::domain::report::{ReportState, ReportStatus};
 use crate::domain::text::clean_line;
 use crate::interactions::options::Options;
 use crate::interactions::reporter::Reports;
+use crate::interactions::transport::http::Http;
 use crate::interactions::transport::{Transport, Trouble, make};
 use crate::net;
 
@@ -50,6 +51,7 @@ pub(super) async fn run(base: &Base, args: ReportArgs) -> Outcome {
         ReportVerb::Dead { limit } => desk.dead(limit).await,
         ReportVerb::Flush { seconds } => desk.flush(seconds).await,
         ReportVerb::Test => desk.test().await,
+        ReportVerb::Stats { hours } => desk.stats(hours).await,
         ReportVerb::Import { file } => {
             let secrets = app::reports::secrets(&desk.settings, &base.environment);
             let done = desk.reports.import(&file, secrets).await?;
@@ -128,6 +130,23 @@ impl Desk<'_> {
         };
         let _shown = self.say(&serde_json::to_value(&status)?, &told)?;
         Ok(if left > status.totals.handed { Exit::Failed } else { Exit::Done })
+    }
+
+    async fn stats(&self, hours: u32) -> Outcome {
+        let options = self.options();
+        let key = options.key(&|name: &str| self.base.environment.get(name).map(str::to_owned));
+        let net = net::Client::new(self.settings.net.clone());
+        let http = Http::new(net, options.base_url(), key, options.timeout(), Arc::clone(&self.clock));
+        let until = self.clock.now();
+        let span = i64::from(hours.max(1)) * 3_600_000;
+        let since = At::from_millis(until.as_millis().saturating_sub(span).max(0));
+        let statistics = http.statistics(since, until).await.map_err(anyhow::Error::from)?;
+        if self.json {
+            output::json(&statistics)?;
+        } else {
+            coordinator::print(&statistics)?;
+        }
+        Ok(Exit::Done)
     }
 
     async fn test(&self) -> Outcome {

@@ -356,6 +356,9 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     if let Some(problem) = settings.cache.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[cache] {problem}") });
     }
+    if let Some(problem) = settings.coordinator.problem() {
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[coordinator] {problem}") });
+    }
     if let Some(problem) = settings.memory.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[memory] {problem}") });
     }

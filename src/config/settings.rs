@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::AgentName;
 use crate::domain::price::Price;
 use crate::domain::task::Source;
+use crate::interactions::coordinator;
 use crate::llm::openai::ProviderOptions;
 use crate::{agent, ambient, interactions, mcp, memory, net, notify, server, store, tools, tui, web};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub mcp: mcp::PoolOptions,
     /// The surface for other programs.
     pub server: server::Options,
+    /// The coordinator of interaction reports.
+    pub coordinator: coordinator::Options,
     /// The built-in tools.
     pub tools: tools::local::Options,
     /// What is kept of what was fetched.
@@ -81,6 +84,7 @@ impl Default for Settings {
             mcp_servers: Vec::new(),
             mcp: mcp::PoolOptions::default(),
             server: server::Options::default(),
+            coordinator: coordinator::Options::default(),
             tools: tools::local::Options::default(),
             cache: store::cache::Options::default(),
             memory: memory::Options::default(),

@@ -70,14 +70,35 @@ impl FromStr for Action {
         Self::ALL
             .into_iter()
             .find(|action| action.as_str() == word)
-            .ok_or_else(|| Malformed(format!("`action` must be one of {}", known())))
+            .ok_or_else(|| Malformed::new("action", format!("must be one of {}", known())))
     }
 }
 
 /// A record that is none: which field is wrong, and how.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(pub String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// The field; empty where the whole is no record.
+    pub field: &'static str,
+    /// What it must be: `must be …`.
+    pub must: String,
+}
+
+impl Malformed {
+    fn new(field: &'static str, must: impl Into<String>) -> Self {
+        Self { field, must: must.into() }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            "" => write!(f, "a record {}", self.must),
+            field => write!(f, "`{field}` {}", self.must),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
 
 /// One record of one interaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,17 +145,17 @@ impl InteractionRecord {
     ///
     /// Where a field is missing, is of another type, is too long or out of range.
     pub fn from_json(value: &Value) -> Result<Self, Malformed> {
-        let object = value.as_object().ok_or_else(|| Malformed("a record must be a JSON object".to_owned()))?;
+        let object = value.as_object().ok_or_else(|| Malformed::new("", "must be a JSON object"))?;
         let action: Action = text(object, "action")?.parse()?;
         let seconds = object
             .get("timestamp")
             .and_then(Value::as_f64)
             .filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds))
-            .ok_or_else(|| Malformed("`timestamp` must be a Unix time in seconds, as a number".to_owned()))?;
+            .ok_or_else(|| Malformed::new("timestamp", "must be a Unix time in seconds, as a number"))?;
         let payload = match object.get(action.payload()) {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(payload)) => payload.clone(),
-            Some(_) => return Err(Malformed(format!("`{}` must be an object", action.payload()))),
+            Some(_) => return Err(Malformed::new(action.payload(), "must be an object")),
         };
         let record_id = match object.get("record_id") {
             None | Some(Value::Null) => named_by_content(object),
@@ -151,11 +172,12 @@ impl InteractionRecord {
     }
 }
 
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Malformed> {
+fn text<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Malformed> {
     match object.get(name).and_then(Value::as_str) {
+        Some(text) if text.chars().any(char::is_control) => Err(Malformed::new(name, "must have no control characters")),
         Some(text) if !text.trim().is_empty() && text.chars().count() <= ID_CHARS_MAX => Ok(text),
-        Some(_) => Err(Malformed(format!("`{name}` must have 1 to {ID_CHARS_MAX} characters"))),
-        None => Err(Malformed(format!("`{name}` must be a text"))),
+        Some(_) => Err(Malformed::new(name, format!("must have 1 to {ID_CHARS_MAX} characters"))),
+        None => Err(Malformed::new(name, "must be a text")),
     }
 }
 

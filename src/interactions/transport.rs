@@ -1,8 +1,12 @@
 //! How records reach a coordinator.
 
 pub mod database;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod http;
 pub mod make;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ use crate::domain::command::ApprovalMode;
 use crate::domain::event::Event;
 use crate::domain::firing::Feedback;
 use crate::domain::query::Queries;
+use crate::domain::reports::{Access, RecordPage, RecordQuery, Statistics, Window};
 use crate::server::hub::Hub;
 use crate::server::options::Options;
 use crate::server::peers::Peers;
@@ -39,12 +40,52 @@ pub struct TakenFeedback {
     pub repeated: bool,
 }
 
-/// Takes interaction reports of other programs.
+/// Takes interaction reports of other programs, and gives them back.
 pub trait RecordIntake: Send + Sync {
-    /// Stores the records once each by their `record_id`; answers once they are on disk, with how many were new.
-    fn take(&self, records: Vec<Value>) -> BoxFuture<'_, Result<usize, IntakeError>>;
+    /// What whoever showed that may report and read.
+    fn admit(&self, shown: Shown) -> BoxFuture<'_, Result<Access, IntakeError>>;
+    /// Stores the records once each by their `record_id`; answers once they are on disk. What is no record is told, and the
+    /// others are stored.
+    fn take(&self, records: Vec<Value>, access: Access) -> BoxFuture<'_, Result<TakenRecords, IntakeError>>;
     /// How many are stored.
     fn count(&self) -> BoxFuture<'_, Result<u64, IntakeError>>;
+    /// Some of them.
+    fn page(&self, query: RecordQuery) -> BoxFuture<'_, Result<RecordPage, IntakeError>>;
+    /// What they come to in a window of time.
+    fn statistics(&self, window: Window) -> BoxFuture<'_, Result<Statistics, IntakeError>>;
+}
+
+/// What somebody showed at the door of the reports.
+#[derive(Clone, Default)]
+pub struct Shown {
+    /// A key, or what should be one.
+    pub key: Option<String>,
+    /// Whether it was the owner's own token.
+    pub is_owner: bool,
+    /// Whether this machine alone can reach the door and nothing else is asked for there.
+    pub is_open: bool,
+}
+
+/// Records that are on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenRecords {
+    /// How many were new.
+    pub stored: usize,
+    /// What is no record.
+    pub rejected: Vec<WrongRecord>,
+}
+
+/// What is wrong with one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongRecord {
+    /// Its place among those that came.
+    pub index: usize,
+    /// Its `record_id`, where it has one.
+    pub record_id: Option<String>,
+    /// Which field; empty for the whole.
+    pub field: String,
+    /// How.
+    pub message: String,
 }
 
 /// Why something that came in was not taken.
@@ -64,6 +105,21 @@ pub enum IntakeError {
     /// It could not be stored; one sentence with the causes.
     #[error("{0}")]
     Failed(String),
+    /// The key is missing or unknown; one sentence.
+    #[error("{0}")]
+    Denied(String),
+    /// The key does not open that; one sentence.
+    #[error("{0}")]
+    NotYours(String),
+    /// The queue is full: in a second there is room.
+    #[error("the queue is full: send again in a second")]
+    Crowded,
+    /// More than the queue could ever hold; one sentence.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The store cannot do it now; one sentence with the causes.
+    #[error("{0}")]
+    Away(String),
 }
 
 /// A body that came in whole, and one that goes out.

@@ -16,6 +16,7 @@ use tower::ServiceExt;
 
 use crate::net::door::{self, Door, Refusal};
 use crate::server::api::Api;
+use crate::server::http::interactions;
 use crate::server::rate::Rates;
 use crate::server::{http as routes, ws};
 
@@ -64,7 +65,12 @@ impl Entry {
         } else if let Some(refusal) = refusal {
             return refused(refusal);
         }
-        if let Err(wait) = self.rates.take(from.ip(), Instant::now()) {
+        // Reports are held back by their queue, and only whoever has a key or the token gets so far.
+        let is_report = interactions::is_report(parts.uri.path());
+        if is_report {
+            let shown = interactions::shown(&self.door, &parts);
+            parts.extensions.insert(shown);
+        } else if let Err(wait) = self.rates.take(from.ip(), Instant::now()) {
             let seconds = HeaderValue::from(wait.as_secs() + 1);
             let mut reply = problem(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address");
             reply.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -91,6 +97,10 @@ impl Entry {
         if is_page || parts.method == Method::OPTIONS {
             return Ok(());
         }
+        if interactions::is_report(parts.uri.path()) {
+            // Whether the key is good is asked of the store.
+            return Ok(());
+        }
         let shown = door::bearer(&parts.headers).map(str::to_owned);
         // A browser cannot send headers with a WebSocket or an event stream.
         let named = || is_stream(parts).then(|| token_in(parts.uri.query()?)).flatten();
@@ -103,11 +113,11 @@ fn is_stream(parts: &Parts) -> bool {
     parts.uri.path().starts_with("/ws/") || accepts.contains("text/event-stream")
 }
 
-fn token_in(query: &str) -> Option<String> {
+pub(super) fn token_in(query: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token").map(|(_, value)| value.into_owned())
 }
 
-fn refused(refusal: Refusal) -> Response {
+pub(super) fn refused(refusal: Refusal) -> Response {
     let mut reply = problem(refusal.status(), refusal.words());
     if refusal == Refusal::Token {
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, door::CHALLENGE);

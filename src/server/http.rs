@@ -10,7 +10,7 @@ mod dashboard;
 mod events;
 mod feedback;
 mod info;
-mod interactions;
+pub(super) mod interactions;
 mod layers;
 mod mcp;
 mod metrics;
@@ -75,12 +75,14 @@ fn table() -> Vec<Route> {
 /// All routes but the WebSocket's.
 pub fn router(api: Arc<Api>) -> Router {
     let places = chat::Places::new(api.options.chats_max);
+    let reports = interactions::Reports::new(Arc::clone(&api.records), Arc::clone(&api.clock), api.options.clone());
     let counts = Arc::new(metrics::Counts::default());
     table::router(table())
         .merge(dashboard::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(Extension(places))
+        .layer(Extension(Arc::new(reports)))
         .layer(Extension(Arc::clone(&counts)))
         .layer(middleware::from_fn_with_state(counts, layers::watch))
         .layer(middleware::from_fn(request_id::layer))
@@ -88,6 +90,17 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(layers::compress_streams())
         .layer(layers::compress_whole())
         .with_state(api)
+}
+
+/// The routes of reports alone, for a coordinator that is nothing else.
+pub(super) fn reports_router(reports: interactions::Reports) -> Router {
+    interactions::router()
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(Extension(Arc::new(reports)))
+        .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn(layers::headers))
+        .layer(layers::compress_whole())
 }
 
 async fn unknown(uri: Uri) -> Problem {

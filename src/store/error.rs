@@ -233,6 +233,19 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The interaction records could not be read or written.
+    #[error("could not {doing} the interaction records in `{place}`")]
+    Records {
+        /// What was being done.
+        doing: &'static str,
+        /// Where, without the password.
+        place: String,
+        /// Whether the same may go well a moment later.
+        is_transient: bool,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// It was closed.
     #[error("the event log is closed")]
     Closed,
@@ -251,7 +264,10 @@ impl Error {
 
     /// Whether the same may go well a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. } | Self::Away { .. })
+        matches!(
+            self,
+            Self::Busy { .. } | Self::Full { .. } | Self::QueueFull { .. } | Self::Away { .. } | Self::Records { is_transient: true, .. }
+        )
     }
 
     /// This error with all its causes, in one line.

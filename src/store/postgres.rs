@@ -19,9 +19,10 @@ mod pool;
 mod projections;
 mod read;
 mod schema;
+pub(in crate::store) mod side;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 mod tls;
 mod watch;
 mod write;

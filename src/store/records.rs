@@ -1,44 +1,40 @@
-//! Interaction records of other programs, each once by its `record_id`, in a file of their own.
+//! The coordinator's records, each once by its `record_id`: in a file of their own, or in PostgreSQL.
 //!
-//! A thread of its own writes: what waits is committed together, and answered once it is on disk.
+//! One writer takes what waits and commits it together; it answers once that is on disk (`SQLite` with FULL sync,
+//! PostgreSQL with its own). Reading goes past the writer. The keys of reporters lie beside the records, as hashes only.
+
+mod figures;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::Value;
 
 use crate::domain::clock::Instant;
-use crate::store::Error;
+use crate::domain::interaction::{Action, InteractionRecord};
+use crate::domain::reports::{KeyInfo, RecordPage, RecordQuery, Statistics, Window};
+use crate::domain::text::{clean_line, ellipsis};
+use crate::store::{Error, StoreUrl};
 
-/// Jobs that may wait; more wait at the door.
-const QUEUE_MAX: usize = 64;
+pub(in crate::store) use sqlite::make_private;
 
-/// Jobs that are committed together.
-const GROUP_MAX: usize = 256;
+/// Puts that may wait; more wait at the door.
+const QUEUE_MAX: usize = 256;
 
-/// How long another process that holds the file is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Records that are committed together, about: a put is never divided.
+const GROUP_RECORDS_MAX: usize = 20_000;
 
-/// `PRAGMA user_version` of the tables below.
-const FORMAT: i64 = 1;
+/// The longest name of an adapter that is kept, in characters.
+const ADAPTER_CHARS_MAX: usize = 200;
 
-const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS interaction_records (
-        record_id TEXT PRIMARY KEY NOT NULL,
-        mcp_id TEXT NOT NULL,
-        interaction_id TEXT NOT NULL,
-        action TEXT NOT NULL,
-        timestamp REAL NOT NULL,
-        received_ms INTEGER NOT NULL,
-        data TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS interaction_records_by_mcp ON interaction_records (mcp_id, timestamp);
-    CREATE INDEX IF NOT EXISTS interaction_records_by_interaction ON interaction_records (interaction_id, timestamp);
-";
+/// Keys that there may be.
+pub const KEYS_MAX: usize = 10_000;
 
-/// A record.
+/// A record, ready to be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The same id again is the same record.
@@ -47,24 +43,71 @@ pub struct Record {
     pub mcp_id: String,
     /// What it belongs to.
     pub interaction_id: String,
-    /// `interaction_start`, `interaction_progress`, `interaction_complete`, `interaction_error`.
-    pub action: String,
-    /// When it happened, in Unix seconds, in the reporter's words.
+    /// What it tells.
+    pub action: Action,
+    /// When it happened, in Unix seconds.
     pub timestamp: f64,
+    /// `adapter_used` of its payload.
+    pub adapter: Option<String>,
+    /// `processing_time` of its payload, in seconds.
+    pub processing_time: Option<f64>,
+    /// Whether the interaction failed by it: an error, or an end without success.
+    pub is_failure: bool,
     /// The whole record as JSON.
     pub data: String,
 }
 
-type Answer<T> = oneshot::Sender<Result<T, Error>>;
-
-enum Job {
-    Put { records: Vec<Record>, at: Instant, answer: Answer<usize> },
-    Count { answer: Answer<u64> },
+impl Record {
+    /// Of a record that was checked, and its text: `data` as it came, or made anew.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds until the year 9999 fit into the 53 bits of a double")]
+    pub fn new(record: &InteractionRecord, data: Option<String>) -> Self {
+        let adapter = record.payload.get("adapter_used").and_then(Value::as_str).filter(|name| !name.trim().is_empty());
+        let time = record.payload.get("processing_time").and_then(Value::as_f64);
+        let failed = record.action == Action::Complete && record.payload.get("success").and_then(Value::as_bool) == Some(false);
+        Self {
+            record_id: record.record_id.to_string(),
+            mcp_id: record.mcp_id.clone(),
+            interaction_id: record.interaction_id.to_string(),
+            action: record.action,
+            timestamp: record.timestamp.as_millis() as f64 / 1e3,
+            adapter: adapter.map(|name| ellipsis(&clean_line(name), ADAPTER_CHARS_MAX).into_owned()),
+            processing_time: time.filter(|time| time.is_finite() && *time >= 0.0),
+            is_failure: failed || record.action == Action::Error,
+            data: data.unwrap_or_else(|| record.to_json().to_string()),
+        }
+    }
 }
 
-/// The records. Cheap to clone; the thread ends when the last clone is gone.
+/// A key as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// What is shown of it.
+    pub info: KeyInfo,
+    /// SHA-256 of the whole key, in hexadecimal.
+    pub hash: String,
+}
+
+/// The records. Cheap to clone; the writer ends when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct RecordStore(mpsc::Sender<Job>);
+pub struct RecordStore(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(sqlite::Records),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Records),
+}
+
+/// Asks whichever there is.
+macro_rules! ask {
+    ($self:ident, $records:ident => $ask:expr) => {
+        match &$self.0 {
+            Backend::Sqlite($records) => $ask.await,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres($records) => $ask.await,
+        }
+    };
+}
 
 impl RecordStore {
     /// Opens or makes the file. Blocks for a moment.
@@ -72,33 +115,35 @@ impl RecordStore {
     /// # Errors
     /// When it cannot be opened, or was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let mut connection = connect(path)?;
-        let (sender, mut jobs) = mpsc::channel(QUEUE_MAX);
-        let place = path.to_owned();
-        let work = move || {
-            while let Some(first) = jobs.blocking_recv() {
-                let mut group = vec![first];
-                while group.len() < GROUP_MAX
-                    && let Ok(job) = jobs.try_recv()
-                {
-                    group.push(job);
-                }
-                serve(&mut connection, &place, group);
-            }
-        };
-        let spawned = std::thread::Builder::new().name("records-writer".to_owned()).spawn(work);
-        spawned.map_err(|error| failed("start a thread for", path, error))?;
-        Ok(Self(sender))
+        sqlite::Records::open(path).map(|records| Self(Backend::Sqlite(records)))
+    }
+
+    /// Reaches the database at `url` and makes the tables: in the schema that the URL names, else in `wakeful_interactions`.
+    ///
+    /// # Errors
+    /// When the URL is no good, or the database does not answer or refuses.
+    #[cfg(feature = "postgres")]
+    pub async fn connect(url: &StoreUrl) -> Result<Self, Error> {
+        postgres::Records::connect(url).await.map(|records| Self(Backend::Postgres(records)))
+    }
+
+    /// This build knows no PostgreSQL.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "postgres"))]
+    #[expect(clippy::unused_async, reason = "as with the feature")]
+    pub async fn connect(_url: &StoreUrl) -> Result<Self, Error> {
+        let instead = "this build was made without the feature `postgres`: name a file".to_owned();
+        Err(Error::Unsupported { what: "interaction records in PostgreSQL", instead })
     }
 
     /// Stores those that are not there yet; answers once they are on disk, with how many were new.
     ///
     /// # Errors
-    /// When they cannot be written: none was stored then.
+    /// When they cannot be written, or it is not known whether they were: put them again.
     pub async fn put(&self, records: Vec<Record>, at: Instant) -> Result<usize, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Job::Put { records, at, answer }).await.map_err(|_| Error::Closed)?;
-        answered.await.map_err(|_| Error::Closed)?
+        ask!(self, store => store.put(records, at))
     }
 
     /// How many there are.
@@ -106,142 +151,57 @@ impl RecordStore {
     /// # Errors
     /// When they cannot be read.
     pub async fn count(&self) -> Result<u64, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Job::Count { answer }).await.map_err(|_| Error::Closed)?;
-        answered.await.map_err(|_| Error::Closed)?
+        ask!(self, store => store.count())
     }
-}
 
-fn failed(doing: &'static str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Failed { doing, path: path.to_owned(), source: Arc::new(error) }
-}
-
-fn connect(path: &Path) -> Result<Connection, Error> {
-    make_private(path).map_err(|error| Error::Open { path: path.to_owned(), source: Arc::new(error) })?;
-    let opened = Connection::open(path).and_then(|connection| {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        Ok((connection, format))
-    });
-    let (connection, format) = opened.map_err(|error| failed("open", path, error))?;
-    if format > FORMAT {
-        let instead = format!("`{}` was made by a newer version of wakeful: use that one, or move the file away", path.display());
-        return Err(Error::Unsupported { what: "interaction records", instead });
+    /// Some of them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn page(&self, query: RecordQuery) -> Result<RecordPage, Error> {
+        ask!(self, store => store.page(query))
     }
-    let made = connection.execute_batch(TABLES).and_then(|()| connection.pragma_update(None, "user_version", FORMAT));
-    made.map_err(|error| failed("prepare", path, error))?;
-    Ok(connection)
-}
 
-/// Makes the file for its owner only; `SQLite` would leave that to the system's default.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
+    /// What they come to in a window of time.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn statistics(&self, window: Window) -> Result<Statistics, Error> {
+        ask!(self, store => store.statistics(window))
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
 
-/// Does a group of jobs in one transaction. A job that fails takes the group along: its senders send again.
-fn serve(connection: &mut Connection, path: &Path, group: Vec<Job>) {
-    let done = write(connection, &group).map_err(|error| failed("write to", path, error));
-    let mut counts = done.as_ref().map(|counts| counts.iter().copied()).ok();
-    for job in group {
-        match job {
-            Job::Put { answer, .. } => {
-                let result = match (&mut counts, &done) {
-                    (Some(counts), _) => counts.next().ok_or(Error::Closed),
-                    (None, Err(error)) => Err(error.clone()),
-                    (None, Ok(_)) => Err(Error::Closed),
-                };
-                let _nobody_waits = answer.send(result);
-            }
-            Job::Count { answer } => {
-                let count = connection.query_row("SELECT count(*) FROM interaction_records", [], |row| row.get::<_, i64>(0)).optional();
-                let count = count.map(|count| u64::try_from(count.unwrap_or(0)).unwrap_or(0)).map_err(|error| failed("read", path, error));
-                let _nobody_waits = answer.send(count);
-            }
+    /// Deletes up to `limit` of the oldest that came before `before`; says how many.
+    ///
+    /// # Errors
+    /// When they cannot be deleted.
+    pub async fn purge(&self, before: Instant, limit: usize) -> Result<usize, Error> {
+        ask!(self, store => store.purge(before, limit))
+    }
+
+    /// All keys, also revoked ones.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        ask!(self, store => store.keys())
+    }
+
+    /// Keeps a key.
+    ///
+    /// # Errors
+    /// When it cannot be written, or there are [`KEYS_MAX`] already.
+    pub async fn add_key(&self, key: StoredKey) -> Result<(), Error> {
+        if self.keys().await?.len() >= KEYS_MAX {
+            return Err(Error::QueueFull { what: "keys", limit: KEYS_MAX });
         }
-    }
-}
-
-/// Writes all records of a group; how many of each job were new.
-fn write(connection: &mut Connection, group: &[Job]) -> rusqlite::Result<Vec<usize>> {
-    let puts = || group.iter().filter_map(|job| if let Job::Put { records, at, .. } = job { Some((records, at)) } else { None });
-    if puts().next().is_none() {
-        return Ok(Vec::new());
-    }
-    let transaction = connection.transaction()?;
-    let mut counts = Vec::new();
-    {
-        let sql = "INSERT INTO interaction_records (record_id, mcp_id, interaction_id, action, timestamp, received_ms, data) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (record_id) DO NOTHING";
-        let mut statement = transaction.prepare_cached(sql)?;
-        for (records, at) in puts() {
-            let mut new = 0;
-            for record in records {
-                let Record { record_id, mcp_id, interaction_id, action, timestamp, data } = record;
-                new += statement.execute(params![record_id, mcp_id, interaction_id, action, timestamp, at.as_millis(), data])?;
-            }
-            counts.push(new);
-        }
-    }
-    transaction.commit()?;
-    Ok(counts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(id: &str) -> Record {
-        Record {
-            record_id: id.to_owned(),
-            mcp_id: "a".to_owned(),
-            interaction_id: "int_1_00000000".to_owned(),
-            action: "interaction_start".to_owned(),
-            timestamp: 1.5,
-            data: "{}".to_owned(),
-        }
+        ask!(self, store => store.add_key(key))
     }
 
-    #[tokio::test]
-    async fn a_record_is_stored_once_however_often_it_arrives() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep").join("records.db");
-        let at = Instant::from_millis(7);
-        {
-            let store = RecordStore::open(&path).unwrap();
-            assert_eq!(store.put(vec![record("1"), record("2"), record("1")], at).await.unwrap(), 2);
-            assert_eq!(store.put(vec![record("2"), record("3")], at).await.unwrap(), 1);
-        }
-        let again = RecordStore::open(&path).unwrap();
-        assert_eq!(again.put(vec![record("3")], at).await.unwrap(), 0);
-        assert_eq!(again.count().await.unwrap(), 3);
-    }
-
-    #[tokio::test]
-    async fn many_writers_at_once_each_learn_what_was_new() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(&folder.path().join("records.db")).unwrap();
-        let at = Instant::from_millis(7);
-        let puts = (0..50).map(|number| store.put(vec![record(&format!("{}", number / 2))], at));
-        let new: usize = futures::future::join_all(puts).await.into_iter().map(Result::unwrap).sum();
-        assert_eq!((new, store.count().await.unwrap()), (25, 25));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_file_is_its_owner_s_only() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("records.db");
-        let _store = RecordStore::open(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    /// Revokes the keys that are not revoked yet and have this prefix, or are for this `mcp_id`; says how many.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub async fn revoke_keys(&self, named: String, at: Instant) -> Result<usize, Error> {
+        ask!(self, store => store.revoke_keys(named, at))
     }
 }

@@ -18,6 +18,8 @@ mod catalogue;
 mod commands;
 mod conformance_client;
 mod conformance_server;
+#[cfg(all(feature = "grpc", feature = "redis"))]
+mod coordinator;
 mod corpus;
 mod crash;
 mod dashboard;

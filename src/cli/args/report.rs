@@ -40,6 +40,12 @@ pub enum ReportVerb {
     },
     /// Whether the coordinator can be reached and takes the key
     Test,
+    /// What the coordinator at `coordinator_url` has: how many records, how many failed, how long interactions took
+    Stats {
+        /// Of the last so many hours
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        hours: u32,
+    },
     /// Read the queue of another program (`interaction_cache.db`) and send what is in it; the file stays as it is
     Import {
         /// The file

@@ -39,6 +39,7 @@ fn what_is_wrong_is_named() {
         ("timestamp", json!(1e30), "`timestamp`"),
         ("mcp_id", json!(""), "`mcp_id`"),
         ("interaction_id", json!("x".repeat(201)), "`interaction_id`"),
+        ("interaction_id", json!("int_1\u{1b}[2J"), "`interaction_id` must have no control characters"),
         ("record_id", json!(7), "`record_id`"),
         ("result_data", json!([]), "`result_data` must be an object"),
     ] {

@@ -18,8 +18,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Instant};
 use crate::domain::interaction::InteractionRecord;
+use crate::domain::reports::Statistics;
 use crate::domain::secrets;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
@@ -100,6 +101,19 @@ impl Http {
             }
         }
         Ok(Answer { status, headers, body: bytes })
+    }
+
+    /// What the coordinator's records come to between two times.
+    ///
+    /// # Errors
+    /// When it cannot be reached, refuses the key, or answers something else.
+    pub async fn statistics(&self, since: Instant, until: Instant) -> Result<Statistics, Trouble> {
+        let answer = self.ask(&format!("/api/v2/interactions/statistics?since={since}&until={until}"), None, false).await?;
+        if !answer.status.is_success() {
+            return Err(self.trouble(&answer));
+        }
+        let odd = |_| Trouble::Unreachable("the answer holds no statistics: is this a wakeful coordinator?".to_owned());
+        serde_json::from_slice(&answer.body).map_err(odd)
     }
 
     /// A stranger's words as one short line, without our key should they repeat it.

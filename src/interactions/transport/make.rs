@@ -11,7 +11,7 @@ use crate::interactions::transport::database::Database;
 use crate::interactions::transport::http::Http;
 use crate::interactions::transport::{Transport, Trouble};
 use crate::net;
-use crate::store::exchange;
+use crate::store::interaction_logs::{Exchange, ExchangeUrl};
 
 /// What transports are made from, beside the options.
 pub struct Parts<'a> {
@@ -58,15 +58,34 @@ fn http(options: &Options, parts: &Parts<'_>, key: Option<SecretString>) -> Arc<
 fn database(options: &Options, parts: &Parts<'_>) -> Result<Arc<dyn Transport>, Trouble> {
     let own = || parts.data.join(DATABASE_FILE).display().to_string();
     let url = options.database_url.as_ref().map_or_else(own, |url| url.expose_secret().to_owned());
-    let table = exchange::open(&url).map_err(|error| Trouble::Config(error.to_string()))?;
-    Ok(Arc::new(Database::new(table, &options.mcp_id, Arc::clone(parts.clock))))
+    let table = Exchange::new(&ExchangeUrl::new(url)).map_err(|error| Trouble::Config(error.to_string()))?;
+    Ok(Arc::new(Database::new(table, Arc::clone(parts.clock))))
 }
 
+#[cfg(feature = "redis")]
+fn redis(options: &Options) -> Result<Arc<dyn Transport>, Trouble> {
+    use crate::interactions::streams::{CAP, StreamOptions};
+    use crate::interactions::transport::redis::Redis;
+    let url = options.redis_url.clone().ok_or_else(|| missing("redis", "redis_url"))?;
+    let stream = StreamOptions { url, stream: options.redis_stream.clone(), group: options.redis_group.clone(), cap: CAP };
+    Ok(Arc::new(Redis::new(stream)))
+}
+
+#[cfg(not(feature = "redis"))]
 fn redis(options: &Options) -> Result<Arc<dyn Transport>, Trouble> {
     let _url = options.redis_url.as_ref().ok_or_else(|| missing("redis", "redis_url"))?;
     Err(unknown("redis"))
 }
 
+#[cfg(feature = "grpc")]
+fn grpc(options: &Options, key: Option<SecretString>) -> Result<Arc<dyn Transport>, Trouble> {
+    use crate::interactions::transport::grpc::{Grpc, GrpcOptions};
+    let url = Some(options.grpc_url.trim()).filter(|url| !url.is_empty()).ok_or_else(|| missing("grpc", "grpc_url"))?;
+    let ca = Some(options.grpc_ca.trim()).filter(|path| !path.is_empty()).map(Into::into);
+    Ok(Arc::new(Grpc::new(GrpcOptions { url: url.to_owned(), ca, key, timeout: options.timeout() })))
+}
+
+#[cfg(not(feature = "grpc"))]
 fn grpc(options: &Options, _: Option<SecretString>) -> Result<Arc<dyn Transport>, Trouble> {
     let _url = Some(options.grpc_url.trim()).filter(|url| !url.is_empty()).ok_or_else(|| missing("grpc", "grpc_url"))?;
     Err(unknown("grpc"))
@@ -76,6 +95,7 @@ fn missing(name: &str, key: &str) -> Trouble {
     Trouble::Config(format!("`{key}` must be set under [interaction_logging] for `transport = \"{name}\"`"))
 }
 
+#[cfg(not(all(feature = "grpc", feature = "redis")))]
 fn unknown(name: &str) -> Trouble {
     Trouble::Config(format!("`transport = \"{name}\"`: this build does not know it: build it with the feature `{name}`, or choose another"))
 }

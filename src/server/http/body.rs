@@ -54,7 +54,7 @@ pub(super) async fn whole(request: Request, options: &Options) -> Result<Bytes, 
 }
 
 /// Refuses what is not said to be JSON: a web page of somebody else cannot send that unasked.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {

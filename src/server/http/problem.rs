@@ -2,13 +2,14 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bus::{InboxError, RecordError};
 use crate::domain::query::QueryError;
+use crate::net::door;
 use crate::server::api::IntakeError;
 
 /// The media type of problems.
@@ -178,6 +179,13 @@ impl From<IntakeError> for Problem {
             IntakeError::Wrong { pointer, message } => Self::field(pointer, message),
             IntakeError::Full => Self::busy(error.to_string()),
             IntakeError::Failed(reason) => Self::failed(reason),
+            IntakeError::Denied(reason) => Self::new(StatusCode::UNAUTHORIZED, reason).with_header(WWW_AUTHENTICATE, door::CHALLENGE),
+            IntakeError::NotYours(reason) => Self::forbidden(reason),
+            IntakeError::Crowded => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            IntakeError::TooLarge(reason) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, reason),
+            IntakeError::Away(reason) => Self::busy(reason),
         }
     }
 }

@@ -27,7 +27,7 @@ const DIAL_LIMIT: Duration = Duration::from_secs(5);
 const IDLE_IN_TRANSACTION_MS: u32 = 10_000;
 
 /// How long a quiet connection may be dead before somebody notices.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+pub(super) const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
 /// Notifications that may wait for their reader; more are dropped, since each only says "look".
 const NEWS_MAX: usize = 64;
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-fn is_lost(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     if let Some(code) = error.code() {
         return code.code().starts_with("08")
             || [
@@ -193,7 +193,7 @@ impl Dial {
 }
 
 /// Keeps the connection going until it ends.
-async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, news: Option<mpsc::Sender<()>>)
+pub(super) async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, news: Option<mpsc::Sender<()>>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

@@ -1,7 +1,7 @@
 //! The store on a real server: the suites of every store, outages, and what only this store has.
 
 mod outage;
-mod server;
+pub(in crate::store) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
