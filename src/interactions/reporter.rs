@@ -26,7 +26,7 @@ use crate::domain::text::with_causes;
 use crate::interactions::options::Options;
 use crate::interactions::record::Shape;
 use crate::interactions::redact::Redactor;
-use crate::interactions::reporter::board::Board;
+use crate::interactions::reporter::board::{Board, QUEUE};
 use crate::interactions::transport::{Transport, Trouble};
 use crate::store::EventLog;
 use crate::store::spool::{self, Imported, Lead, Spool};
@@ -255,7 +255,7 @@ async fn run(shared: Arc<Shared>, parts: Parts, stop: CancellationToken) {
     let transports = match transports {
         Ok(transports) => transports,
         Err(trouble) => {
-            shared.board.say(&*recorder, &trouble.to_string());
+            shared.board.say(&*recorder, QUEUE, &trouble.to_string());
             // What happens is stored all the same, for the time when the config is right.
             Vec::new()
         }
@@ -294,7 +294,7 @@ async fn begin(shared: &Shared, recorder: &dyn Recorder, stop: &CancellationToke
                 return Some(found);
             }
             Ok(None) => shared.board.set(ReportState::Standby),
-            Err(error) => shared.board.say(recorder, &with_causes(&error)),
+            Err(error) => shared.board.say(recorder, QUEUE, &with_causes(&error)),
         }
         tokio::select! {
             () = stop.cancelled() => return None,

@@ -173,10 +173,12 @@ fn secrets_stand_in_no_file_but_the_conversation_itself() {
         let prompt = format!("what time is it? my password is hunter2-hunter2 and this is {secret}");
         assert_eq!(home.run(&["exec", "--approvals", "auto", &prompt]).code, 0);
     }
-    let arguments = json!({"expression": "1 + 1", "password": "hunter2-hunter2", "note": secrets.join(" ")}).to_string();
-    home.run(&["exec", "--approvals", "auto", &format!("!echo {arguments}")]);
+    // As arguments of a tool, and in what it answers.
+    home.run(&["exec", "--approvals", "auto", &format!("read the file {}.txt", secrets[0])]);
     home.run(&["report", "flush"]);
-    assert!(coordinator.records().len() > 10);
+    let records = coordinator.records();
+    let arguments = records.iter().filter(|record| record["request_data"]["parameters"]["arguments"].is_object()).count();
+    assert!(records.len() > 10 && arguments > 0, "{records:?}");
     let mut looked = 0;
     for path in files(home.root()) {
         // The conversation is what the person typed; the config is where the keys are.

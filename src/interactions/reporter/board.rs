@@ -21,7 +21,12 @@ struct Said {
     state: ReportState,
     via: Option<String>,
     problem: Option<String>,
+    /// Who has the problem.
+    owner: &'static str,
 }
+
+/// The problems of the queue and the log.
+pub(super) const QUEUE: &str = "queue";
 
 /// How the reports stand, for whoever asks.
 #[derive(Debug, Default)]
@@ -48,20 +53,23 @@ impl Board {
         }
     }
 
-    /// All is well again.
-    pub(super) fn well(&self) {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).problem = None;
+    /// All is well again with `owner`, and so with the queue.
+    pub(super) fn well(&self, owner: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.owner == owner || said.owner == QUEUE {
+            said.problem = None;
+        }
     }
 
     /// Tells a person of a problem, once for as long as it lasts.
-    pub(super) fn say(&self, recorder: &dyn Recorder, problem: &str) {
+    pub(super) fn say(&self, recorder: &dyn Recorder, owner: &'static str, problem: &str) {
         let problem = line(problem);
         {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
             if said.problem.as_ref() == Some(&problem) {
                 return;
             }
-            said.problem = Some(problem.clone());
+            (said.problem, said.owner) = (Some(problem.clone()), owner);
         }
         tell(recorder, &problem);
     }

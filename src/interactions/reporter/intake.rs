@@ -14,6 +14,7 @@ use crate::domain::query::EventFilter;
 use crate::domain::text::with_causes;
 use crate::interactions::record::{Fold, Shape, TYPES};
 use crate::interactions::reporter::Shared;
+use crate::interactions::reporter::board::QUEUE;
 use crate::store::EventLog;
 use crate::store::spool::{Error, Mark, NewRow, Spool};
 
@@ -70,7 +71,7 @@ impl Intake {
                 }
                 // Another log, or none so far: what was there before nobody asked for.
                 Ok(_) => return Some(Place { seq: from, fold: Fold::default() }),
-                Err(error) => self.shared.board.say(&*self.recorder, &with_causes(&error)),
+                Err(error) => self.shared.board.say(&*self.recorder, QUEUE, &with_causes(&error)),
             }
             if stop.is_cancelled() {
                 return None;
@@ -113,8 +114,8 @@ impl Intake {
                     return true;
                 }
                 // Nothing is lost: the log has it.
-                Err(error @ Error::Full { .. }) => self.shared.board.say(&*self.recorder, &error.to_string()),
-                Err(error) => self.shared.board.say(&*self.recorder, &with_causes(&error)),
+                Err(error @ Error::Full { .. }) => self.shared.board.say(&*self.recorder, QUEUE, &error.to_string()),
+                Err(error) => self.shared.board.say(&*self.recorder, QUEUE, &with_causes(&error)),
             }
             let Some(stop) = stop.filter(|stop| !stop.is_cancelled()) else { return false };
             tokio::select! {

@@ -19,6 +19,7 @@ use crate::domain::report::{REPORT_EVENT, ReportState, ReportStatus, ReportTotal
 use crate::domain::text::with_causes;
 use crate::interactions::breaker::{Breaker, Gate};
 use crate::interactions::pace::{Pace, Size, after_refusal};
+use crate::interactions::reporter::board::QUEUE;
 use crate::interactions::reporter::sender::handed::Handing;
 use crate::interactions::reporter::{Shared, board};
 use crate::interactions::transport::{Transport, Trouble, Verdict};
@@ -108,7 +109,7 @@ impl Sender {
                 Ok(Next::Again) => continue,
                 Ok(Next::Rest(until)) => until,
                 Err(error) => {
-                    self.say(&with_causes(&error));
+                    self.say(QUEUE, &with_causes(&error));
                     Some(Instant::now() + DISK_RETRY)
                 }
             };
@@ -129,9 +130,9 @@ impl Sender {
         self.began.elapsed()
     }
 
-    fn say(&self, problem: &str) {
+    fn say(&self, owner: &'static str, problem: &str) {
         if let Some(recorder) = &self.recorder {
-            self.shared.board.say(&**recorder, problem);
+            self.shared.board.say(&**recorder, owner, problem);
         }
     }
 
@@ -210,12 +211,15 @@ impl Sender {
     fn failed(&mut self, at: usize, trouble: &Trouble) -> Duration {
         let now = self.now();
         let until = self.ways[at].breaker.failed(now, trouble, fastrand::f64());
-        let reason = board::line(&format!("{}: {trouble}", self.ways[at].transport.name()));
+        let owner = self.ways[at].transport.name();
+        let reason = board::line(&format!("{owner}: {trouble}"));
         let retry_at = self.shared.clock.now().plus(until.saturating_sub(now));
         tracing::info!(%reason, %retry_at, "reports wait");
         match trouble {
-            Trouble::Key(_) => self.say(&format!("{reason}; nothing is lost: check `coordinator_api_key`, then `wakeful report retry`")),
-            Trouble::Config(_) => self.say(&format!("{reason}; nothing is lost: check `[interaction_logging]`")),
+            Trouble::Key(_) => {
+                self.say(owner, &format!("{reason}; nothing is lost: check `coordinator_api_key`, then `wakeful report retry`"));
+            }
+            Trouble::Config(_) => self.say(owner, &format!("{reason}; nothing is lost: check `[interaction_logging]`")),
             Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Batch(_) => {}
         }
         self.shared.board.set(ReportState::Waiting { reason, retry_at });
@@ -243,7 +247,7 @@ impl Sender {
                 Ok(verdicts) if verdicts.len() == records.len() => {
                     self.ways[at].breaker.succeeded();
                     self.size.grow();
-                    self.shared.board.well();
+                    self.shared.board.well(transport.name());
                     let judged = sent.iter().zip(verdicts).map(|(row, verdict)| (row.number, self.outcome(row, verdict)));
                     outcomes.extend(judged.collect::<Vec<_>>());
                 }

@@ -137,13 +137,15 @@ impl Http {
 
     async fn look(&self) -> Result<(), Trouble> {
         let health = self.ask("/api/v2/health", None, false).await?;
-        // A coordinator may have no such page; then the first record tells.
-        if !health.status.is_success() && !is_missing(health.status) {
-            return Err(self.trouble(&health));
-        }
+        self.judge(&health)?;
         let key = self.ask("/api/v2/validate", Some(b"{}"), false).await?;
-        match key.status.as_u16() {
-            401 | 403 | 429 | 500.. => Err(self.trouble(&key)),
+        self.judge(&key)
+    }
+
+    /// A coordinator may have no such page, or want something else of it: then the first record tells.
+    fn judge(&self, answer: &Answer) -> Result<(), Trouble> {
+        match answer.status.as_u16() {
+            300..=399 | 401 | 403 | 407 | 429 | 500 | 502.. => Err(self.trouble(answer)),
             _ => Ok(()),
         }
     }
@@ -202,10 +204,6 @@ impl Http {
         }
         Ok(verdicts)
     }
-}
-
-fn is_missing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 404 | 405 | 501)
 }
 
 fn pack(body: &[u8]) -> Option<Vec<u8>> {

@@ -1,3 +1,5 @@
+//! The table in real databases.
+
 use super::*;
 
 pub(super) fn entry(id: &str) -> Entry {
@@ -62,4 +64,54 @@ fn addresses_that_cannot_be_are_refused_without_being_repeated() {
             Ok(_) => panic!("{url} was taken"),
         }
     }
+}
+
+#[cfg(feature = "postgres")]
+#[path = "../postgres/tests/server.rs"]
+mod postgres_server;
+
+#[cfg(feature = "mysql")]
+mod mariadb;
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_is_a_table() {
+    let server = postgres_server::Server::start();
+    // The schema that is there; the log makes one of its own, a shared table does not.
+    let url = server.url("public", "");
+    let table = open(&url).unwrap();
+    suite(&*table, |id| {
+        let url = url.clone();
+        async move {
+            let client = crate::store::postgres::plain::Plain::new(&url).unwrap().connect().await.unwrap();
+            assert_eq!(client.execute("UPDATE interaction_logs SET processed = TRUE WHERE record_id = $1", &[&id]).await.unwrap(), 1);
+        }
+    })
+    .await;
+    let wrong = open(&url.replace("s3cret", "wrong-one")).unwrap();
+    assert!(matches!(wrong.check().await, Err(Error::Login(why)) if !why.contains("wrong-one")));
+    drop(server);
+    assert!(matches!(table.check().await, Err(Error::Failed(_))));
+}
+
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_a_table() {
+    let server = mariadb::Server::start();
+    let url = server.url();
+    let table = open(&url).unwrap();
+    suite(&*table, |id| {
+        let url = url.clone();
+        async move {
+            use mysql_async::prelude::Queryable;
+            let mut connection = mysql_async::Conn::from_url(url).await.unwrap();
+            connection.exec_drop("UPDATE interaction_logs SET processed = TRUE WHERE record_id = ?", (id,)).await.unwrap();
+            assert_eq!(connection.affected_rows(), 1);
+        }
+    })
+    .await;
+    let wrong = open(&url.replace("s3cret", "wrong-one")).unwrap();
+    assert!(matches!(wrong.check().await, Err(Error::Login(why)) if !why.contains("wrong-one")));
+    drop(server);
+    assert!(matches!(table.check().await, Err(Error::Failed(_))));
 }

@@ -282,3 +282,41 @@ fn the_cache_is_told_and_cleared() {
     script.command("/cache clear pictures");
     assert!(script.text().contains("nothing of the kind `pictures` is kept"), "{}", script.text());
 }
+
+#[test]
+fn reports_are_told_and_the_status_line_says_when_they_are_behind() {
+    use crate::domain::command::ReportCommand;
+    use crate::domain::event::Custom;
+    use crate::domain::report::{REPORT_EVENT, ReportState, ReportStatus, ReportTotals};
+
+    let mut script = running();
+    script.command("/report");
+    assert!(script.effects.contains(&Effect::Ask(Query::Report)), "{:?}", script.effects);
+    let status = ReportStatus {
+        state: ReportState::Waiting { reason: "http: the coordinator\u{1b}[2J is away".into(), retry_at: script.state.now },
+        transport: "auto".into(),
+        via: Some("http".into()),
+        place: "http://c.example".into(),
+        totals: ReportTotals { waiting: 1_234, dead: 5, dead_unseen: 2, delivered_ever: 70_000, ..ReportTotals::default() },
+        bytes_max: 1 << 28,
+        ..ReportStatus::default()
+    };
+    script.send(Msg::Answer(Answer::Report(Ok(status))));
+    for part in ["the coordinator is away", "http://c.example (auto, over http now)", "1,234", "5, 2 of them not looked at", "70,000"] {
+        assert!(script.text().contains(part), "{part}: {}", script.text());
+    }
+    script.key("esc");
+    script.effects.clear();
+    script.command("/report resend 3 4");
+    let wanted = Command::Report(ReportCommand::Resend { numbers: Some(vec![3, 4]) });
+    assert!(script.effects.contains(&Effect::Send(wanted)), "{:?}", script.effects);
+    script.command("/report resend all");
+    assert!(script.text().contains("`all` is no number"), "{}", script.text());
+    let mut told = |event_type: &str| {
+        let data = json!({"event_type": event_type, "message": "m", "waiting": 4_260});
+        script.feed_ephemeral(EventBody::Custom(Custom { type_name: REPORT_EVENT.into(), data }));
+        script.text().contains("4.2k reports wait")
+    };
+    assert!(told("behind"));
+    assert!(!told("caught_up"));
+}
