@@ -67,6 +67,7 @@ fn addresses_that_cannot_be_are_refused_without_being_repeated() {
 }
 
 #[cfg(feature = "postgres")]
+#[allow(clippy::duplicate_mod, reason = "the server of the tests beside it")]
 #[path = "../postgres/tests/server.rs"]
 mod postgres_server;
 

@@ -1,4 +1,4 @@
-//! A real MariaDB server for tests, from the system's packages, in a folder of its own; it ends with its value.
+//! A real `MariaDB` server for tests, from the system's packages, in a folder of its own; it ends with its value.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a start may take.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// How often it is looked whether it has started.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
