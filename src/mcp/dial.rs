@@ -30,7 +30,7 @@ use crate::mcp::stdio::StdioTransport;
 const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// How long answers that a program wrote before its end are waited for.
-const DRAIN_GRACE: Duration = Duration::from_millis(200);
+const DRAIN_GRACE: Duration = Duration::from_millis(800);
 
 /// Logins in the course of one attempt to connect: one, and one for more rights.
 const LOGINS_MAX: usize = 2;

@@ -34,7 +34,7 @@ const DESCENDANTS_MAX: usize = 1_000;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long the last lines of the error output are waited for after the end.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Variables that every program gets, where they are set.
 const PASSED: &[&str] = &[

@@ -220,7 +220,7 @@ const ROWS: &[Row] = &[
         said: ["send me a notification saying the build is done", "给我发个通知说构建完成了"],
         understood: [r#"{"title":"the build is done"}"#, r#"{"title":"构建完成了"}"#],
         called: r#"{"title":"the build is done"}"#,
-        result: "notice",
+        result: "terminal",
     },
     Row {
         tool: "remember",

@@ -1,3 +1,5 @@
+//! What becomes a record, and what is in it.
+
 use serde_json::json;
 
 use super::*;

@@ -217,7 +217,7 @@ impl Sender {
         tracing::info!(%reason, %retry_at, "reports wait");
         match trouble {
             Trouble::Key(_) => {
-                self.say(owner, &format!("{reason}; nothing is lost: check `coordinator_api_key`, then `wakeful report retry`"))
+                self.say(owner, &format!("{reason}; nothing is lost: check `coordinator_api_key`, then `wakeful report retry`"));
             }
             Trouble::Config(_) => self.say(owner, &format!("{reason}; nothing is lost: check `[interaction_logging]`")),
             Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Batch(_) => {}

@@ -1,3 +1,5 @@
+//! The reporter's whole way, from events to a coordinator that misbehaves.
+
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 

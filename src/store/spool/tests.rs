@@ -1,3 +1,5 @@
+//! The queue: order, bounds, dead letters, restarts.
+
 use super::*;
 
 fn at(ms: i64) -> Instant {

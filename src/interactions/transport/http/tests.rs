@@ -1,3 +1,5 @@
+//! Answers of coordinators over real sockets.
+
 use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Mutex;

@@ -197,9 +197,10 @@ fn undo_asks_only_where_there_is_something() {
     script.command("/undo");
     assert!(script.text().contains("nothing to undo"), "{}", script.text());
     assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Send(_) | Effect::Ask(_))), "{:?}", script.effects);
-    let mut script = running();
+    let mut script = ready();
+    script.state.session.made = true;
     script.command("/undo");
-    let asked = Effect::Ask(Query::LastChange("session-1".into(), false));
+    let asked = Effect::Ask(Query::LastChange(script.state.session.id.clone(), false));
     assert!(script.effects.contains(&asked), "{:?}", script.effects);
     let row = |tool: &str, state| UndoRow {
         number: 1,
