@@ -91,6 +91,7 @@ impl Records {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` asks for")]
 fn refused(refusal: Refusal) -> IntakeError {
     let text = refusal.to_string();
     match refusal {

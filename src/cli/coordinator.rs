@@ -1,5 +1,6 @@
 //! `wakeful coordinator`: takes interaction reports of agents; its keys and statistics.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -195,8 +196,11 @@ fn row(group: &Group) -> Result<(), Stop> {
         time(p95_seconds),
         time(p99_seconds),
     ];
-    let cells: String = cells.iter().map(|cell| format!("{cell:>10}")).collect();
-    output::line(format_args!("{:COLUMN_CHARS_MAX$} {cells}", column(&group.name)))?;
+    let mut line = format!("{:COLUMN_CHARS_MAX$} ", column(&group.name));
+    for cell in &cells {
+        let _ = write!(line, "{cell:>10}");
+    }
+    output::line(line)?;
     Ok(())
 }
 

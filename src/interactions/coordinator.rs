@@ -123,6 +123,7 @@ impl Ways {
     }
 
     #[cfg(feature = "redis")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature it may fail")]
     fn read_stream(&self, options: &Options, intake: &Arc<Intake>, stop: &CancellationToken) -> Result<(), String> {
         let Some(stream) = options.stream() else { return Ok(()) };
         let consumer = redis::Consumer::new(stream, options.redis_consumer.clone(), Arc::clone(intake), Arc::clone(&self.counts));

@@ -14,7 +14,6 @@ mod claims;
 mod group;
 mod link;
 mod pages;
-pub(in crate::store) mod plain;
 mod pool;
 mod projections;
 mod read;

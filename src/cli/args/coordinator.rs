@@ -13,7 +13,7 @@ pub struct CoordinatorArgs {
     /// Where it listens for HTTP; port 0: the system chooses. Default: [coordinator] listen
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Where it listens for gRPC; port 0: the system chooses. Default: [coordinator] grpc_listen
+    /// Where it listens for gRPC; port 0: the system chooses. Default: `[coordinator] grpc_listen`
     #[arg(long, value_name = "ADDRESS")]
     pub grpc: Option<SocketAddr>,
     /// Print JSON

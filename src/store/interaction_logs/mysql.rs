@@ -71,13 +71,11 @@ fn explain(doing: &'static str, place: &str, error: mysql_async::Error) -> Error
 
 /// The answer of `work`, which must not take for ever.
 async fn within<T>(doing: &'static str, place: &str, work: impl Future<Output = mysql_async::Result<T>> + Send) -> Result<T, Error> {
-    match tokio::time::timeout(ASK_LIMIT, work).await {
-        Ok(answer) => answer.map_err(|error| explain(doing, place, error)),
-        Err(_) => {
-            let text = format!("no answer within {} s", ASK_LIMIT.as_secs());
-            Err(away(place, std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
-        }
+    if let Ok(answer) = tokio::time::timeout(ASK_LIMIT, work).await {
+        return answer.map_err(|error| explain(doing, place, error));
     }
+    let text = format!("no answer within {} s", ASK_LIMIT.as_secs());
+    Err(away(place, std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
 }
 
 impl Table {

@@ -78,13 +78,11 @@ async fn give_back(idle: &Idle, link: Side) {
 
 /// The answer of `work`, which must not take for ever.
 async fn within<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(ASK_LIMIT, work).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            let error = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", ASK_LIMIT.as_secs()));
-            Err(Trouble::Away(Arc::new(error)))
-        }
+    if let Ok(answer) = tokio::time::timeout(ASK_LIMIT, work).await {
+        return Ok(answer?);
     }
+    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", ASK_LIMIT.as_secs()));
+    Err(Trouble::Away(Arc::new(error)))
 }
 
 impl Table {

@@ -67,12 +67,11 @@ impl Table {
         if held.is_some() && !self.path.exists() {
             *held = None;
         }
-        let connection = match &mut *held {
-            Some(connection) => connection,
-            None => {
-                crate::store::records::make_private(&self.path).map_err(|error| away(&place, error))?;
-                held.insert(connect(&self.path).map_err(explain)?)
-            }
+        let connection = if let Some(connection) = &mut *held {
+            connection
+        } else {
+            crate::store::records::make_private(&self.path).map_err(|error| away(&place, error))?;
+            held.insert(connect(&self.path).map_err(explain)?)
         };
         work(connection).map_err(explain)
     }

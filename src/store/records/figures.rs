@@ -123,6 +123,7 @@ impl Sum {
 
 /// The figures with what follows from the counts.
 #[expect(clippy::cast_precision_loss, reason = "counts of records")]
+#[expect(clippy::needless_pass_by_value, reason = "it gives back what it took")]
 pub(super) fn with_shares(figures: Figures, seconds: f64) -> Figures {
     let ended = figures.completed + figures.failed;
     Figures {

@@ -10,7 +10,9 @@ fn options(server: &RedisServer, cap: usize) -> StreamOptions {
 async fn ask<T: redis::FromRedisValue>(server: &RedisServer, words: &[&str]) -> T {
     let mut connection = redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let mut command = redis::cmd(words[0]);
-    words[1..].iter().for_each(|word| drop(command.arg(*word)));
+    for word in &words[1..] {
+        command.arg(*word);
+    }
     command.query_async(&mut connection).await.unwrap()
 }
 
