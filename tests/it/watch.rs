@@ -90,7 +90,7 @@ fn the_requests_typed_on_a_clean_machine_make_the_documented_tasks() {
     // What is asked for would look at the real pages.
     let mut pty = Pty::spawn(home.wakeful(&["--set", "tasks.enabled=false"]), 120, 50);
     // Before that the tools are not there to be called.
-    pty.wait_text(LIMIT, "3/3 servers");
+    pty.wait_text(LIMIT, "8/8 servers");
     let mut known: Vec<Value> = Vec::new();
     for (words, task_type, description, config) in requests() {
         pty.send(format!("\x15{words}\r"));
@@ -284,7 +284,7 @@ fn bad_input_is_refused_alike_in_the_shell_the_tool_and_the_terminal() {
     });
     let home = Home::with(&format!("model = \"bench/model\"\n{}", model.provider()));
     let mut pty = Pty::spawn(home.wakeful(&["--approvals", "auto", "--set", "tasks.enabled=false"]), 200, 50);
-    pty.wait_text(LIMIT, "3/3 servers");
+    pty.wait_text(LIMIT, "8/8 servers");
     for (number, wrong) in wrong().into_iter().enumerate() {
         let in_shell = ran(&home, &[&["tasks", "add"], &wrong.shell[..]].concat(), 2);
         pty.send(format!("case {number}\r"));
