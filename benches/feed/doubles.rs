@@ -18,10 +18,11 @@ use wakeful::domain::notice::{Delivery, InboxRow};
 use wakeful::domain::query::*;
 use wakeful::domain::question::Question;
 use wakeful::domain::report::ReportStatus;
+use wakeful::domain::reports::{Access, RecordPage, RecordQuery, Statistics, Window};
 use wakeful::domain::task::TaskRow;
 use wakeful::domain::tool::ToolInfo;
 use wakeful::server::Deps;
-use wakeful::server::api::{FeedbackIntake, IntakeError, RecordIntake, TakenFeedback};
+use wakeful::server::api::{FeedbackIntake, IntakeError, RecordIntake, Shown, TakenFeedback, TakenRecords};
 use wakeful::server::peers::Peers;
 
 struct Nobody;
@@ -134,11 +135,20 @@ impl FeedbackIntake for Nobody {
 }
 
 impl RecordIntake for Nobody {
-    fn take(&self, _: Vec<Value>) -> BoxFuture<'_, Result<usize, IntakeError>> {
+    fn admit(&self, _: Shown) -> BoxFuture<'_, Result<Access, IntakeError>> {
+        std::future::ready(Err(IntakeError::Full)).boxed()
+    }
+    fn take(&self, _: Vec<Value>, _: Access) -> BoxFuture<'_, Result<TakenRecords, IntakeError>> {
         std::future::ready(Err(IntakeError::Full)).boxed()
     }
     fn count(&self) -> BoxFuture<'_, Result<u64, IntakeError>> {
         std::future::ready(Ok(0)).boxed()
+    }
+    fn page(&self, _: RecordQuery) -> BoxFuture<'_, Result<RecordPage, IntakeError>> {
+        std::future::ready(Err(IntakeError::Full)).boxed()
+    }
+    fn statistics(&self, _: Window) -> BoxFuture<'_, Result<Statistics, IntakeError>> {
+        std::future::ready(Err(IntakeError::Full)).boxed()
     }
 }
 

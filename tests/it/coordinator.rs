@@ -20,7 +20,7 @@ use crate::peers::python;
 use crate::support::Home;
 
 /// The longest that anything may take: a bound for what hangs, not a measure.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A running `wakeful coordinator`; killed when dropped.
 struct Coordinator {
@@ -105,7 +105,7 @@ impl Drop for Coordinator {
 fn record(number: usize) -> InteractionRecord {
     InteractionRecord {
         record_id: RecordId::new(format!("r-{number}")),
-        action: if number % 2 == 0 { Action::Start } else { Action::Complete },
+        action: if number.is_multiple_of(2) { Action::Start } else { Action::Complete },
         interaction_id: InteractionId::new(format!("int_{}", number / 2)),
         mcp_id: "me".to_owned(),
         timestamp: At::from_millis(1_700_000_000_000 + i64::try_from(number).unwrap()),
