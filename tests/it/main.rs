@@ -15,6 +15,12 @@ mod awake;
 mod browser;
 mod cache;
 mod catalogue;
+#[cfg(all(feature = "grpc", feature = "redis", feature = "postgres", feature = "mysql"))]
+mod chaos;
+#[cfg(feature = "grpc")]
+mod chaos_grpc;
+#[cfg(feature = "grpc")]
+mod chaos_way;
 mod commands;
 mod conformance_client;
 mod conformance_server;
