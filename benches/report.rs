@@ -65,7 +65,7 @@ async fn queue() {
     let since = Instant::now();
     let mut cursor = 0;
     loop {
-        let page = spool.next(cursor, "http", 100, 1 << 20, at).await.unwrap();
+        let page = spool.next(cursor, 100, 1 << 20, at).await.unwrap();
         let Some(last) = page.rows.last() else { break };
         cursor = last.number;
         let stored = page.rows.iter().map(|row| (row.number, Outcome::Stored)).collect();
@@ -87,7 +87,7 @@ async fn million() {
         put += CHUNK;
     }
     let since = Instant::now();
-    let page = spool.next(0, "http", 100, 1 << 20, at).await.unwrap();
+    let page = spool.next(0, 100, 1 << 20, at).await.unwrap();
     println!("a page of 100 while {count} wait: {:.2} ms", since.elapsed().as_secs_f64() * 1e3);
     assert_eq!(page.rows.len(), 100.min(count));
     println!("memory while {count} wait: {} KiB more than before", resident_kib().saturating_sub(before));

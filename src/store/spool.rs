@@ -127,6 +127,8 @@ pub struct Waiting {
 pub struct Page {
     /// In the order in which they came.
     pub rows: Vec<Waiting>,
+    /// The first that was passed over: it waits behind an earlier record of its interaction.
+    pub blocked: Option<i64>,
     /// The earliest time at which a refused record is tried again.
     pub next_at: Option<Instant>,
 }
@@ -274,14 +276,14 @@ impl Spool {
         self.worker.ask("read", move |work| rows::salt(work, &fresh)).await
     }
 
-    /// Up to `limit` records after the number `after` that may be sent over `via` now, of at most `bytes_max` bytes (but at
-    /// least one). A record waits while an earlier one of its interaction waits to be tried again, or lies with another
-    /// transport.
+    /// Up to `limit` records after the number `after` that may be sent now, of at most `bytes_max` bytes (but at least one).
+    /// A record waits while an earlier one of its interaction waits to be tried again, or was handed over and is not
+    /// confirmed: should that one be lost on its way, this one would come before it.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn next(&self, after: i64, via: &'static str, limit: usize, bytes_max: usize, now: Instant) -> Result<Page, Error> {
-        self.worker.ask("read", move |work| rows::next(work, after, via, limit, bytes_max, now)).await
+    pub async fn next(&self, after: i64, limit: usize, bytes_max: usize, now: Instant) -> Result<Page, Error> {
+        self.worker.ask("read", move |work| rows::next(work, after, limit, bytes_max, now)).await
     }
 
     /// Writes down what became of records that were sent over `via`.

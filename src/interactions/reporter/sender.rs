@@ -70,6 +70,8 @@ pub(super) struct Sender {
     size: Size,
     /// Rows up to here were dealt with since the last sweep.
     cursor: i64,
+    /// The first row before the cursor that waits behind one that was handed over.
+    blocked: Option<i64>,
     began: Instant,
     swept: Option<Instant>,
     /// Dead letters that a person was told of.
@@ -92,6 +94,7 @@ impl Sender {
             pace,
             size: Size::default(),
             cursor: 0,
+            blocked: None,
             began: Instant::now(),
             swept: None,
             told_dead: 0,
@@ -158,7 +161,8 @@ impl Sender {
         };
         let name = self.ways[at].transport.name();
         let limit = if self.ways[at].breaker.is_trial() { self.size.get().min(TRIAL_MAX) } else { self.size.get() };
-        let page = self.spool.next(self.cursor, name, limit, BATCH_BYTES_MAX, self.shared.clock.now()).await?;
+        let page = self.spool.next(self.cursor, limit, BATCH_BYTES_MAX, self.shared.clock.now()).await?;
+        self.blocked = earlier(self.blocked, page.blocked);
         if page.rows.is_empty() {
             self.shared.board.set(ReportState::Idle);
             let wait = page.next_at.map(|next| Instant::now() + next.since(self.shared.clock.now()));
@@ -361,7 +365,7 @@ impl Sender {
     }
 }
 
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -68,21 +68,25 @@ pub(super) fn salt(work: &mut Work<'_>, fresh: &[u8]) -> rusqlite::Result<Vec<u8
 }
 
 /// The partial index serves the look for earlier rows only where its condition stands here word by word.
-const NEXT: &str = "SELECT id, data, retry_count FROM failed_interactions AS mine \
-    WHERE id > ?1 AND held <> 2 AND (held = 0 OR next_ms <= ?2) \
-    AND NOT EXISTS (SELECT 1 FROM failed_interactions AS before \
+const NEXT: &str = "SELECT id, retry_count, iif(EXISTS (SELECT 1 FROM failed_interactions AS before \
         WHERE before.held > 0 AND before.interaction_id = mine.interaction_id AND before.id < mine.id \
-        AND ((before.held = 1 AND before.next_ms > ?2) OR (before.held = 2 AND before.via <> ?3))) \
-    ORDER BY id LIMIT ?4";
+        AND (before.held = 2 OR before.next_ms > ?2)), NULL, data) \
+    FROM failed_interactions AS mine WHERE id > ?1 AND held <> 2 AND (held = 0 OR next_ms <= ?2) ORDER BY id";
 
-pub(super) fn next(work: &mut Work<'_>, after: i64, via: &str, limit: usize, bytes_max: usize, now: Instant) -> rusqlite::Result<Page> {
+pub(super) fn next(work: &mut Work<'_>, after: i64, limit: usize, bytes_max: usize, now: Instant) -> rusqlite::Result<Page> {
     let mut page = Page::default();
     let mut statement = work.db.prepare_cached(NEXT)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![after, now.as_millis(), via, limit])?;
+    let mut rows = statement.query(params![after, now.as_millis()])?;
     let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        let waiting = Waiting { number: row.get(0)?, data: row.get(1)?, refusals: row.get(2)? };
+    while page.rows.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let number = row.get(0)?;
+        let Some(data) = row.get::<_, Option<String>>(2)? else {
+            page.blocked = page.blocked.or(Some(number));
+            continue;
+        };
+        let waiting = Waiting { number, data, refusals: row.get(1)? };
         bytes += waiting.data.len();
         if bytes > bytes_max && !page.rows.is_empty() {
             break;

@@ -98,12 +98,14 @@ impl Sender {
                     Settled::Waiting => {}
                 }
             }
-            if settled.contains(&Settled::Lost) || (!outcomes.is_empty() && self.ways.len() > 1) {
-                // What is sent again, or waited for another way to end, stands before the cursor.
-                self.cursor = 0;
-            }
             let quiet = outcomes.is_empty();
             moved |= !quiet;
+            // What is sent again, and what waited behind what was handed over, stands before the cursor.
+            let lost = outcomes.iter().find(|(_, outcome)| *outcome == Outcome::Lost).map(|(number, _)| *number);
+            let freed = if quiet { None } else { self.blocked.take() };
+            if let Some(first) = super::earlier(lost, freed) {
+                self.cursor = self.cursor.min(first - 1);
+            }
             self.settle(at, outcomes).await?;
             if quiet || page.len() < PAGE {
                 return Ok(moved);
