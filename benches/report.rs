@@ -1,15 +1,28 @@
-//! What reports cost: records into the queue and out of it, a million that wait, making records from events.
+//! What reports cost: records into the queue and out of it, a million that wait, making records from events, each transport
+//! from the queue to the coordinator's store, and a turn while the coordinator hangs.
 //!
-//! `cargo bench --bench report` prints one line a figure: what, how much, the budget. It never fails on time: machines
+//! `cargo bench --bench report [-- NAME…]` prints one line a figure: what, how much, the budget. It never fails on time: machines
 //! differ. `WAKEFUL_BENCH_RECORDS` sets how many wait in the large one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     unreachable_pub,
     reason = "a harness for people"
 )]
+
+#[path = "../tests/support/model.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use other parts")]
+mod model;
+#[path = "../tests/support/pty.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use other parts")]
+mod pty;
+#[path = "report/transports.rs"]
+mod transports;
+#[path = "report/turns.rs"]
+mod turns;
 
 use std::time::Instant;
 
@@ -33,9 +46,28 @@ const CHUNK: usize = 512;
 fn main() {
     println!("reports on {} cores", std::thread::available_parallelism().map_or(1, usize::from));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(queue());
-    runtime.block_on(million());
-    records();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|want| want == name);
+    if is_wanted("queue") {
+        runtime.block_on(queue());
+    }
+    if is_wanted("million") {
+        runtime.block_on(million());
+    }
+    if is_wanted("records") {
+        records();
+    }
+    if is_wanted("transports") {
+        runtime.block_on(transports::all());
+    }
+    if is_wanted("turns") {
+        turns::latency();
+    }
+}
+
+fn record(number: usize) -> InteractionRecord {
+    let data: serde_json::Value = serde_json::from_str(&row(number).data).unwrap();
+    InteractionRecord::from_json(&data).unwrap()
 }
 
 fn row(number: usize) -> NewRow {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::interaction::BATCH_MAX;
+use crate::interactions::transport::STREAM_BATCH_MAX;
 
 /// Counts requests: a second's worth may be sent at once, then one by one.
 #[derive(Debug, Clone)]
@@ -43,14 +43,14 @@ pub struct Size(usize);
 
 impl Default for Size {
     fn default() -> Self {
-        Self(BATCH_MAX)
+        Self(STREAM_BATCH_MAX)
     }
 }
 
 impl Size {
-    /// Records in the next batch.
-    pub fn get(&self) -> usize {
-        self.0
+    /// Records in the next batch of a transport that takes `most`.
+    pub fn get(&self, most: usize) -> usize {
+        self.0.min(most)
     }
 
     /// A batch of `records` was refused as a whole.
@@ -60,7 +60,7 @@ impl Size {
 
     /// A batch was taken.
     pub fn grow(&mut self) {
-        self.0 = (self.0 * 2).min(BATCH_MAX);
+        self.0 = (self.0 * 2).min(STREAM_BATCH_MAX);
     }
 }
 
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn a_refused_batch_is_halved_until_one_stands_alone() {
         let mut size = Size::default();
-        let mut seen = vec![size.get()];
-        while size.get() > 1 {
-            size.shrink(size.get());
-            seen.push(size.get());
+        let mut seen = vec![size.get(100)];
+        while size.get(100) > 1 {
+            size.shrink(size.get(100));
+            seen.push(size.get(100));
         }
         assert_eq!(seen, [100, 50, 25, 12, 6, 3, 1]);
         (0..10).for_each(|_| size.grow());
-        assert_eq!(size.get(), BATCH_MAX);
+        assert_eq!((size.get(100), size.get(usize::MAX)), (100, STREAM_BATCH_MAX));
     }
 
     #[test]

@@ -12,17 +12,26 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::domain::interaction::InteractionRecord;
+use crate::domain::interaction::{BATCH_MAX, InteractionRecord};
+
+/// Records that go together where there is no request that a coordinator must take whole: over a stream, into a table. As many
+/// as the queue's answers to a coordinator that reads slowly still come within its time.
+pub const STREAM_BATCH_MAX: usize = 1_000;
 
 /// One way to a coordinator. It tries once and never waits to try again.
 pub trait Transport: Send + Sync {
     /// Its name in the config: `http`, `redis`, `database`, `grpc`.
     fn name(&self) -> &'static str;
 
+    /// Records that it takes at once, at most.
+    fn batch_max(&self) -> usize {
+        BATCH_MAX
+    }
+
     /// Whether the coordinator (or what stands between) can be reached and takes the key, without sending a record.
     fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>>;
 
-    /// Hands over up to [`crate::domain::interaction::BATCH_MAX`] records: a verdict for each, in their order. An error
+    /// Hands over up to [`batch_max`](Self::batch_max) records: a verdict for each, in their order. An error
     /// means that nothing is known of any of them: all are sent again, and the coordinator knows them by their ids.
     fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>>;
 

@@ -21,6 +21,10 @@ use crate::store::spool::{Error, Mark, NewRow, Spool};
 /// Events that become records together.
 const CHUNK: usize = 512;
 
+/// How long events are left to gather once all were read: what happens one by one is stored together, and a turn that goes
+/// on shares the processor with nobody.
+const GATHER: Duration = Duration::from_millis(250);
+
 /// How long it waits before it tries again what failed: a full queue, a log that cannot be read.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -52,11 +56,14 @@ impl Intake {
                 };
                 let Some(chunk) = chunk else {
                     // The log cannot be read, or is closed.
-                    pause(stop).await;
+                    pause(RETRY, stop).await;
                     break;
                 };
                 if !self.take(&mut place, &chunk, Some(stop)).await {
                     break;
+                }
+                if chunk.len() < CHUNK {
+                    pause(GATHER, stop).await;
                 }
             }
         }
@@ -76,7 +83,7 @@ impl Intake {
             if stop.is_cancelled() {
                 return None;
             }
-            pause(stop).await;
+            pause(RETRY, stop).await;
         }
     }
 
@@ -139,9 +146,9 @@ pub(super) fn row(record: &InteractionRecord) -> NewRow {
     }
 }
 
-async fn pause(stop: &CancellationToken) {
+async fn pause(time: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = tokio::time::sleep(RETRY) => {}
+        () = tokio::time::sleep(time) => {}
     }
 }

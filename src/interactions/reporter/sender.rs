@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Recorder;
 use crate::domain::event::{Custom, EventBody, NewEvent};
-use crate::domain::interaction::InteractionRecord;
+use crate::domain::interaction::{BATCH_MAX, InteractionRecord};
 use crate::domain::report::{REPORT_EVENT, ReportState, ReportStatus, ReportTotals};
 use crate::domain::text::with_causes;
 use crate::interactions::breaker::{Breaker, Gate};
@@ -159,8 +159,8 @@ impl Sender {
             Ok(at) => at,
             Err(until) => return Ok(Next::Rest(Some(settle_at.map_or(until, |at| at.min(until))))),
         };
-        let name = self.ways[at].transport.name();
-        let limit = if self.ways[at].breaker.is_trial() { self.size.get().min(TRIAL_MAX) } else { self.size.get() };
+        let (name, most) = (self.ways[at].transport.name(), self.ways[at].transport.batch_max());
+        let limit = self.size.get(if self.ways[at].breaker.is_trial() { TRIAL_MAX } else { most });
         let page = self.spool.next(self.cursor, limit, BATCH_BYTES_MAX, self.shared.clock.now()).await?;
         self.blocked = earlier(self.blocked, page.blocked);
         if page.rows.is_empty() {
@@ -175,11 +175,14 @@ impl Sender {
             let wait = wait.map(|wait| wait.max(Instant::now() + BLOCKED));
             return Ok(Next::Rest(earlier(wait, settle_at)));
         }
-        while let Some(until) = self.pace.take(self.now()) {
-            tokio::select! {
-                () = tokio::time::sleep_until(self.began + until) => {}
-                // Even then the rate holds; but the end is not waited for.
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
+        // What goes together over a stream counts as the requests that it would be elsewhere.
+        for _request in 0..page.rows.len().div_ceil(BATCH_MAX) {
+            while let Some(until) = self.pace.take(self.now()) {
+                tokio::select! {
+                    () = tokio::time::sleep_until(self.began + until) => {}
+                    // Even then the rate holds; but the end is not waited for.
+                    () = stop.cancelled(), if !stop.is_cancelled() => {}
+                }
             }
         }
         self.shared.board.set(ReportState::Sending);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
 use crate::domain::interaction::InteractionRecord;
-use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
+use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 use crate::store::interaction_logs::{Error, Exchange, Fate, Row};
 
 /// Confirmed rows are removed after so long: the coordinator has what they hold.
@@ -91,6 +91,10 @@ fn trouble(error: Error) -> Trouble {
 impl Transport for Database {
     fn name(&self) -> &'static str {
         "database"
+    }
+
+    fn batch_max(&self) -> usize {
+        STREAM_BATCH_MAX
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>> {

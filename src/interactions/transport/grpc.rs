@@ -26,7 +26,7 @@ use crate::interactions::grpc::generated::InteractionData;
 use crate::interactions::grpc::generated::interaction_service_client::InteractionServiceClient;
 use crate::interactions::grpc::pack;
 use crate::interactions::transport::grpc::line::Line;
-use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
+use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 
 /// What may come back before it is read, in bytes: of the stream, and of the connection.
 const WINDOWS: (u32, u32) = (1 << 20, 2 << 20);
@@ -176,6 +176,10 @@ fn trouble(status: &Status) -> Trouble {
 impl Transport for Grpc {
     fn name(&self) -> &'static str {
         "grpc"
+    }
+
+    fn batch_max(&self) -> usize {
+        STREAM_BATCH_MAX
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>> {

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::interaction::InteractionRecord;
 use crate::interactions::streams::{EntryId, FIELD, Link, StreamOptions, first_id, group_state};
-use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
+use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 
 /// From which part of the cap on nothing is added, in percent.
 const HELD_BACK_AT: usize = 80;
@@ -185,6 +185,10 @@ impl Redis {
 impl Transport for Redis {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    fn batch_max(&self) -> usize {
+        STREAM_BATCH_MAX
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Trouble>> {
