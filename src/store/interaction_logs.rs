@@ -15,6 +15,8 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub use place::{ExchangeUrl, Kind};
@@ -90,6 +92,8 @@ pub struct Row {
 pub struct Waiting {
     /// Its number in the table.
     pub id: i64,
+    /// What it belongs to.
+    pub interaction_id: String,
     /// Its `record_id`; none where the reporter knows of no such thing.
     pub record_id: Option<String>,
     /// The record as JSON, unchecked.
@@ -191,7 +195,8 @@ impl Exchange {
     }
 
     /// The oldest rows that wait, at most `limit` and [`PAGE_MAX`]. In PostgreSQL and MySQL they are locked until the page
-    /// is done or dropped, and rows that another coordinator has locked are passed over.
+    /// is done or dropped, and rows that another coordinator has locked are passed over, together with what follows them in
+    /// their interaction: it comes when they are done.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -228,6 +233,19 @@ impl Exchange {
             Backend::Mysql(table) => table.purge(before, limit).await,
         }
     }
+}
+
+/// Those of `rows` before which nothing of their interaction waits elsewhere. `all` are the rows that wait up to the last of
+/// them, locked by whomever, in their order.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn in_order(rows: Vec<Waiting>, all: &[(i64, String)]) -> Vec<Waiting> {
+    let mine: HashSet<i64> = rows.iter().map(|row| row.id).collect();
+    // The first row of each interaction that somebody else has.
+    let mut barred: HashMap<&str, i64> = HashMap::new();
+    for (id, interaction) in all.iter().filter(|(id, _)| !mine.contains(id)) {
+        barred.entry(interaction).or_insert(*id);
+    }
+    rows.into_iter().filter(|row| barred.get(row.interaction_id.as_str()).is_none_or(|first| row.id < *first)).collect()
 }
 
 /// Rows that a coordinator has taken. Dropped without [`Page::done`], they wait as before.

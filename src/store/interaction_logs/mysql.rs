@@ -8,7 +8,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOp
 use tokio::sync::OnceCell;
 
 use crate::store::interaction_logs::place::Secret;
-use crate::store::interaction_logs::{Error, Row, Waiting, away, failed};
+use crate::store::interaction_logs::{Error, Row, Waiting, away, failed, in_order};
 
 /// How long one question may take, a new connection included.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
@@ -43,6 +43,9 @@ const COLUMNS: &[(&str, &str)] = &[
     ("record_id", "ADD COLUMN record_id VARBINARY(800) NULL, ADD UNIQUE INDEX interaction_logs_by_record (record_id)"),
     ("problem", "ADD COLUMN problem TEXT CHARACTER SET utf8mb4 NULL"),
 ];
+
+/// A row as it was found: number, `record_id`, record, interaction.
+type Found = (i64, Option<Vec<u8>>, Option<String>, Option<String>);
 
 /// The table.
 #[derive(Debug)]
@@ -147,18 +150,26 @@ impl Table {
         let work = async {
             let mut link = self.link().await?;
             link.query_drop("START TRANSACTION").await?;
-            let sql = "SELECT id, record_id, CAST(data AS CHAR) FROM interaction_logs WHERE processed = FALSE AND problem IS NULL \
-                       ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED";
-            let rows: Vec<(i64, Option<Vec<u8>>, Option<String>)> = link.exec(sql, (limit as u64,)).await?;
-            Ok((rows, link))
+            let sql = "SELECT id, record_id, CAST(data AS CHAR), interaction_id FROM interaction_logs \
+                       WHERE processed = FALSE AND problem IS NULL ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED";
+            let rows: Vec<Found> = link.exec(sql, (limit as u64,)).await?;
+            let last = rows.last().map(|(id, ..)| *id);
+            let sql = "SELECT id, COALESCE(interaction_id, '') FROM interaction_logs \
+                       WHERE processed = FALSE AND problem IS NULL AND id <= ? ORDER BY id";
+            let all: Vec<(i64, String)> = match last {
+                Some(last) => link.exec(sql, (last,)).await?,
+                None => Vec::new(),
+            };
+            Ok((rows, all, link))
         };
-        let (rows, link) = within("read", &self.place, work).await?;
-        let row = |(id, record_id, data): (i64, Option<Vec<u8>>, Option<String>)| Waiting {
+        let (rows, all, link) = within("read", &self.place, work).await?;
+        let row = |(id, record_id, data, interaction_id): Found| Waiting {
             id,
+            interaction_id: interaction_id.unwrap_or_default(),
             record_id: record_id.map(|id| String::from_utf8_lossy(&id).into_owned()),
             data: data.unwrap_or_default(),
         };
-        Ok((rows.into_iter().map(row).collect(), Claim { link, place: self.place.clone() }))
+        Ok((in_order(rows.into_iter().map(row).collect(), &all), Claim { link, place: self.place.clone() }))
     }
 
     pub(super) async fn purge(&self, before: f64, limit: usize) -> Result<usize, Error> {

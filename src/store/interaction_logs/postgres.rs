@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 
 use crate::store::StoreUrl;
-use crate::store::interaction_logs::{Error, Row, Waiting};
+use crate::store::interaction_logs::{Error, Row, Waiting, in_order};
 use crate::store::postgres::side::{self, Side, Trouble};
 
 /// How long one question may take.
@@ -140,16 +140,23 @@ impl Table {
         let polling = async {
             let link = self.link().await?;
             within(link.client.batch_execute("BEGIN")).await?;
-            let sql = "SELECT id::bigint, record_id, data::text FROM interaction_logs WHERE NOT processed AND problem IS NULL
-                       ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
+            let sql = "SELECT id::bigint, record_id, data::text, interaction_id FROM interaction_logs
+                       WHERE NOT processed AND problem IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = within(link.client.query(sql, &[&limit])).await?;
             let read = |row: &tokio_postgres::Row| {
                 let data = row.try_get::<_, Option<String>>(2)?.unwrap_or_default();
-                Ok::<_, tokio_postgres::Error>(Waiting { id: row.try_get(0)?, record_id: row.try_get(1)?, data })
+                let interaction_id = row.try_get::<_, Option<String>>(3)?.unwrap_or_default();
+                Ok::<_, tokio_postgres::Error>(Waiting { id: row.try_get(0)?, interaction_id, record_id: row.try_get(1)?, data })
             };
             let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            Ok((rows, link))
+            let Some(last) = rows.last().map(|row| row.id) else { return Ok((rows, link)) };
+            let sql = "SELECT id::bigint, coalesce(interaction_id, '') FROM interaction_logs
+                       WHERE NOT processed AND problem IS NULL AND id <= $1::bigint ORDER BY id";
+            let all = within(link.client.query(sql, &[&last])).await?;
+            let read = |row: &tokio_postgres::Row| Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?));
+            let all: Vec<(i64, String)> = all.iter().map(read).collect::<Result<_, _>>()?;
+            Ok((in_order(rows, &all), link))
         };
         let (rows, link) = polling.await.map_err(|trouble| explain("read", &self.place, trouble))?;
         let claim = |link| Claim { link, place: self.place.clone(), idle: Arc::clone(&self.idle) };

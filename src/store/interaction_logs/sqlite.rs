@@ -111,13 +111,13 @@ impl Table {
 
     pub(super) async fn poll(&self, limit: usize) -> Result<Vec<Waiting>, Error> {
         self.run("read", move |connection| {
-            let sql = "SELECT id, record_id, CAST(data AS TEXT) FROM interaction_logs
+            let sql = "SELECT id, record_id, CAST(data AS TEXT), coalesce(interaction_id, '') FROM interaction_logs
                        WHERE NOT processed AND problem IS NULL ORDER BY id LIMIT ?1";
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
                 // What is no text is no record either: it is polled as something that cannot be read.
                 let data = row.get::<_, Option<String>>(2).ok().flatten().unwrap_or_default();
-                Ok(Waiting { id: row.get(0)?, record_id: row.get(1)?, data })
+                Ok(Waiting { id: row.get(0)?, interaction_id: row.get(3)?, record_id: row.get(1)?, data })
             })?;
             rows.collect()
         })

@@ -32,8 +32,20 @@ async fn suite(table: &Exchange, locks: bool) {
     // Once, however often; ids that differ in case, in blanks or in accents are different ones.
     table.insert(&rows(&["a", "b", "A", "a ", "á"])).await.unwrap();
     table.insert(&rows(&["b", "c"])).await.unwrap();
+    if locks {
+        // Somebody has the first rows; what follows them in their interaction waits for them, others do not.
+        let other = Row { interaction_id: "int_2".to_owned(), ..row("z") };
+        table.insert(&[other]).await.unwrap();
+        let first = table.poll(2).await.unwrap();
+        let page = table.poll(10).await.unwrap();
+        assert_eq!((names(&first), names(&page)), (vec!["a", "b"], vec!["z"]));
+        let ids = page.rows.iter().map(|row| row.id).collect();
+        page.done(ids, Vec::new()).await.unwrap();
+        first.done(Vec::new(), Vec::new()).await.unwrap();
+    }
     let page = table.poll(10).await.unwrap();
     assert_eq!(names(&page), ["a", "b", "A", "a ", "á", "c"]);
+    assert!(page.rows.iter().all(|row| row.interaction_id == "int_1"));
     assert_eq!(serde_json::from_str::<serde_json::Value>(&page.rows[1].data).unwrap()["record_id"], "b");
     // A page that is not done waits as before; what one coordinator has taken another passes over.
     let other = table.poll(10).await.unwrap();
