@@ -15,6 +15,7 @@ use wakeful::interactions::transport::redis::Redis;
 use wakeful::interactions::transport::{Settled, Transport, Trouble, Verdict};
 use wakeful::store::interaction_logs::{Exchange, ExchangeUrl, Fate, Row};
 
+use crate::mail::certificate;
 use crate::mcp_support::root;
 use crate::peers::python;
 use crate::support::Home;
@@ -36,7 +37,7 @@ impl Coordinator {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut next = || lines.next().expect("it ended before it listened").unwrap();
         let url = next();
-        let url = url.split("http://").nth(1).unwrap_or_else(|| panic!("{url}")).split('/').next().unwrap().to_owned();
+        let url = url.split("://").nth(1).unwrap_or_else(|| panic!("{url}")).split('/').next().unwrap().to_owned();
         let grpc = arguments.contains(&"--grpc").then(|| next().split_once("gRPC: ").unwrap().1.parse().unwrap());
         std::thread::spawn(move || lines.for_each(drop));
         Self { http: url.parse().unwrap(), grpc, child }
@@ -255,6 +256,30 @@ fn a_grpc_client_of_others_reports() {
     assert_eq!(client("wk_wrong", "1", &[])["status"], "UNAUTHENTICATED");
     assert_eq!(client(&key, "900", &[])["stored"].as_array().unwrap().len(), 900);
     assert_eq!(coordinator.json("GET", "/api/v2/health", Some(&key), &Value::Null).1["records"], 900);
+}
+
+#[test]
+fn grpc_goes_over_tls_to_who_can_be_proven() {
+    let (chain, key) = (certificate("server.pem"), certificate("server.key"));
+    let home = Home::with(&format!("[server]\ntls_cert = '{}'\ntls_key = '{}'\n", chain.display(), key.display()));
+    let key = home.run(&["coordinator", "keys", "add", "me"]).out.trim().to_owned();
+    let coordinator = Coordinator::start(&home, &["--grpc", "127.0.0.1:0"]);
+    let port = coordinator.grpc.unwrap().port();
+    let transport = |scheme: &str, ca: Option<&str>| {
+        let ca = ca.map(self::certificate);
+        let key = Some(key.clone().into());
+        Grpc::new(GrpcOptions { url: format!("{scheme}://localhost:{port}"), ca, key, timeout: Duration::from_secs(5) })
+    };
+    block_on(async {
+        let proven = transport("https", Some("ca.pem"));
+        proven.probe().await.unwrap();
+        let records: Vec<InteractionRecord> = (0..100).map(record).collect();
+        assert_eq!(proven.send(&records).await.unwrap(), vec![Verdict::Stored; 100]);
+        for unproven in [transport("https", None), transport("http", None)] {
+            assert!(matches!(unproven.send(&records).await, Err(Trouble::Unreachable(_))));
+        }
+    });
+    assert_eq!(coordinator.stop(), 0);
 }
 
 #[test]
