@@ -65,11 +65,6 @@ fn main() {
     }
 }
 
-fn record(number: usize) -> InteractionRecord {
-    let data: serde_json::Value = serde_json::from_str(&row(number).data).unwrap();
-    InteractionRecord::from_json(&data).unwrap()
-}
-
 fn row(number: usize) -> NewRow {
     let record_id = RecordId::generate();
     let interaction_id = format!("int_1767268800_{:08x}", number / 4);

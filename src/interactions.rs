@@ -9,6 +9,7 @@ pub mod coordinator;
 pub mod grpc;
 pub mod intake;
 pub mod options;
+pub mod outgoing;
 pub mod pace;
 pub mod record;
 pub mod redact;

@@ -16,6 +16,7 @@ use wakeful::interactions::grpc::generated::interaction_service_client::Interact
 use wakeful::interactions::grpc::generated::interaction_service_server::{InteractionService, InteractionServiceServer};
 use wakeful::interactions::grpc::generated::{InteractionData, InteractionResponse};
 use wakeful::interactions::grpc::pack;
+use wakeful::interactions::outgoing::Outgoing;
 use wakeful::interactions::reporter::Reports;
 use wakeful::interactions::transport::make::{Parts, transports};
 use wakeful::net;
@@ -200,7 +201,7 @@ async fn bare_stream() {
     let serving =
         tokio::spawn(tonic::transport::Server::builder().add_service(InteractionServiceServer::new(Bare)).serve_with_incoming(incoming));
     let mut client = InteractionServiceClient::connect(format!("http://{address}")).await.unwrap();
-    let messages: Vec<InteractionData> = (0..COUNT).map(|number| pack(&super::record(number))).collect();
+    let messages: Vec<InteractionData> = (0..COUNT).map(|number| pack(&Outgoing::read(super::row(number).data).unwrap())).collect();
     let (before, since) = (cpu("self"), Instant::now());
     let mut answers = client.stream_interactions(futures::stream::iter(messages)).await.unwrap().into_inner();
     let mut count = 0;

@@ -11,8 +11,8 @@ use prost_types::value::Kind;
 use prost_types::{Any, Struct};
 use serde_json::{Map, Number, Value};
 
-use crate::domain::interaction::InteractionRecord;
 use crate::interactions::grpc::generated::InteractionData;
+use crate::interactions::outgoing::Outgoing;
 
 /// What type URLs begin with; only what follows the last `/` counts.
 const TYPES: &str = "type.googleapis.com/";
@@ -21,14 +21,18 @@ const TYPES: &str = "type.googleapis.com/";
 const TEXT: &str = "google.protobuf.StringValue";
 
 /// A record as a message.
-pub fn pack(record: &InteractionRecord) -> InteractionData {
-    let text = record.to_json().to_string();
+pub fn pack(record: &Outgoing) -> InteractionData {
     InteractionData {
         mcp_id: record.mcp_id.clone(),
         interaction_id: record.interaction_id.to_string(),
-        timestamp: record.timestamp.as_millis().div_euclid(1_000),
-        data: Some(Any { type_url: format!("{TYPES}{TEXT}"), value: text.encode_to_vec() }),
+        timestamp: whole_seconds(record.timestamp),
+        data: Some(Any { type_url: format!("{TYPES}{TEXT}"), value: record.text.encode_to_vec() }),
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seconds until the year 9999 fit")]
+fn whole_seconds(seconds: f64) -> i64 {
+    seconds.floor() as i64
 }
 
 /// The record in a message, as JSON. What a structure leaves out is taken from around it.

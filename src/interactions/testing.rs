@@ -13,6 +13,7 @@ use crate::domain::ids::{InteractionId, RecordId};
 use crate::domain::interaction::{Action, InteractionRecord};
 use crate::domain::reports::RecordQuery;
 use crate::interactions::intake::{Intake, Place};
+use crate::interactions::outgoing::Outgoing;
 
 /// The longest that a test waits for a state.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -30,6 +31,11 @@ pub(crate) fn record(number: usize) -> InteractionRecord {
 
 pub(crate) fn records(numbers: std::ops::Range<usize>) -> Vec<InteractionRecord> {
     numbers.map(record).collect()
+}
+
+/// The same as they are sent.
+pub(crate) fn sent(numbers: std::ops::Range<usize>) -> Vec<Outgoing> {
+    numbers.map(|number| Outgoing::from(&record(number))).collect()
 }
 
 pub(crate) fn intake(folder: &Path) -> Arc<Intake> {

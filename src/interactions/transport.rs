@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::domain::interaction::{BATCH_MAX, InteractionRecord};
+use crate::domain::interaction::BATCH_MAX;
+use crate::interactions::outgoing::Outgoing;
 
 /// Records that go together where there is no request that a coordinator must take whole: over a stream, into a table. As many
 /// as the queue's answers to a coordinator that reads slowly still come within its time.
@@ -33,7 +34,7 @@ pub trait Transport: Send + Sync {
 
     /// Hands over up to [`batch_max`](Self::batch_max) records: a verdict for each, in their order. An error
     /// means that nothing is known of any of them: all are sent again, and the coordinator knows them by their ids.
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>>;
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>>;
 
     /// What became of records that were handed over before ([`Verdict::Handed`]), in their order.
     fn settled<'a>(&'a self, handles: &'a [String]) -> BoxFuture<'a, Result<Vec<Settled>, Trouble>>;

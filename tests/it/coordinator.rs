@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use wakeful::domain::clock::Instant as At;
 use wakeful::domain::ids::{InteractionId, RecordId};
 use wakeful::domain::interaction::{Action, InteractionRecord};
+use wakeful::interactions::outgoing::Outgoing;
 use wakeful::interactions::streams::StreamOptions;
 use wakeful::interactions::transport::grpc::{Grpc, GrpcOptions};
 use wakeful::interactions::transport::redis::Redis;
@@ -266,14 +267,14 @@ fn grpc_goes_over_tls_to_who_can_be_proven() {
     let coordinator = Coordinator::start(&home, &["--grpc", "127.0.0.1:0"]);
     let port = coordinator.grpc.unwrap().port();
     let transport = |scheme: &str, ca: Option<&str>| {
-        let ca = ca.map(self::certificate);
+        let ca = ca.map(certificate);
         let key = Some(key.clone().into());
         Grpc::new(GrpcOptions { url: format!("{scheme}://localhost:{port}"), ca, key, timeout: Duration::from_secs(5) })
     };
     block_on(async {
         let proven = transport("https", Some("ca.pem"));
         proven.probe().await.unwrap();
-        let records: Vec<InteractionRecord> = (0..100).map(record).collect();
+        let records: Vec<Outgoing> = (0..100).map(|number| Outgoing::from(&record(number))).collect();
         assert_eq!(proven.send(&records).await.unwrap(), vec![Verdict::Stored; 100]);
         for unproven in [transport("https", None), transport("http", None)] {
             assert!(matches!(unproven.send(&records).await, Err(Trouble::Unreachable(_))));
@@ -297,7 +298,7 @@ fn a_grpc_server_of_others_is_reported_to() {
         server.wait().unwrap();
         told
     };
-    let records: Vec<InteractionRecord> = (0..300).map(record).collect();
+    let records: Vec<Outgoing> = (0..300).map(|number| Outgoing::from(&record(number))).collect();
     for mode in ["plain", "old"] {
         let told = run(mode, &|transport| {
             block_on(async {
@@ -342,7 +343,7 @@ fn a_stream_and_a_table_are_read() {
             assert!(since.elapsed() < LIMIT);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let records: Vec<InteractionRecord> = (0..100).map(record).collect();
+        let records: Vec<Outgoing> = (0..100).map(|number| Outgoing::from(&record(number))).collect();
         let handles: Vec<String> = transport.send(&records).await.unwrap().into_iter().map(handle).collect();
         while transport.settled(&handles).await.unwrap().iter().any(|settled| *settled != Settled::Stored) {
             assert!(since.elapsed() < LIMIT);

@@ -25,7 +25,7 @@ fn the_generated_code_is_that_of_the_proto_file() {
 
 #[test]
 fn a_record_comes_out_as_it_went_in() {
-    let message = pack(&record(7));
+    let message = pack(&Outgoing::from(&record(7)));
     assert_eq!((message.mcp_id.as_str(), message.interaction_id.as_str(), message.timestamp), ("me", "int_0", 1_700_000_000));
     let text = unpack(message).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), record(7).to_json());

@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Recorder;
 use crate::domain::event::{Custom, EventBody, NewEvent};
-use crate::domain::interaction::{BATCH_MAX, InteractionRecord};
+use crate::domain::interaction::BATCH_MAX;
 use crate::domain::report::{REPORT_EVENT, ReportState, ReportStatus, ReportTotals};
 use crate::domain::text::with_causes;
 use crate::interactions::breaker::{Breaker, Gate};
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::pace::{Pace, Size, after_refusal};
 use crate::interactions::reporter::board::QUEUE;
 use crate::interactions::reporter::sender::handed::Handing;
@@ -147,8 +148,12 @@ impl Sender {
         if self.swept.is_none_or(|at| at.elapsed() >= SWEEP) {
             self.sweep().await?;
         }
-        let settle_at = self.settle_handed().await?;
-        let totals = self.spool.totals().await?;
+        let mut totals = self.spool.totals().await?;
+        let mut settle_at = None;
+        if totals.handed > 0 {
+            settle_at = self.settle_handed().await?;
+            totals = self.spool.totals().await?;
+        }
         self.tell_dead(totals.dead);
         self.tell_behind(totals);
         if totals.waiting == totals.handed {
@@ -239,12 +244,14 @@ impl Sender {
         let mut sent = Vec::with_capacity(rows.len());
         let last = rows.last().map_or(self.cursor, |row| row.number);
         for row in rows {
-            match read(&row.data) {
+            match Outgoing::read(row.data) {
                 Ok(record) => {
                     records.push(record);
-                    sent.push(row);
+                    sent.push((row.number, row.refusals));
                 }
-                Err(reason) => outcomes.push((row.number, Outcome::Dead { reason })),
+                Err(error) => {
+                    outcomes.push((row.number, Outcome::Dead { reason: format!("it was damaged on disk: {error}") }));
+                }
             }
         }
         if !records.is_empty() {
@@ -255,7 +262,7 @@ impl Sender {
                     self.ways[at].breaker.succeeded();
                     self.size.grow();
                     self.shared.board.well(transport.name());
-                    let judged = sent.iter().zip(verdicts).map(|(row, verdict)| (row.number, self.outcome(row, verdict)));
+                    let judged = sent.iter().zip(verdicts).map(|((number, refusals), verdict)| (*number, self.outcome(*refusals, verdict)));
                     outcomes.extend(judged.collect::<Vec<_>>());
                 }
                 Ok(verdicts) => {
@@ -266,7 +273,9 @@ impl Sender {
                 Err(Trouble::Batch(message)) if sent.len() == 1 => {
                     // It cannot be smaller: it is this record that is meant.
                     let refused = Verdict::Refused { code: 400, message };
-                    outcomes.extend(sent.iter().map(|row| (row.number, self.outcome(row, refused.clone()))).collect::<Vec<_>>());
+                    outcomes.extend(
+                        sent.iter().map(|(number, refusals)| (*number, self.outcome(*refusals, refused.clone()))).collect::<Vec<_>>(),
+                    );
                 }
                 Err(Trouble::Batch(message)) => {
                     tracing::debug!(message = board::line(&message), records = sent.len(), "a batch was refused: it is sent in halves");
@@ -280,7 +289,7 @@ impl Sender {
             }
         }
         // What waited behind a refused record of its interaction stands before the cursor.
-        let freed = sent.iter().any(|row| row.refusals > 0);
+        let freed = sent.iter().any(|(_, refusals)| *refusals > 0);
         self.cursor = if freed { 0 } else { last };
         self.ways[at].handing.more();
         self.settle(at, outcomes).await
@@ -296,12 +305,12 @@ impl Sender {
     }
 
     /// What a verdict means for a record that was refused so often before.
-    fn outcome(&self, row: &Waiting, verdict: Verdict) -> Outcome {
+    fn outcome(&self, refusals: u32, verdict: Verdict) -> Outcome {
         match verdict {
             Verdict::Stored => Outcome::Stored,
             Verdict::Handed(handle) => Outcome::Handed(handle),
             Verdict::Refused { code, message } => {
-                let refusals = row.refusals.saturating_add(1);
+                let refusals = refusals.saturating_add(1);
                 let reason = board::line(&format!("{code}: {message}"));
                 if refusals >= self.shared.options.max_retries {
                     return Outcome::Dead { reason };
@@ -373,9 +382,4 @@ fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-fn read(data: &str) -> Result<InteractionRecord, String> {
-    let value = serde_json::from_str(data).map_err(|error| format!("it was damaged on disk: {error}"))?;
-    InteractionRecord::from_json(&value).map_err(|error| format!("it is no record: {error}"))
 }

@@ -14,6 +14,7 @@ use crate::domain::event::{EventBody, NewEvent, TurnEnd, TurnEvent};
 use crate::domain::ids::{InteractionId, RecordId, SessionId, TurnId};
 use crate::domain::interaction::{Action, InteractionRecord};
 use crate::domain::message::Usage;
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::transport::{Settled, Verdict};
 use crate::store::spool::NewRow;
 
@@ -38,7 +39,7 @@ enum Answer {
 struct Fake {
     script: Mutex<Vec<Answer>>,
     down: Mutex<bool>,
-    stored: Mutex<Vec<InteractionRecord>>,
+    stored: Mutex<Vec<Outgoing>>,
     batches: Mutex<Vec<(tokio::time::Duration, usize)>>,
     probes: Mutex<usize>,
     /// Records whose ids end so are refused.
@@ -66,7 +67,7 @@ impl Fake {
         lock(&self.stored).iter().map(|record| record.record_id.as_str().to_owned()).collect()
     }
 
-    fn store(&self, records: &[InteractionRecord]) {
+    fn store(&self, records: &[Outgoing]) {
         let mut stored = lock(&self.stored);
         for record in records {
             // As a coordinator does: by its id, once.
@@ -76,7 +77,7 @@ impl Fake {
         }
     }
 
-    async fn take(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+    async fn take(&self, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
         let began = *lock(&self.began).get_or_insert_with(tokio::time::Instant::now);
         lock(&self.batches).push((began.elapsed(), records.len()));
         if *lock(&self.down) {
@@ -93,7 +94,7 @@ impl Fake {
             None => {}
         }
         let bad = *lock(&self.bad);
-        let is_bad = |record: &InteractionRecord| bad.is_some_and(|end| record.record_id.as_str().ends_with(end));
+        let is_bad = |record: &Outgoing| bad.is_some_and(|end| record.record_id.as_str().ends_with(end));
         if *lock(&self.whole_batches) && records.len() > 1 && records.iter().any(is_bad) {
             return Err(Trouble::Batch("one of them is bad".into()));
         }
@@ -120,7 +121,7 @@ impl Transport for Fake {
         std::future::ready(if down { Err(Trouble::Unreachable("down".into())) } else { Ok(()) }).boxed()
     }
 
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
         self.take(records).boxed()
     }
 
@@ -162,6 +163,10 @@ impl Bench {
         let sender = sender::Sender::new(Arc::clone(&self.shared), self.spool.clone(), transports, Some(Arc::new(self.recorder.clone())));
         let _over = tokio::time::timeout(Duration::from_secs(seconds), sender.run(CancellationToken::new())).await;
     }
+}
+
+fn parsed(record: &Outgoing) -> InteractionRecord {
+    InteractionRecord::from_json(&serde_json::from_str(&record.text).unwrap()).unwrap()
 }
 
 fn record(number: usize, interaction: usize) -> InteractionRecord {
@@ -391,7 +396,7 @@ async fn what_happens_in_the_log_is_reported_across_a_restart() {
     let again = Reports::new(options(), folder.path(), clock);
     again.start(parts(&fake)).shutdown(Duration::from_secs(20)).await;
     let stored = lock(&fake.stored).clone();
-    let actions: Vec<Action> = stored.iter().map(|record| record.action).collect();
+    let actions: Vec<Action> = stored.iter().map(|record| parsed(record).action).collect();
     assert_eq!(actions, [Action::Start, Action::Complete, Action::Start], "what was before reporting began is not reported");
     assert_eq!(stored[0].interaction_id, stored[1].interaction_id);
     assert_eq!(again.status().await.unwrap().totals.waiting, 0);
@@ -420,7 +425,7 @@ async fn the_queue_of_today_s_users_is_read_once_and_its_copies_become_one() {
     }
     let stored = lock(&fake.stored).clone();
     assert_eq!(stored.len(), 1, "three copies and a row that is none");
-    assert_eq!((stored[0].mcp_id.as_str(), &stored[0].payload["parameters"]["api_key"]), ("old", &json!("•••")));
+    assert_eq!((stored[0].mcp_id.as_str(), &parsed(&stored[0]).payload["parameters"]["api_key"]), ("old", &json!("•••")));
     assert!(old.exists());
     let reports = Reports::new(options(), folder.path(), clock);
     let again = reports.import(&old, Vec::new()).await.unwrap();

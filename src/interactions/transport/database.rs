@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
-use crate::domain::interaction::InteractionRecord;
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 use crate::store::interaction_logs::{Error, Exchange, Fate, Row};
 
@@ -35,7 +35,7 @@ impl Database {
         Self { table, clock, cleaned: Mutex::default() }
     }
 
-    async fn insert(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+    async fn insert(&self, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
         let rows: Vec<Row> = records.iter().map(row).collect();
         self.table.insert(&rows).await.map_err(trouble)?;
         Ok(records.iter().map(|record| Verdict::Handed(record.record_id.as_str().to_owned())).collect())
@@ -71,13 +71,13 @@ fn millis(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn row(record: &InteractionRecord) -> Row {
+fn row(record: &Outgoing) -> Row {
     Row {
         record_id: record.record_id.as_str().to_owned(),
         mcp_id: record.mcp_id.clone(),
         interaction_id: record.interaction_id.as_str().to_owned(),
-        timestamp: millis(record.timestamp.as_millis()),
-        data: record.to_json().to_string(),
+        timestamp: record.timestamp,
+        data: record.text.clone(),
     }
 }
 
@@ -101,7 +101,7 @@ impl Transport for Database {
         self.table.probe().map(|done| done.map_err(trouble)).boxed()
     }
 
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
         self.insert(records).boxed()
     }
 

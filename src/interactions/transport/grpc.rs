@@ -20,11 +20,11 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 
-use crate::domain::interaction::InteractionRecord;
 use crate::domain::text::{clean_line, ellipsis, with_causes};
 use crate::interactions::grpc::generated::InteractionData;
 use crate::interactions::grpc::generated::interaction_service_client::InteractionServiceClient;
 use crate::interactions::grpc::pack;
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::transport::grpc::line::Line;
 use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 
@@ -138,7 +138,7 @@ impl Grpc {
         Trouble::Unreachable(format!("no answer within {} s", self.options.timeout.as_secs_f32()))
     }
 
-    async fn hand_over(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+    async fn hand_over(&self, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
         let line = {
             let mut line = self.line.lock().await;
             match &*line {
@@ -186,7 +186,7 @@ impl Transport for Grpc {
         self.ask().boxed()
     }
 
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
         self.hand_over(records).boxed()
     }
 

@@ -19,10 +19,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::domain::clock::{Clock, Instant};
-use crate::domain::interaction::InteractionRecord;
 use crate::domain::reports::Statistics;
 use crate::domain::secrets;
 use crate::domain::text::{clean_line, ellipsis};
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::transport::{Settled, Transport, Trouble, Verdict};
 use crate::net;
 
@@ -164,12 +164,8 @@ impl Http {
         }
     }
 
-    async fn deliver(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
-        let value = match records {
-            [one] => one.to_json(),
-            many => Value::Array(many.iter().map(InteractionRecord::to_json).collect()),
-        };
-        let body = value.to_string().into_bytes();
+    async fn deliver(&self, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
+        let body = body(records).into_bytes();
         let gzip = body.len() >= GZIP_BYTES_MIN && self.gzip.load(Ordering::Relaxed);
         let mut answer = self.ask("/api/v2/interactions", Some(&body), gzip).await?;
         if gzip && matches!(answer.status.as_u16(), 400 | 415 | 422 | 501) {
@@ -191,7 +187,7 @@ impl Http {
     }
 
     /// A success confirms all records but those that it names.
-    fn verdicts(&self, answer: &Answer, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+    fn verdicts(&self, answer: &Answer, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
         let mut verdicts = vec![Verdict::Stored; records.len()];
         let Ok(Value::Object(said)) = serde_json::from_slice::<Value>(&answer.body) else {
             // The status alone confirms; the contract asks for no more than that.
@@ -220,6 +216,20 @@ impl Http {
     }
 }
 
+/// One as an object, several as an array.
+fn body(records: &[Outgoing]) -> String {
+    let [one] = records else {
+        let mut body = String::with_capacity(records.iter().map(|record| record.text.len() + 1).sum::<usize>() + 1);
+        for record in records {
+            body.push(if body.is_empty() { '[' } else { ',' });
+            body.push_str(&record.text);
+        }
+        body.push(']');
+        return body;
+    };
+    one.text.clone()
+}
+
 fn pack(body: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body).ok()?;
@@ -235,7 +245,7 @@ impl Transport for Http {
         self.look().boxed()
     }
 
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
         self.deliver(records).boxed()
     }
 

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -16,7 +16,7 @@ use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamPendingCountReply, StreamRangeReply};
 use tokio::sync::Mutex;
 
-use crate::domain::interaction::InteractionRecord;
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::streams::{EntryId, FIELD, Link, StreamOptions, first_id, group_state};
 use crate::interactions::transport::{STREAM_BATCH_MAX, Settled, Transport, Trouble, Verdict};
 
@@ -28,6 +28,9 @@ const TRUSTED: usize = 5;
 
 /// Entries of the coordinator's own stream that are read at once.
 const TOLD_STEP: usize = 1_000;
+
+/// Entries that are looked for one by one at a time, where nothing was told of them.
+const LOOKED_FOR_MAX: usize = 64;
 
 /// Confirmed ids that are remembered; then they are forgotten, and read again where they are asked for.
 const TOLD_MAX: usize = 500_000;
@@ -78,7 +81,7 @@ impl Redis {
         Trouble::Busy { after: None, message }
     }
 
-    async fn add(&self, records: &[InteractionRecord]) -> Result<Vec<Verdict>, Trouble> {
+    async fn add(&self, records: &[Outgoing]) -> Result<Vec<Verdict>, Trouble> {
         let mut room = self.room.lock().await;
         if *room < records.len() {
             let found = self.link.run(async |connection| self.look(connection).await).await?;
@@ -91,8 +94,7 @@ impl Redis {
         drop(room);
         let mut pipe = redis::pipe();
         for record in records {
-            let text = record.to_json().to_string();
-            pipe.cmd("XADD").arg(&self.options.stream).arg("MAXLEN").arg("~").arg(self.options.cap).arg("*").arg(FIELD).arg(text);
+            pipe.cmd("XADD").arg(&self.options.stream).arg("MAXLEN").arg("~").arg(self.options.cap).arg("*").arg(FIELD).arg(&record.text);
         }
         let ids: Vec<String> = self.link.run(async |connection| pipe.query_async(connection).await).await?;
         Ok(ids.into_iter().map(Verdict::Handed).collect())
@@ -101,44 +103,61 @@ impl Redis {
     async fn look_after(&self, handles: &[String]) -> Result<Vec<Settled>, Trouble> {
         // What is no id of a stream was not handed over here.
         let ids: Vec<Option<EntryId>> = handles.iter().map(|handle| EntryId::parse(handle)).collect();
-        let known: Vec<EntryId> = ids.iter().flatten().copied().collect();
-        let (Some(least), Some(greatest)) = (known.iter().min().copied(), known.iter().max().copied()) else {
-            return Ok(vec![Settled::Lost; handles.len()]);
-        };
-        // The order matters: what the group has had and is not pending afterwards was acknowledged, and what was trimmed
-        // before the coordinator's stream was read has been told there.
-        let stream = &self.options.stream;
+        let mut open: Vec<EntryId> = ids.iter().flatten().copied().collect();
+        open.sort_unstable();
+        let Some(least) = open.first().copied() else { return Ok(vec![Settled::Lost; handles.len()]) };
         let asked = self.link.run(async |connection| {
-            let state = group_state(connection, &self.options).await?;
-            let pending = match state {
-                Some(state) => self.pending(connection, least, greatest, state.pending).await?,
-                None => HashSet::new(),
-            };
-            let first = first_id(connection, stream).await?;
-            let mut pipe = redis::pipe();
-            for id in known.iter().filter(|id| first.is_some_and(|first| **id >= first)) {
-                pipe.cmd("XRANGE").arg(stream).arg(id.to_string()).arg(id.to_string());
-            }
-            let found: Vec<StreamRangeReply> = if pipe.is_empty() { Vec::new() } else { pipe.query_async(connection).await? };
-            let there: HashSet<EntryId> = found.iter().flat_map(|reply| &reply.ids).filter_map(|entry| EntryId::parse(&entry.id)).collect();
             let mut told = self.told.lock().await;
             self.listen(connection, &mut told, least).await?;
-            let stored: HashSet<EntryId> = known.iter().filter(|id| told.ids.contains(id)).copied().collect();
-            Ok((state, pending, there, stored, told.exists))
+            // What was told is stored, whatever else can be seen. Of the others the oldest are looked for: what lies behind
+            // them has its turn when they are settled.
+            open.retain(|id| !told.ids.contains(id));
+            open.truncate(LOOKED_FOR_MAX);
+            let fates = self.look_for(connection, &mut told, &open).await?;
+            let settle = |id: &EntryId| match fates.get(id) {
+                _ if told.ids.contains(id) => Settled::Stored,
+                Some(fate) => *fate,
+                None => Settled::Waiting,
+            };
+            Ok(ids.iter().map(|id| id.as_ref().map_or(Settled::Lost, settle)).collect())
         });
-        let (state, pending, there, stored, is_told) = asked.await?;
-        let settle = |id: &EntryId| {
+        asked.await
+    }
+
+    /// What can be seen of entries of which nothing was told.
+    async fn look_for(
+        &self,
+        connection: &mut MultiplexedConnection,
+        told: &mut Told,
+        ids: &[EntryId],
+    ) -> RedisResult<HashMap<EntryId, Settled>> {
+        let (Some(least), Some(greatest)) = (ids.first().copied(), ids.last().copied()) else { return Ok(HashMap::new()) };
+        // The order matters: what the group has had and is not pending afterwards was acknowledged, and what was trimmed
+        // before the coordinator's stream was read has been told there.
+        let state = group_state(connection, &self.options).await?;
+        let pending = match state {
+            Some(state) => self.pending(connection, least, greatest, state.pending).await?,
+            None => HashSet::new(),
+        };
+        let first = first_id(connection, &self.options.stream).await?;
+        let mut pipe = redis::pipe();
+        for id in ids.iter().filter(|id| first.is_some_and(|first| **id >= first)) {
+            pipe.cmd("XRANGE").arg(&self.options.stream).arg(id.to_string()).arg(id.to_string());
+        }
+        let found: Vec<StreamRangeReply> = if pipe.is_empty() { Vec::new() } else { pipe.query_async(connection).await? };
+        let there: HashSet<EntryId> = found.iter().flat_map(|reply| &reply.ids).filter_map(|entry| EntryId::parse(&entry.id)).collect();
+        self.listen(connection, told, least).await?;
+        let fate = |id: &EntryId| {
             let delivered = state.is_some_and(|state| *id <= state.last_delivered);
             match (delivered, there.contains(id)) {
-                _ if stored.contains(id) => Settled::Stored,
                 (true, _) if pending.contains(id) => Settled::Waiting,
-                (true, false) if is_told => Settled::Lost,
+                (true, false) if told.exists => Settled::Lost,
                 (true, _) => Settled::Stored,
                 (false, true) => Settled::Waiting,
                 (false, false) => Settled::Lost,
             }
         };
-        Ok(ids.iter().map(|id| id.as_ref().map_or(Settled::Lost, settle)).collect())
+        Ok(ids.iter().map(|id| (*id, fate(id))).collect())
     }
 
     /// What the group has had and not acknowledged, between two ids.
@@ -200,7 +219,7 @@ impl Transport for Redis {
         .boxed()
     }
 
-    fn send<'a>(&'a self, records: &'a [InteractionRecord]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
+    fn send<'a>(&'a self, records: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Trouble>> {
         self.add(records).boxed()
     }
 

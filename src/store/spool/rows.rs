@@ -101,16 +101,26 @@ pub(super) fn next(work: &mut Work<'_>, after: i64, limit: usize, bytes_max: usi
 }
 
 pub(super) fn settle(work: &mut Work<'_>, outcomes: &[(i64, Outcome)], via: &str, now: Instant) -> rusqlite::Result<()> {
+    // What was stored is taken out in runs of numbers that follow each other: mostly all of a batch at once.
+    let mut run: Option<(i64, i64)> = None;
     for (number, outcome) in outcomes {
-        match outcome {
-            Outcome::Stored => {
-                let Some(gone) = take_out(work, *number)? else { continue };
-                let sql = "INSERT INTO delivered_interactions (record_id, via, delivered_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-                let new = work.db.prepare_cached(sql)?.execute(params![gone.record_id, via, now.as_millis()])?;
-                work.totals.delivered += u64::try_from(new).unwrap_or(0);
-                work.totals.delivered_ever += 1;
+        if *outcome == Outcome::Stored {
+            match &mut run {
+                Some((_, last)) if *last + 1 == *number => *last = *number,
+                _ => deliver(work, run.replace((*number, *number)), via, now)?,
             }
-            Outcome::Handed(handle) => hold(work, *number, HANDED, now, Some((via, handle)), None)?,
+            continue;
+        }
+        match outcome {
+            Outcome::Stored => {}
+            Outcome::Handed(handle) => {
+                let sql = "UPDATE failed_interactions SET held = 2, next_ms = ?2, via = ?3, handle = ?4 WHERE id = ?1 AND held = 0";
+                if work.db.prepare_cached(sql)?.execute(params![number, now.as_millis(), via, handle])? > 0 {
+                    work.totals.handed += 1;
+                } else {
+                    hold(work, *number, HANDED, now, Some((via, handle)), None)?;
+                }
+            }
             Outcome::Refused { next, reason } => hold(work, *number, REFUSED, *next, None, Some(reason))?,
             Outcome::Lost => hold(work, *number, FREE, now, None, None)?,
             Outcome::Dead { reason } => {
@@ -120,6 +130,28 @@ pub(super) fn settle(work: &mut Work<'_>, outcomes: &[(i64, Outcome)], via: &str
             }
         }
     }
+    deliver(work, run, via, now)
+}
+
+/// Moves the rows from the first to the last number of `run` to what was delivered.
+fn deliver(work: &mut Work<'_>, run: Option<(i64, i64)>, via: &str, now: Instant) -> rusqlite::Result<()> {
+    let Some((first, last)) = run else { return Ok(()) };
+    let sql = "SELECT count(*), coalesce(sum(octet_length(data)), 0), coalesce(sum(held = 1), 0), coalesce(sum(held = 2), 0) \
+               FROM failed_interactions WHERE id BETWEEN ?1 AND ?2";
+    let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
+    let found: [i64; 4] = work.db.prepare_cached(sql)?.query_row(params![first, last], read)?;
+    let [count, bytes, refused, handed] = found.map(|number| u64::try_from(number).unwrap_or(0));
+    let sql = "INSERT INTO delivered_interactions (record_id, via, delivered_ms) \
+               SELECT record_id, ?3, ?4 FROM failed_interactions WHERE id BETWEEN ?1 AND ?2 ORDER BY id ON CONFLICT DO NOTHING";
+    let new = work.db.prepare_cached(sql)?.execute(params![first, last, via, now.as_millis()])?;
+    work.db.prepare_cached("DELETE FROM failed_interactions WHERE id BETWEEN ?1 AND ?2")?.execute(params![first, last])?;
+    let totals = &mut work.totals;
+    totals.delivered += u64::try_from(new).unwrap_or(0);
+    totals.delivered_ever += count;
+    totals.waiting = totals.waiting.saturating_sub(count);
+    totals.waiting_bytes = totals.waiting_bytes.saturating_sub(bytes);
+    totals.refused = totals.refused.saturating_sub(refused);
+    totals.handed = totals.handed.saturating_sub(handed);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::interactions::grpc::generated::interaction_service_client::InteractionServiceClient;
-use crate::interactions::testing::{LIMIT, intake, record, records, stored, until};
+use crate::interactions::testing::{LIMIT, intake, record, records, sent, stored, until};
 use crate::interactions::transport::grpc::{Grpc, GrpcOptions};
 use crate::interactions::transport::{Transport, Trouble, Verdict};
 use secrecy::ExposeSecret;
@@ -42,10 +42,10 @@ async fn what_is_answered_is_stored_each_once_and_in_order() {
     let transport = running.transport(None);
     transport.probe().await.unwrap();
     for from in (0..3_000).step_by(100) {
-        assert_eq!(transport.send(&records(from..from + 100)).await.unwrap(), vec![Verdict::Stored; 100]);
+        assert_eq!(transport.send(&sent(from..from + 100)).await.unwrap(), vec![Verdict::Stored; 100]);
     }
     // Several at once on the same stream, and what is there already.
-    let (one, other, again) = (records(3_000..3_100), records(3_100..3_200), records(0..100));
+    let (one, other, again) = (sent(3_000..3_100), sent(3_100..3_200), sent(0..100));
     let sent = tokio::join!(transport.send(&one), transport.send(&other), transport.send(&again));
     for verdicts in [sent.0, sent.1, sent.2] {
         assert_eq!(verdicts.unwrap(), vec![Verdict::Stored; 100]);
@@ -64,7 +64,7 @@ async fn one_bad_record_is_refused_and_the_others_stored() {
     let transport = running.transport(None);
     let mut three = records(0..3);
     three[1].mcp_id = "x".repeat(500);
-    let verdicts = transport.send(&three).await.unwrap();
+    let verdicts = transport.send(&three.iter().map(Outgoing::from).collect::<Vec<_>>()).await.unwrap();
     assert_eq!((&verdicts[0], &verdicts[2]), (&Verdict::Stored, &Verdict::Stored));
     assert!(matches!(&verdicts[1], Verdict::Refused { code: 422, message } if message.contains("`mcp_id`")), "{verdicts:?}");
     assert_eq!((stored(&intake).await.len(), running.counts.now().2), (2, 1));
@@ -83,8 +83,8 @@ async fn keys_open_their_own_only() {
     }
     let transport = running.transport(Some(mine.key.expose_secret()));
     transport.probe().await.unwrap();
-    assert_eq!(transport.send(&records(0..2)).await.unwrap(), [Verdict::Stored, Verdict::Stored]);
-    let trouble = running.transport(Some(other.key.expose_secret())).send(&records(2..3)).await.unwrap_err();
+    assert_eq!(transport.send(&sent(0..2)).await.unwrap(), [Verdict::Stored, Verdict::Stored]);
+    let trouble = running.transport(Some(other.key.expose_secret())).send(&sent(2..3)).await.unwrap_err();
     assert!(matches!(&trouble, Trouble::Key(text) if text.contains("`other`")), "{trouble:?}");
     assert_eq!(stored(&intake).await.len(), 2);
     running.end().await;
@@ -96,12 +96,12 @@ async fn a_coordinator_that_ends_and_comes_back_is_found_again() {
     let intake = intake(folder.path());
     let running = run("127.0.0.1:0", &intake).await;
     let (transport, address) = (running.transport(None), running.address);
-    assert_eq!(transport.send(&records(0..1)).await.unwrap(), [Verdict::Stored]);
+    assert_eq!(transport.send(&sent(0..1)).await.unwrap(), [Verdict::Stored]);
     running.end().await;
-    let trouble = transport.send(&records(1..2)).await.unwrap_err();
+    let trouble = transport.send(&sent(1..2)).await.unwrap_err();
     assert!(matches!(trouble, Trouble::Unreachable(_)), "{trouble:?}");
     let again = run(&address.to_string(), &intake).await;
-    until("it is found", async || transport.send(&records(1..2)).await.is_ok()).await;
+    until("it is found", async || transport.send(&sent(1..2)).await.is_ok()).await;
     assert_eq!(stored(&intake).await.len(), 2);
     again.end().await;
 }
@@ -116,7 +116,7 @@ async fn what_never_fits_into_the_queue_ends_the_stream() {
     let running = run("127.0.0.1:0", &intake).await;
     let mut long = records(0..50);
     long.iter_mut().for_each(|record| drop(record.payload.insert("text".to_owned(), "x".repeat(3_000).into())));
-    let trouble = running.transport(None).send(&long).await.unwrap_err();
+    let trouble = running.transport(None).send(&long.iter().map(Outgoing::from).collect::<Vec<_>>()).await.unwrap_err();
     assert!(matches!(trouble, Trouble::Busy { .. }), "{trouble:?}");
     running.end().await;
 }

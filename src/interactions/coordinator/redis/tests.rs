@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::interactions::testing::{LIMIT, RedisServer, intake, record, records, stored, until};
+use crate::interactions::testing::{LIMIT, RedisServer, intake, record, sent, stored, until};
 use crate::interactions::transport::redis::Redis;
 use crate::interactions::transport::{Settled, Transport, Verdict};
 
@@ -42,7 +42,7 @@ async fn ask<T: redis::FromRedisValue>(server: &RedisServer, words: &[&str]) -> 
 
 async fn send(transport: &Redis, numbers: std::ops::Range<usize>) -> Vec<String> {
     let mut handles = Vec::new();
-    for part in records(numbers).chunks(100) {
+    for part in sent(numbers).chunks(100) {
         for verdict in transport.send(part).await.unwrap() {
             let Verdict::Handed(handle) = verdict else { panic!("{verdict:?}") };
             handles.push(handle);

@@ -53,9 +53,6 @@ impl Handing {
 impl Sender {
     /// Asks after what was handed over, where it is time; answers when it is time again.
     pub(super) async fn settle_handed(&mut self) -> Result<Option<Instant>, Error> {
-        if self.spool.totals().await?.handed == 0 {
-            return Ok(None);
-        }
         let mut next: Option<Instant> = None;
         for at in 0..self.ways.len() {
             if self.ways[at].handing.at.is_none_or(|due| due <= Instant::now()) {

@@ -14,6 +14,7 @@ use super::*;
 use crate::domain::clock::{Instant, SystemClock};
 use crate::domain::ids::{InteractionId, RecordId};
 use crate::domain::interaction::Action;
+use crate::domain::interaction::InteractionRecord;
 
 /// What it was asked, and what it answers next: status, headers, body. Without a script it takes everything.
 #[derive(Default)]
@@ -69,7 +70,7 @@ impl Bench {
     }
 }
 
-fn records(count: usize) -> Vec<InteractionRecord> {
+fn records(count: usize) -> Vec<Outgoing> {
     let record = |number| InteractionRecord {
         record_id: RecordId::from(format!("r{number}")),
         action: Action::Start,
@@ -78,7 +79,7 @@ fn records(count: usize) -> Vec<InteractionRecord> {
         timestamp: Instant::from_millis(1_500),
         payload: Map::new(),
     };
-    (0..count).map(record).collect()
+    (0..count).map(|number| Outgoing::from(&record(number))).collect()
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The transport against a real server; who reads the stream is played by hand.
 
 use super::*;
-use crate::interactions::testing::{RedisServer, record, records};
+use crate::interactions::testing::{RedisServer, record, sent};
 
 fn options(server: &RedisServer, cap: usize) -> StreamOptions {
     StreamOptions { url: server.url().into(), stream: "reports".to_owned(), group: "coordinators".to_owned(), cap }
@@ -31,7 +31,7 @@ async fn an_entry_is_stored_once_the_group_has_acknowledged_it() {
     let server = RedisServer::start(None);
     let transport = Redis::new(options(&server, 1_000));
     transport.probe().await.unwrap();
-    let ids = handles(transport.send(&records(0..3)).await.unwrap());
+    let ids = handles(transport.send(&sent(0..3)).await.unwrap());
     let entry: StreamRangeReply = ask(&server, &["XRANGE", "reports", &ids[0], &ids[0]]).await;
     let data: String = entry.ids[0].get("data").unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&data).unwrap(), record(0).to_json());
@@ -53,7 +53,7 @@ async fn an_entry_is_stored_once_the_group_has_acknowledged_it() {
 async fn what_was_trimmed_unread_is_lost() {
     let server = RedisServer::start(None);
     let transport = Redis::new(options(&server, 1_000));
-    let ids = handles(transport.send(&records(0..3)).await.unwrap());
+    let ids = handles(transport.send(&sent(0..3)).await.unwrap());
     let _: usize = ask(&server, &["XTRIM", "reports", "MAXLEN", "=", "1"]).await;
     assert_eq!(transport.settled(&ids).await.unwrap(), [Settled::Lost, Settled::Lost, Settled::Waiting]);
     let _: () = ask(&server, &["DEL", "reports"]).await;
@@ -66,7 +66,7 @@ async fn what_a_coordinator_tells_decides_where_it_tells() {
     let transport = Redis::new(options(&server, 1_000));
     let _: String = ask(&server, &["XADD", "reports:stored:coordinators", "*", "data", ""]).await;
     let _: () = ask(&server, &["XGROUP", "CREATE", "reports", "coordinators", "0", "MKSTREAM"]).await;
-    let ids = handles(transport.send(&records(0..3)).await.unwrap());
+    let ids = handles(transport.send(&sent(0..3)).await.unwrap());
     // Somebody trims the first two before they are read; the group goes beyond them.
     let _: usize = ask(&server, &["XTRIM", "reports", "MINID", "=", &ids[2]]).await;
     let _: redis::Value = ask(&server, &["XREADGROUP", "GROUP", "coordinators", "one", "COUNT", "9", "STREAMS", "reports", ">"]).await;
@@ -86,7 +86,7 @@ async fn nothing_is_added_while_too_much_is_unread() {
     let transport = Redis::new(options(&server, 1_000));
     let mut sent = 0;
     let full = loop {
-        match transport.send(&records(sent..sent + 50)).await {
+        match transport.send(&crate::interactions::testing::sent(sent..sent + 50)).await {
             Ok(_) => sent += 50,
             Err(trouble) => break trouble,
         }
@@ -98,7 +98,7 @@ async fn nothing_is_added_while_too_much_is_unread() {
     let _: () = ask(&server, &["XGROUP", "CREATE", "reports", "coordinators", "0"]).await;
     let _: redis::Value =
         ask(&server, &["XREADGROUP", "GROUP", "coordinators", "one", "COUNT", "500", "NOACK", "STREAMS", "reports", ">"]).await;
-    assert_eq!(transport.send(&records(800..850)).await.unwrap().len(), 50);
+    assert_eq!(transport.send(&crate::interactions::testing::sent(800..850)).await.unwrap().len(), 50);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn troubles_are_told_apart_and_hold_no_password() {
     assert!(matches!(other, Trouble::Config(_)), "{other:?}");
     let (port, transport) = (server.port, with(server.url()));
     drop(server);
-    assert!(matches!(transport.send(&records(0..1)).await, Err(Trouble::Unreachable(_))));
+    assert!(matches!(transport.send(&sent(0..1)).await, Err(Trouble::Unreachable(_))));
     let _again = RedisServer::start(Some(port));
-    assert_eq!(transport.send(&records(0..1)).await.unwrap().len(), 1);
+    assert_eq!(transport.send(&sent(0..1)).await.unwrap().len(), 1);
 }
