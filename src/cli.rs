@@ -40,7 +40,7 @@ use crate::domain::command;
 use crate::domain::ids::SessionId;
 use crate::domain::query::{CheckLevel, CheckRow};
 use crate::mcp::Rules;
-use crate::store::EventLog;
+use crate::store::{self, EventLog};
 
 /// Threads that carry the program. The work is waiting; two keep one blocked task from holding up the screen.
 const WORKERS: usize = 2;
@@ -199,16 +199,22 @@ const SERVERS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(10)
 
 async fn doctor(base: &Base, json: bool) -> Outcome {
     let rows = match base.start(true) {
-        Ok(start) => {
-            let app = App::start(start).await?;
-            app.pool().settled(SERVERS_WAIT_MAX).await;
-            let rows = app.queries().doctor().await?;
-            app.shutdown().await;
-            rows
-        }
+        Ok(start) => match App::start(start.clone()).await {
+            Ok(app) => {
+                app.pool().settled(SERVERS_WAIT_MAX).await;
+                let rows = app.queries().doctor().await?;
+                app.shutdown().await;
+                rows
+            }
+            // Neither is a log that cannot be opened.
+            Err(error) if error.is::<store::Error>() => {
+                app::doctor::look_without_log(&start, format!("{error:#}"), SERVERS_WAIT_MAX).await?
+            }
+            Err(error) => return Err(error.into()),
+        },
         // A broken config is a finding, not the end of the examination.
         Err(Stop::Failed(error)) => {
-            let remedy = Some("repair the file, then look again; `wakeful config path` says where it is".to_owned());
+            let remedy = Some("correct what it names, then look again; `wakeful config path` says where the file is".to_owned());
             vec![CheckRow { name: "config".to_owned(), level: CheckLevel::Fail, message: format!("{error:#}"), remedy }]
         }
         Err(stop) => return Err(stop),

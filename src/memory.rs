@@ -63,7 +63,9 @@ pub enum Error {
     #[error("`tags`: {0}")]
     Tags(String),
     /// It looks like a secret.
-    #[error("this looks like it holds {0}, and memories are shown to models again and again: leave it out, or pass `force` if it must be")]
+    #[error(
+        "this looks like it holds {0}, and memories are shown to models again and again: leave it out, or pass `force` (typed: `--force`) if it must be"
+    )]
     Secret(&'static str),
     /// Nothing was said.
     #[error("`{0}` is missing; {1}")]

@@ -185,7 +185,11 @@ impl EngineHandle {
             let work = AssertUnwindSafe(actor::run(Arc::clone(&shared), session.clone(), opening, commands));
             if work.catch_unwind().await.is_err() {
                 // Its inbox is closed with it: the next command loads the session anew and closes what is open.
-                shared.complain(&session, "the session stopped because of a bug", "send the message again; the log file tells more");
+                shared.complain(
+                    &session,
+                    "the session stopped because of a bug",
+                    "send the message again; the log file (`wakeful config path` says where) tells more",
+                );
             }
         };
         self.0.tasks.spawn_on(task, &self.0.runtime);

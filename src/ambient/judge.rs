@@ -437,7 +437,10 @@ fn settle(begun: &mut HashMap<FiringId, Begun>, ended: Result<FiringId, tokio::t
 fn unjudged(firing: &Firing, tries: u32) -> Told {
     Told {
         title: "A finding could not be judged".to_owned(),
-        body: format!("The firing `{}` came to no end in {tries} tries and is given up. The log has the reasons.", firing.firing_id),
+        body: format!(
+            "What a task found, or an answer to it, was given up after {tries} tries to judge it (`{}`). The log file has the reasons; `wakeful config path` says where it is.",
+            firing.firing_id
+        ),
         short: String::new(),
         url: None,
         priority: 3,

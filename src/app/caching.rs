@@ -152,11 +152,16 @@ async fn fetch(tool: Arc<dyn Tool>, arguments: Map<String, Value>, context: Call
     let cancel = CancellationToken::new();
     let _ends_with_the_last = cancel.clone().drop_guard();
     let call = tool.call(arguments, CallContext { cancel, ..context });
-    let outcome = tokio::spawn(call).await.map_err(|error| ToolError::new(ErrorKind::Tool, format!("the tool broke off: {error}")))??;
+    let outcome = tokio::spawn(call).await.map_err(|error| broken_off(&error))??;
     let lifetime = if outcome.is_error { Lifetime::NONE } else { lifetime };
     let kept = Kept { text: outcome.text, structured: outcome.structured, is_error: outcome.is_error };
     let value = serde_json::to_vec(&kept).map_err(|error| ToolError::new(ErrorKind::Tool, error.to_string()))?;
     Ok(Fetched { value: Bytes::from(value), lifetime: Some(lifetime) })
+}
+
+fn broken_off(error: &tokio::task::JoinError) -> ToolError {
+    tracing::error!(%error, "a tool broke off");
+    ToolError::new(ErrorKind::Tool, "the tool broke off because of a fault of the program; the log file has the details")
 }
 
 fn outcome(kept: Kept, hit: &Hit) -> ToolOutcome {

@@ -1,9 +1,12 @@
 //! Looks at the set-up: what works, what does not, what to do about it. Tells no secrets.
 
 mod around;
+mod logless;
 
 use std::path::Path;
 use std::time::Duration;
+
+pub use logless::look as look_without_log;
 
 use crate::app::Start;
 use crate::domain::query::{CheckLevel, CheckRow, EventFilter, EventReader, ServerState};
@@ -17,25 +20,31 @@ use crate::tools::local::{Sandbox, can_fence};
 /// The longest that the model's provider is waited for.
 const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Looks at everything.
-pub async fn look(
-    start: &Start,
-    catalog: &Catalog,
-    pool: &ServerPool,
-    channels: &[ChannelStatus],
-    reader: &dyn EventReader,
-    cache: &Cache,
-    reports: &Reports,
-) -> Vec<CheckRow> {
+/// What is looked at beside the settings and the log.
+pub struct Parts<'a> {
+    /// The models.
+    pub catalog: &'a Catalog,
+    /// The servers.
+    pub pool: &'a ServerPool,
+    /// How people are reached.
+    pub channels: &'a [ChannelStatus],
+    /// What is kept of what was fetched.
+    pub cache: &'a Cache,
+    /// The reports to a coordinator.
+    pub reports: &'a Reports,
+}
+
+/// Looks at everything; `log` is the row of the log.
+pub async fn look(start: &Start, log: CheckRow, parts: &Parts<'_>) -> Vec<CheckRow> {
     let mut rows = vec![version(), config(start)];
     rows.extend(start.loaded.warnings.iter().map(|warning| row("config", CheckLevel::Warn, warning.clone(), None)));
     rows.push(folder("data folder", &start.paths.data));
     rows.push(folder("state folder", &start.paths.state));
-    rows.push(log(reader).await);
-    rows.push(stored(&cache.stats().await));
-    rows.push(around::reports(reports).await);
-    rows.push(model(catalog).await);
-    rows.extend(pool.servers().into_iter().map(|server| {
+    rows.push(log);
+    rows.push(stored(&parts.cache.stats().await));
+    rows.push(around::reports(parts.reports).await);
+    rows.push(model(parts.catalog).await);
+    rows.extend(parts.pool.servers().into_iter().map(|server| {
         let name = format!("server {}", server.name);
         match server.status {
             ServerState::Ready => row(&name, CheckLevel::Ok, format!("{} tools over {}", server.tools, server.transport), None),
@@ -48,7 +57,7 @@ pub async fn look(
         }
     }));
     rows.push(sandbox(start));
-    rows.extend(around::rows(start, channels));
+    rows.extend(around::rows(start, parts.channels));
     rows.extend(terminal(start));
     rows
 }
@@ -84,17 +93,21 @@ fn folder(name: &str, path: &Path) -> CheckRow {
     }
 }
 
-async fn log(reader: &dyn EventReader) -> CheckRow {
+/// Whether the log can be read.
+pub async fn log(reader: &dyn EventReader) -> CheckRow {
     let newest = EventFilter { limit: Some(1), newest: true, ..EventFilter::default() };
     match reader.events(newest).await {
         Ok(events) => {
             let head = events.first().and_then(|event| event.seq).unwrap_or_default();
             row("event log", CheckLevel::Ok, format!("{head} events"), None)
         }
-        Err(error) => {
-            row("event log", CheckLevel::Fail, error.to_string(), Some("move the file away to start a new log; it is kept as it is"))
-        }
+        Err(error) => bad_log(error.to_string()),
     }
+}
+
+/// The error has its own remedy: the log may be a file, damaged or locked, or a database.
+fn bad_log(message: impl Into<String>) -> CheckRow {
+    row("event log", CheckLevel::Fail, message, None)
 }
 
 fn stored(stats: &Stats) -> CheckRow {
@@ -128,7 +141,7 @@ async fn model(catalog: &Catalog) -> CheckRow {
     match tokio::time::timeout(PROVIDER_WAIT_MAX, resolved.llm.models()).await {
         Ok(Ok(models)) if models.contains(&resolved.model) => row(&name, CheckLevel::Ok, "the provider answers and has it", None),
         Ok(Ok(models)) => {
-            let message = format!("the provider answers; it lists {} other models", models.len());
+            let message = format!("the provider answers, but does not list this model; it lists {} others", models.len());
             row(&name, CheckLevel::Warn, message, Some("`/model` lists what there is"))
         }
         Ok(Err(error)) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures::FutureExt;
 use futures::future::join_all;
 
@@ -261,8 +261,14 @@ impl Queries for AppQueries {
 
     fn doctor(&self) -> Answer<'_, Vec<CheckRow>> {
         async {
-            let channels = self.channels.statuses();
-            Ok(doctor::look(&self.start, &self.catalog, &self.pool, channels, &*self.reader, &self.cache, &self.reports).await)
+            let parts = doctor::Parts {
+                catalog: &self.catalog,
+                pool: &self.pool,
+                channels: self.channels.statuses(),
+                cache: &self.cache,
+                reports: &self.reports,
+            };
+            Ok(doctor::look(&self.start, doctor::log(&*self.reader).await, &parts).await)
         }
         .boxed()
     }
@@ -332,10 +338,10 @@ pub async fn find_session(reader: &dyn EventReader, wanted: &str) -> anyhow::Res
 /// # Errors
 /// When it cannot be opened; says what to do.
 pub async fn open_log(options: &store::Options, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<EventLog> {
-    let failed = "could not open the event log";
+    // Each error of the log says itself what could not be opened.
     if options.url.is_some() {
-        return EventLog::connect(options, path, Arc::clone(clock)).await.context(failed);
+        return Ok(EventLog::connect(options, path, Arc::clone(clock)).await?);
     }
     let (options, path, clock) = (options.clone(), path.to_owned(), Arc::clone(clock));
-    tokio::task::spawn_blocking(move || EventLog::open(&path, &options, clock)).await?.context(failed)
+    Ok(tokio::task::spawn_blocking(move || EventLog::open(&path, &options, clock)).await??)
 }

@@ -77,7 +77,7 @@ async fn elsewhere(base: &Base, url: &str, args: &EventsArgs) -> Outcome {
     if !args.follow {
         return Ok(Exit::Done);
     }
-    let status = remote::status(&api).await.map_err(|error| anyhow::anyhow!("{} is not reached: {error}", api.address()))?;
+    let status = remote::status(&api).await.map_err(|error| anyhow::anyhow!("the log of {} cannot be followed: {error}", api.address()))?;
     // The log need not be as long as was said.
     let position = Position { epoch: status.epoch, seq: after.min(status.head) };
     let mut following = remote::follow(&api, Arc::new(SystemClock), position);

@@ -51,9 +51,13 @@ pub(super) async fn run(base: &Base, command: McpCommand) -> Outcome {
     }
 }
 
+/// What stands behind `--env` or `--header`.
 fn pairs(list: &[String], between: char) -> Result<Vec<(String, String)>, Stop> {
+    let flag = if between == '=' { "--env" } else { "--header" };
     let pair = |text: &String| text.split_once(between).map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
-    list.iter().map(|text| pair(text).ok_or_else(|| Stop::Usage(format!("`{text}` is not of the form NAME{between}VALUE")))).collect()
+    // The text is not repeated: it may hold a key.
+    let wrong = || Stop::Usage(format!("{flag}: there is no `{between}`; write it as NAME{between}VALUE"));
+    list.iter().map(|text| pair(text).ok_or_else(wrong)).collect()
 }
 
 /// A URL alone, or a command with its arguments.
@@ -199,13 +203,13 @@ fn print_report(report: &TestReport) -> Result<(), Stop> {
             report.era.map_or("?", Era::as_str),
             report.transport
         ))?;
-        output::line(format_args!("  capabilities: {}", report.capabilities.join(", ")))?;
+        output::line(format_args!("  capabilities: {}", clean_line(&report.capabilities.join(", "))))?;
         let ping = report.ping_ms.map(|ms| format!(", answers in {ms} ms")).unwrap_or_default();
         output::line(format_args!("  connected in {} ms, listed in {} ms{ping}", report.connect_ms, report.list_ms))?;
         output::line(format_args!("  tools: {}", report.tools.len()))?;
         for tool in &report.tools {
             let text = clean_line(&tool.description);
-            output::line(format_args!("    {}  {}", tool.tool, crate::domain::text::ellipsis(&text, 100)))?;
+            output::line(format_args!("    {}  {}", clean_line(&tool.tool), crate::domain::text::ellipsis(&text, 100)))?;
         }
     }
     for check in &report.checks {
@@ -214,7 +218,7 @@ fn print_report(report: &TestReport) -> Result<(), Stop> {
             Level::Warn => "!",
             Level::Fail => "✖",
         };
-        output::line(format_args!("  {mark} {}: {}", check.what, check.message))?;
+        output::line(format_args!("  {mark} {}: {}", check.what, clean_line(&check.message)))?;
     }
     for note in &report.notes {
         output::line(format_args!("  note: {}", clean_line(note)))?;
@@ -229,7 +233,9 @@ async fn call(base: &Base, server: &str, tool: &str, arguments: &str, json: bool
     let arguments: Map<String, Value> = match serde_json::from_str(arguments) {
         Ok(Value::Object(map)) => map,
         Ok(_) => return Err(Stop::Usage(format!("the arguments must be a JSON object, like '{{\"key\": 1}}': {arguments}"))),
-        Err(error) => return Err(Stop::Usage(format!("the arguments are no JSON: {error}: {arguments}"))),
+        Err(error) => {
+            return Err(Stop::Usage(format!("the arguments are no JSON ({error}); write them like '{{\"key\": 1}}': {arguments}")));
+        }
     };
     let mut start = base.start(true)?;
     start.loaded.settings.mcp_servers.retain(|options| options.name == server);
@@ -250,17 +256,16 @@ async fn call_tool(app: &App, server: &str, tool: &str, arguments: Map<String, V
     let statuses = app.pool().servers();
     let status = statuses.iter().find(|status| status.name.as_str() == server);
     let Some(status) = status else {
-        let names: Vec<_> = statuses.iter().map(|status| status.name.to_string()).collect();
-        bail!("no server `{server}`: there are {}", names.join(", "));
+        bail!("there is no server `{server}`: `wakeful mcp list` shows them");
     };
-    if let ServerState::Failing { reason, .. } | ServerState::Failed { reason } = &status.status {
-        bail!("`{server}` is not connected: {}", clean_line(reason));
+    if let Some(why) = not_ready(server, &status.status) {
+        bail!(why);
     }
     let tools = app.pool().tools();
     let mut own = tools.iter().filter(|known| known.info().server.as_str() == server);
     let Some(found) = own.clone().find(|known| known.info().tool == tool || known.info().name.as_str() == tool) else {
         let names: Vec<_> = own.by_ref().map(|known| known.info().tool.clone()).collect();
-        bail!("`{server}` has no tool `{tool}`: there are {}", names.join(", "));
+        bail!(no_tool(server, tool, &names));
     };
     let cancel = CancellationToken::new();
     let call = found.call(arguments, CallContext { call_id: CallId::generate(), session: None, cancel: cancel.clone() });
@@ -271,5 +276,56 @@ async fn call_tool(app: &App, server: &str, tool: &str, arguments: Map<String, V
             cancel.cancel();
             call.await.context("interrupted")
         }
+    }
+}
+
+/// Why no tool of a server can be called, where that is so.
+fn not_ready(server: &str, status: &ServerState) -> Option<String> {
+    let why = match status {
+        ServerState::Ready => return None,
+        ServerState::Failing { reason, .. } | ServerState::Failed { reason } => format!("not connected: {}", clean_line(reason)),
+        ServerState::Disabled => {
+            "disabled: set `enabled = true` for it in your config, or name the folder in `trusted_projects` if a project brings it"
+                .to_owned()
+        }
+        ServerState::Connecting => format!("still being connected: try again, or look with `wakeful mcp test {server}`"),
+    };
+    Some(format!("`{server}` is {why}"))
+}
+
+/// The server's own names of its tools are a stranger's text.
+fn no_tool(server: &str, tool: &str, names: &[String]) -> String {
+    let there = if names.is_empty() { "it has none at all".to_owned() } else { format!("there are {}", clean_line(&names.join(", "))) };
+    format!("`{server}` has no tool `{tool}`: {there}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_that_is_none_is_not_repeated() {
+        let check = |text: &str, between: char, expected: &str| {
+            let Err(Stop::Usage(message)) = pairs(&[text.to_owned()], between) else { panic!("{text} is no pair") };
+            assert_eq!(message, expected);
+        };
+        check("Authorization Bearer sk-secret", ':', "--header: there is no `:`; write it as NAME:VALUE");
+        check("sk-secret", '=', "--env: there is no `=`; write it as NAME=VALUE");
+        assert_eq!(pairs(&["X-Key: a:b".to_owned()], ':').unwrap(), [("X-Key".to_owned(), "a:b".to_owned())]);
+    }
+
+    #[test]
+    fn names_of_tools_control_no_terminal() {
+        let names = ["a\u{1b}]0;mine\u{7}b", "c\u{9b}2J\nd"].map(str::to_owned);
+        assert_eq!(no_tool("s", "t", &names), "`s` has no tool `t`: there are ab, c d");
+        assert_eq!(no_tool("s", "t", &[]), "`s` has no tool `t`: it has none at all");
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_says_so() {
+        assert_eq!(not_ready("s", &ServerState::Ready), None);
+        let failed = ServerState::Failed { reason: "gone\u{1b}[2J".to_owned() };
+        assert_eq!(not_ready("s", &failed).as_deref(), Some("`s` is not connected: gone"));
+        assert!(not_ready("s", &ServerState::Disabled).is_some_and(|why| why.starts_with("`s` is disabled: ")));
     }
 }

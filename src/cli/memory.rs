@@ -92,7 +92,7 @@ async fn act(service: &MemoryService, args: MemoryArgs) -> Outcome {
             let put = service.remember(new).await.map_err(|error| {
                 let secret = matches!(error, Error::Secret(_));
                 let Stop::Failed(error) = stop(error) else { return Stop::Usage(String::new()) };
-                Stop::Failed(if secret { error.context("nothing was remembered; `--force` remembers it all the same") } else { error })
+                Stop::Failed(if secret { error.context("nothing was remembered") } else { error })
             })?;
             said(json, of(&put), &told(&put))?;
         }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
+use anyhow::Context;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use crate::cli::args::UndoArgs;
 use crate::cli::output::{self, Exit, Outcome, Stop};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::ids::{CallId, SessionId};
+use crate::domain::undo::UndoRow;
 use crate::tools::local::{self, Journal};
 
 /// The widest column of the list, in characters.
@@ -28,13 +30,15 @@ pub(super) async fn run(base: &Base, args: UndoArgs) -> Outcome {
         return Err(Stop::Usage("nothing is kept: `keep_mib_max` of [tools.undo] is 0".to_owned()));
     };
     match args.change.as_deref() {
-        Some("list") => list(&journal, session.as_ref(), args.json),
+        Some("list") => {
+            let failed = || format!("could not read what tools changed; it is kept below {}", base.paths.state.display());
+            list(&journal.rows(session.as_ref()).with_context(failed)?, args.json)
+        }
         change => undo(&journal, session.as_ref(), change.unwrap_or_default(), &args),
     }
 }
 
-fn list(journal: &Journal, session: Option<&SessionId>, json: bool) -> Outcome {
-    let rows = journal.rows(session)?;
+fn list(rows: &[UndoRow], json: bool) -> Outcome {
     if json {
         output::json(&rows)?;
         return Ok(Exit::Done);

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, value};
 
+use crate::domain::text::line_of;
+
 /// Why the file could not be changed. It is then as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,13 +21,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// It is no valid TOML now; it is not touched.
-    #[error("{path} is not valid TOML; repair it first")]
+    #[error("{path} line {line} is not valid TOML: {problem}; repair it first")]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: Box<toml_edit::TomlError>,
+        /// The line, counted from 1.
+        line: usize,
+        /// Why. Never the line itself: it may hold a key.
+        problem: String,
     },
     /// There is such an entry already.
     #[error("there is a server `{0}` already; remove it first, or choose another name")]
@@ -34,7 +37,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(String),
     /// There is no such entry.
-    #[error("{path} has no server `{name}`")]
+    #[error("{path} has no server `{name}`; what `wakeful mcp list` shows beside it is built in, or stands in an mcp.json or in a project")]
     Missing {
         /// The file.
         path: PathBuf,
@@ -69,9 +72,7 @@ pub struct NewServer {
 pub fn add_server(path: &Path, server: &NewServer) -> Result<(), Error> {
     let mut document = read(path)?;
     let servers = document.entry("mcp_servers").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-    let Some(servers) = servers.as_array_of_tables_mut() else {
-        return Err(Error::Missing { path: path.to_path_buf(), name: "[[mcp_servers]] list".to_owned() });
-    };
+    let servers = servers.as_array_of_tables_mut().ok_or_else(|| no_sections(path))?;
     if servers.iter().any(|entry| named(entry, &server.name)) {
         return Err(Error::Exists(server.name.clone()));
     }
@@ -86,7 +87,8 @@ pub fn add_server(path: &Path, server: &NewServer) -> Result<(), Error> {
 pub fn remove_server(path: &Path, name: &str) -> Result<(), Error> {
     let mut document = read(path)?;
     let missing = || Error::Missing { path: path.to_path_buf(), name: name.to_owned() };
-    let servers = document.get_mut("mcp_servers").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
+    let servers = document.get_mut("mcp_servers").ok_or_else(missing)?;
+    let servers = servers.as_array_of_tables_mut().ok_or_else(|| no_sections(path))?;
     let at = servers.iter().position(|entry| named(entry, name)).ok_or_else(missing)?;
     servers.remove(at);
     write(path, &document.to_string())
@@ -128,6 +130,12 @@ pub fn set(path: &Path, key: &str, new: Option<&toml::Value>, check: &dyn Fn(&st
     let text = document.to_string();
     check(&text).map_err(Error::Refused)?;
     write(path, &text)
+}
+
+/// The servers stand there, but in a form that is not edited.
+fn no_sections(path: &Path) -> Error {
+    let path = path.display();
+    Error::Refused(format!("{path}: `mcp_servers` is not written as sections; write each server as `[[mcp_servers]]`, then try again"))
 }
 
 fn edited(value: &toml::Value) -> toml_edit::Value {
@@ -180,7 +188,13 @@ fn read(path: &Path) -> Result<DocumentMut, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(source) => return Err(Error::Io { path: path.to_path_buf(), source }),
     };
-    text.parse().map_err(|source| Error::Syntax { path: path.to_path_buf(), source: Box::new(source) })
+    text.parse::<DocumentMut>().map_err(|error| broken(path, &text, &error))
+}
+
+/// Where the file is broken and why. The error itself would show the line.
+fn broken(path: &Path, text: &str, error: &toml_edit::TomlError) -> Error {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    Error::Syntax { path: path.to_path_buf(), line, problem: error.message().to_owned() }
 }
 
 /// Writes a file whole or not at all, for its owner's eyes only: it may hold keys.
@@ -245,5 +259,27 @@ mod tests {
         fs::write(&path, "model = ").unwrap();
         assert!(matches!(remove_server(&path, "a"), Err(Error::Syntax { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "model = ");
+    }
+
+    #[test]
+    fn a_broken_line_is_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, "# mine\n\napi_key = \"sk-secret\nmodel = 'x'\n").unwrap();
+        let error = remove_server(&path, "a").unwrap_err();
+        let text = crate::domain::text::with_causes(&error);
+        assert!(text.contains("config.toml line 3 is not valid TOML: ") && text.ends_with("; repair it first"), "{text}");
+        assert!(!text.contains("secret") && !format!("{error:?}").contains("secret"), "{error:?}");
+    }
+
+    #[test]
+    fn servers_in_one_value_are_not_said_to_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, "mcp_servers = [{ name = 'a', command = 'x' }]\n").unwrap();
+        let server = NewServer { name: "b".into(), ..NewServer::default() };
+        for error in [add_server(&path, &server).unwrap_err(), remove_server(&path, "a").unwrap_err()] {
+            assert!(error.to_string().contains("write each server as `[[mcp_servers]]`"), "{error}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::environment::{Environment, Origin};
 use crate::config::layers::{Layer, Layers};
 use crate::config::paths::Paths;
 use crate::config::settings::Settings;
-use crate::domain::text::with_causes;
+use crate::domain::text::{clean, clean_line, line_of, with_causes};
 use crate::mcp;
 use crate::tui::keymap::Keymap;
 
@@ -96,12 +96,14 @@ pub fn load(sources: &Sources, environment: &Environment, paths: &Paths) -> Resu
     reading.variables(trusted);
     for (flag, table) in &sources.flags {
         let text = table.to_string();
-        check(&text, flag)?;
+        check_made(&text, flag)?;
         reading.layers.lay(table.clone(), &Layer::Flag(flag.clone()));
     }
     let merged = reading.layers.table.to_string();
-    let settings = check(&merged, "the settings together")?.settle();
-    Ok(Loaded { settings, layers: reading.layers, warnings: reading.warnings, config_file, files: reading.files })
+    let settings = check_made(&merged, "the settings together")?.settle();
+    // They name what strangers named: folders, servers, keys.
+    let warnings = reading.warnings.iter().map(|warning| clean(warning).into_owned()).collect();
+    Ok(Loaded { settings, layers: reading.layers, warnings, config_file, files: reading.files })
 }
 
 struct Reading<'a> {
@@ -126,7 +128,7 @@ impl Reading<'_> {
     fn forgive(&mut self, done: Result<(), Error>, trusted: bool) -> Result<(), Error> {
         match done {
             Err(error) if !trusted => {
-                self.warnings.push(format!("passed over: {}", with_causes(&error)));
+                self.warnings.push(format!("passed over: {}", clean_line(&with_causes(&error))));
                 Ok(())
             }
             done => done,
@@ -192,7 +194,7 @@ impl Reading<'_> {
             self.warnings.push(format!("{place}: [{REPORTS}] holds keys that mean nothing here: {}", odd.join(", ")));
         }
         let table = Table::from_iter([(REPORTS.to_owned(), Value::Table(section))]);
-        check(&table.to_string(), &place)?;
+        check_made(&table.to_string(), &format!("{place} [{REPORTS}]"))?;
         self.layers.lay(table, &layer(path.to_path_buf()));
         self.files.push(path.to_path_buf());
         Ok(())
@@ -325,14 +327,35 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
 /// # Errors
 /// When it holds an unknown key, a value that does not fit, or one key of the keyboard for two actions.
 pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
-    let settings: Settings = toml::from_str(text).map_err(|error| invalid(text, place, &error))?;
+    fitting(toml::from_str(text).map_err(|error| invalid(text, place, &error))?, place)
+}
+
+/// [`check`] of a text that we wrote ourselves: its lines are no place that anybody knows, the key is.
+fn check_made(text: &str, place: &str) -> Result<Settings, Error> {
+    let settings = toml::from_str(text).map_err(|error| {
+        let key = key_at(text, &error).filter(|key| !place.ends_with(*key));
+        let place = key.map_or_else(|| place.to_owned(), |key| format!("{place} `{key}`"));
+        Error::Invalid { place, message: suggest(error.message()) }
+    })?;
+    fitting(settings, place)
+}
+
+/// The key whose value is wrong, where it stands before the value on its line.
+fn key_at<'a>(text: &'a str, error: &toml::de::Error) -> Option<&'a str> {
+    let before = &text[..text.floor_char_boundary(error.span()?.start)];
+    before.lines().next_back()?.strip_suffix(" = ")
+}
+
+/// Whether the settings of `place` fit, each and together.
+fn fitting(settings: Settings, place: &str) -> Result<Settings, Error> {
     for server in &settings.mcp_servers {
         server.validate().map_err(|error| Error::Invalid { place: place.to_owned(), message: with_causes(&error) })?;
     }
     let mut keys = settings.keys.clone();
     keys.extend(settings.tui.keys.clone());
     if let Err(problem) = Keymap::new(&keys) {
-        return Err(Error::Invalid { place: place.to_owned(), message: format!("[keys] {problem}") });
+        let section = if Keymap::new(&settings.keys).is_err() { "keys" } else { "tui.keys" };
+        return Err(Error::Invalid { place: place.to_owned(), message: format!("[{section}] {problem}") });
     }
     if let Some(problem) = settings.fetch.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[fetch] {problem}") });
@@ -340,9 +363,10 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
     if let Some(problem) = settings.budget.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[budget] {problem}") });
     }
-    let mut prices = settings.prices.iter().chain(&settings.tasks.prices);
-    if let Some((model, problem)) = prices.find_map(|(model, price)| Some((model, price.problem()?))) {
-        return Err(Error::Invalid { place: place.to_owned(), message: format!("[prices.\"{model}\"] {problem}") });
+    for (section, prices) in [("prices", &settings.prices), ("tasks.prices", &settings.tasks.prices)] {
+        if let Some((model, problem)) = prices.iter().find_map(|(model, price)| Some((model, price.problem()?))) {
+            return Err(Error::Invalid { place: place.to_owned(), message: format!("[{section}.\"{model}\"] {problem}") });
+        }
     }
     if let Some(problem) = settings.tools.undo.problem() {
         return Err(Error::Invalid { place: place.to_owned(), message: format!("[tools.undo] {problem}") });
@@ -370,21 +394,15 @@ pub fn check(text: &str, place: &str) -> Result<Settings, Error> {
 
 /// Where it is wrong, and the nearest right word.
 fn invalid(text: &str, place: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map(|span| text[..text.floor_char_boundary(span.start)].lines().count().max(1));
-    // A key at the very start of a line: the lines before it are whole.
-    let line = error
-        .span()
-        .zip(line)
-        .map(|(span, line)| line + usize::from(span.start > 0 && text[..text.floor_char_boundary(span.start)].ends_with('\n')));
-    let place = line.map_or_else(|| place.to_owned(), |line| format!("{place} line {line}"));
+    let place = error.span().map_or_else(|| place.to_owned(), |span| format!("{place} line {}", line_of(text, span.start)));
     Error::Invalid { place, message: suggest(error.message()) }
 }
 
-/// Turns serde's list of all known keys into the nearest one.
+/// Turns serde's list of all known keys into the nearest one, and its names of types into words.
 fn suggest(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let kind = ["unknown field", "unknown variant"].into_iter().find(|kind| message.contains(kind));
-    let (Some(kind), Some((wrong, known))) = (kind, quoted.split_first()) else { return message.to_owned() };
+    let (Some(kind), Some((wrong, known))) = (kind, quoted.split_first()) else { return plain(message) };
     let word = if kind == "unknown field" { "key" } else { "value" };
     let near = known.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
     match near {
@@ -392,6 +410,28 @@ fn suggest(message: &str) -> String {
         _ if known.is_empty() => format!("unknown {word} `{wrong}`"),
         _ => format!("unknown {word} `{wrong}`; there are {}", known.join(", ")),
     }
+}
+
+/// serde's "invalid type" without Rust's names of types.
+fn plain(message: &str) -> String {
+    let split = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((given, wanted)) = split else { return message.to_owned() };
+    let given = match given {
+        "sequence" => "a list",
+        "map" => "a section",
+        given => given,
+    };
+    let wanted = match wanted.trim_end() {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text in quotes",
+        "a sequence" => "a list",
+        "a map" => "a section",
+        wanted if wanted.starts_with("struct ") => "a section",
+        wanted => wanted,
+    };
+    format!("{given} stands where {wanted} belongs")
 }
 
 #[cfg(test)]

@@ -127,6 +127,11 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// The line, counted from 1, on which the byte `at` of `text` stands.
+pub fn line_of(text: &str, at: usize) -> usize {
+    text[..text.floor_char_boundary(at)].matches('\n').count() + 1
+}
+
 /// Text that is nothing but text in an element of HTML or SVG, or in an attribute in double or single quotes.
 pub fn escape_markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -206,6 +211,12 @@ mod tests {
     #[test]
     fn lines_are_folded() {
         assert_eq!(clean_line(" a\n\tb\x1b[1m  c "), "a b c");
+    }
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        let text = "a\né\n\nb";
+        assert_eq!([0, 1, 2, 3, 5, 6, 99].map(|at| line_of(text, at)), [1, 1, 2, 2, 3, 4, 4]);
     }
 
     #[test]

@@ -139,7 +139,9 @@ impl Link {
                 Trouble::Key(reason)
             }
             (ErrorKind::InvalidClientConfig, _) => Trouble::Config(format!("`redis_url`: {reason}; write `redis://:PASSWORD@HOST:PORT/0`")),
-            (_, Some("WRONGTYPE")) => Trouble::Config(format!("what lies under the stream's name is no stream: {reason}")),
+            (_, Some("WRONGTYPE")) => {
+                Trouble::Config(format!("what Redis keeps under `redis_stream` is no stream: choose another name ({reason})"))
+            }
             (_, Some("OOM")) => Trouble::Busy { after: None, message: reason },
             _ => Trouble::Unreachable(reason),
         }

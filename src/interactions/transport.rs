@@ -71,7 +71,7 @@ pub enum Settled {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// No connection, no answer in time, a broken one, or an error on the other side (5xx).
-    #[error("the coordinator cannot be reached: {0}")]
+    #[error("the coordinator does not answer as it should: {0}")]
     Unreachable(String),
     /// Too much at once (429, a full queue or stream).
     #[error("the coordinator asks to wait: {message}")]
@@ -82,7 +82,7 @@ pub enum Trouble {
         message: String,
     },
     /// The key was refused (401, 403).
-    #[error("the coordinator refuses the key: {0}")]
+    #[error("the key or password is refused: {0}")]
     Key(String),
     /// The batch as a whole was refused, and it is not known which record is meant: send them one by one.
     #[error("the coordinator refuses the batch: {0}")]

@@ -60,7 +60,10 @@ impl Catalog {
         let provider = base.split_once('/').map_or(base, |(provider, _)| provider);
         let llm = self.provider(provider).ok_or_else(|| {
             let known: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
-            Error::Config(format!("no model provider `{provider}` is configured; there are: {}", known.join(", ")))
+            Error::Config(format!(
+                "no model provider `{provider}` is configured (there are: {}): set it up under `[providers.{provider}]` (for `openai` the variable `OPENAI_API_KEY` is enough), or choose another `model`",
+                known.join(", ")
+            ))
         })?;
         Ok(Resolved { provider: provider.to_owned(), model: id.to_owned(), llm })
     }

@@ -141,7 +141,8 @@ impl Provider {
     /// The client to use, if all is set up.
     async fn ready(&self) -> Result<net::Inner, Failure> {
         if let Some(variable) = &self.key_missing {
-            return Err(Failure::new(Kind::Authentication, format!("`{variable}` is not set; it should hold the key of `{}`", self.name)));
+            let message = format!("`{variable}` is not set; it should hold the key of the provider `{}`", self.name);
+            return Err(Failure::new(Kind::Config, message));
         }
         let address = self.endpoint.address("");
         self.net.inner(&address).await.map_err(|error| Failure::new(Kind::Config, error.to_string()))
@@ -153,6 +154,15 @@ impl Provider {
 
     fn censor(&self, failure: Failure) -> Failure {
         Failure { message: self.endpoint.censor(failure.message), ..failure }
+    }
+
+    /// Names provider and address where there was no answer that would tell whose it is.
+    fn placed(&self, failure: Failure) -> Failure {
+        if failure.kind != Kind::Transient || failure.status.is_some() {
+            return failure;
+        }
+        let message = format!("{} (provider `{}`, {})", failure.message, self.name, self.endpoint.address(""));
+        Failure { message, ..failure }
     }
 
     fn completed(&self, mut completion: Completion) -> Completion {
@@ -182,7 +192,10 @@ impl Provider {
             }
             Ok(service::read(net::body(response), MODELS_BYTES_MAX).await)
         };
-        let body = tokio::time::timeout(MODELS_WAIT, ask).await.map_err(|_| Failure::new(Kind::TimedOut(MODELS_WAIT), ""))?;
+        // Of the set-up, not of a slow model: no option makes this wait longer.
+        let late =
+            |_| Failure::new(Kind::Config, format!("no list of models came within {} s; is the provider up?", MODELS_WAIT.as_secs()));
+        let body = tokio::time::timeout(MODELS_WAIT, ask).await.map_err(late)?;
         let body = body.map_err(|failure| self.censor(failure))?;
         let value: Value = serde_json::from_slice(&body)
             .map_err(|error| Failure::new(Kind::Refused, format!("the list of models is no JSON ({error})")))?;

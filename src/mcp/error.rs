@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::domain::ids::ServerName;
 use crate::mcp::auth::AuthError;
 
+/// The step in which it is found out which MCP a server speaks.
+pub(super) const FIRST_QUESTION: &str = "first question (which MCP it speaks)";
+
 /// A wrong key in a server's options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("MCP server `{server}`: `{field}` {problem}")]
@@ -21,19 +24,19 @@ pub struct OptionsError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// There is no server of that name.
-    #[error("there is no MCP server `{0}`")]
+    #[error("there is no server `{0}`: `/mcp` lists them")]
     Unknown(ServerName),
     /// There is one already.
-    #[error("there is an MCP server `{0}` already")]
+    #[error("there is a server `{0}` already: choose another name")]
     Taken(ServerName),
     /// Built-in servers stay.
-    #[error("`{0}` is built in and cannot be removed; it can be disabled")]
+    #[error("`{0}` is built in and cannot be removed: `/mcp disable {0}` switches it off")]
     BuiltIn(ServerName),
     /// It is a program, or a key is configured for it.
     #[error("`{0}` has no login: it is no server behind HTTP, or a key is configured for it")]
     NoLogin(ServerName),
     /// It does not answer now.
-    #[error("`{0}` is not connected")]
+    #[error("`{0}` is not connected: `/mcp` says why, `/mcp restart {0}` tries again")]
     Away(ServerName),
     /// It cannot do that.
     #[error("`{0}` has no {1}")]
@@ -45,7 +48,7 @@ pub enum CommandError {
     #[error("`{0}` lends no tool `{1}`; `/mcp tools {0}` lists them")]
     NoTool(ServerName, String),
     /// Too much is subscribed already.
-    #[error("more than {0} resources of one server are not subscribed")]
+    #[error("changes of {0} resources of this server are told already, which is the most: give one up first (`/mcp resources`)")]
     TooMany(usize),
     /// What was typed is no server.
     #[error(transparent)]
@@ -87,7 +90,7 @@ pub enum Error {
     #[error("{0}")]
     Handshake(String),
     /// It wants a key or a login.
-    #[error("it wants a login (HTTP 401 or 403): {0}")]
+    #[error("it wants a key or a login: {0}")]
     Unauthorized(String),
     /// Nobody agreed to start its program.
     #[error("nobody has agreed to start its command yet")]
@@ -129,7 +132,11 @@ impl Error {
             Self::NotAgreed => Some("`wakeful mcp allow NAME` shows the command and agrees to it"),
             Self::NoVariable(_) => Some("set the variable and start again"),
             Self::Unauthorized(_) => Some("set `api_key` or `api_key_env`, or the right `headers`"),
-            Self::Slow { .. } => Some("raise `startup_timeout_seconds` if the server is slow to start (a first `npx` downloads)"),
+            Self::Unreachable(_) => Some("start the server, or correct its `url`"),
+            // How long the first question may take is no option.
+            Self::Slow { step, .. } if *step != FIRST_QUESTION => {
+                Some("raise `startup_timeout_seconds` if the server is slow to start (a first `npx` downloads)")
+            }
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::text::{clean_line, ellipsis, with_causes};
 use crate::mcp::auth::{AuthError, AuthSetup, Authority, Authorizer};
 use crate::mcp::era::{self, Greeting, PROBE_LIMIT, Unshaken};
-use crate::mcp::error::Error;
+use crate::mcp::error::{Error, FIRST_QUESTION};
 use crate::mcp::gate::{Door, Gate};
 use crate::mcp::handler::Handler;
 use crate::mcp::lines::MESSAGE_BYTES_MAX;
@@ -198,7 +198,7 @@ async fn legacy<C: StreamableHttpClient + Sync>(client: Guarded<C>, request: Req
 /// A greeting without success in words.
 pub(super) fn unshaken(error: &Unshaken) -> Error {
     match error {
-        Unshaken::Late => Error::Slow { step: "question for its revision of MCP", limit: PROBE_LIMIT },
+        Unshaken::Late => Error::Slow { step: FIRST_QUESTION, limit: PROBE_LIMIT },
         Unshaken::Unknown(version) => {
             Error::Handshake(format!("it speaks the revision `{}` of MCP, which is not known here", shortened(version.as_str())))
         }
@@ -229,7 +229,7 @@ pub(super) fn refused(error: &StreamableHttpError<Fault>) -> Error {
         StreamableHttpError::Client(Fault { login: Some(error), .. }) => Error::Login(error.clone()),
         StreamableHttpError::Client(fault) if fault.unreachable => Error::Unreachable(fault.text.clone()),
         StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_) => {
-            Error::Unauthorized("see its documentation".to_owned())
+            Error::Unauthorized("it answers HTTP 401 or 403".to_owned())
         }
         StreamableHttpError::UnexpectedServerResponse(text) if text.starts_with("HTTP 401") || text.starts_with("HTTP 403") => {
             Error::Unauthorized(shortened(text))

@@ -13,7 +13,7 @@ use crate::mcp::options::{ServerOptions, TransportKind};
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It is no JSON, or not of the known shape.
-    #[error("it is no MCP configuration")]
+    #[error("it is no MCP configuration (`{{\"mcpServers\": {{…}}}}`)")]
     Json(#[from] serde_json::Error),
     /// A server in it is wrong.
     #[error(transparent)]
@@ -87,7 +87,7 @@ fn server(name: &str, entry: Value, variable: &dyn Fn(&str) -> Option<String>) -
         Some("stdio") => TransportKind::Stdio,
         Some("http" | "streamable_http" | "streamable-http" | "streamableHttp") => TransportKind::StreamableHttp,
         Some("sse") => TransportKind::Sse,
-        Some(other) => return Err(problem("type", format!("`{other}` is none of stdio, http, sse"))),
+        Some(other) => return Err(problem("type", format!("is `{other}`, not `stdio`, `http` or `sse`"))),
     };
     options.command = entry.command.map(|text| fill("command", &text)).transpose()?;
     options.args = entry.args.iter().map(|text| fill("args", text)).collect::<Result<_, _>>()?;
@@ -123,7 +123,9 @@ fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Strin
         let name = name.strip_prefix("env:").unwrap_or(name);
         let value = variable(name).or_else(|| default.map(str::to_owned));
         out.push_str(&rest[..start]);
-        out.push_str(&value.ok_or_else(|| format!("names the variable `{name}`, which is not set"))?);
+        out.push_str(
+            &value.ok_or_else(|| format!("names the variable `{name}`, which is not set: set it, or write `${{{name}:-DEFAULT}}`"))?,
+        );
         rest = &rest[start + length + 1..];
     }
     out.push_str(rest);

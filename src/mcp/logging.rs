@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rmcp::model::{ClientRequest, LoggingLevel, SetLevelRequest, SetLevelRequestParams};
 
+use crate::domain::ids::ServerName;
 use crate::mcp::link::Link;
 
 /// How long the answer may take.
@@ -17,10 +18,10 @@ pub(super) fn level(name: &str) -> Option<LoggingLevel> {
 }
 
 /// Asks for messages of this level and above; a refusal goes to the server's log.
-pub(super) async fn set(link: &Link, level: LoggingLevel) {
+pub(super) async fn set(link: &Link, server: &ServerName, level: LoggingLevel) {
     let request = ClientRequest::SetLevelRequest(SetLevelRequest::new(SetLevelRequestParams::new(level)));
     if let Err(error) = link.ask(request, "log level", ANSWER_LIMIT).await {
-        link.shared.lane.fail(format!("the log level could not be set: {error}"), serde_json::Value::Null).await;
+        link.shared.lane.fail(format!("the log level of `{server}` could not be set: {error}"), serde_json::Value::Null).await;
     }
 }
 

@@ -253,7 +253,7 @@ impl ServerOptions {
         options.command = words.next();
         options.args = words.collect();
         if options.command.is_none() {
-            return Err(options.problem("command", "it is neither a URL nor a command line"));
+            return Err(options.problem("command", "is empty, or a quotation mark in it is not closed"));
         }
         Ok(options)
     }
@@ -297,8 +297,8 @@ impl ServerOptions {
             return Err(self.problem("tool_timeout_seconds", "must be at least 1"));
         }
         match (&self.url, &self.command) {
-            (Some(_), Some(_)) => Err(self.problem("url", "give either `url` or `command`, not both")),
-            (None, None) => Err(self.problem("command", "give either `url` or `command`")),
+            (Some(_), Some(_)) => Err(self.problem("url", "stands beside `command`: keep one of the two")),
+            (None, None) => Err(self.problem("command", "is missing, and so is `url`: give one of the two")),
             (None, Some(command)) => Ok(vec![Endpoint::Process(self.program(command)?)]),
             (Some(url), None) => {
                 let urls = std::iter::once(("url", url)).chain(self.replicas.iter().map(|url| ("replicas", url)));
@@ -326,19 +326,19 @@ impl ServerOptions {
             return Err(self.problem("command", "is empty"));
         }
         if !matches!(self.transport, TransportKind::Auto | TransportKind::Stdio) {
-            return Err(self.problem("transport", "a `command` is reached over `stdio`"));
+            return Err(self.problem("transport", "must be `stdio` or `auto` where there is a `command`"));
         }
         if self.oauth.is_some() {
-            return Err(self.problem("oauth", "only a server with a `url` can be logged in to"));
+            return Err(self.problem("oauth", "needs a `url`: a program on this machine has no login"));
         }
         if !self.replicas.is_empty() {
-            return Err(self.problem("replicas", "only a server with a `url` can have replicas"));
+            return Err(self.problem("replicas", "needs a `url`: a `command` has none"));
         }
         if let Some(name) = self.env.keys().chain(&self.pass_env).find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-            return Err(self.problem("env", format!("`{name}` cannot be the name of a variable")));
+            return Err(self.problem("env", format!("holds `{name}`, which cannot be the name of a variable")));
         }
         if self.env.values().chain(&self.args).any(|text| text.contains('\0')) {
-            return Err(self.problem("args", "a zero byte cannot be handed to a program"));
+            return Err(self.problem("args", "or a value in `env` holds a zero byte, which no program can be given"));
         }
         Ok(Program {
             command: command.trim().to_owned(),
@@ -352,7 +352,7 @@ impl ServerOptions {
 
     fn address(&self, field: &'static str, url: &str) -> Result<Address, OptionsError> {
         if self.transport == TransportKind::Stdio {
-            return Err(self.problem("transport", "a `url` cannot be reached over `stdio`"));
+            return Err(self.problem("transport", "cannot be `stdio` where there is a `url`: use `auto`, `streamable_http` or `sse`"));
         }
         let parsed = Uri::from_str(url.trim()).map_err(|error| self.problem(field, format!("is no URL: {error}")))?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.host().is_none_or(str::is_empty) {
@@ -360,13 +360,14 @@ impl ServerOptions {
         }
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
-            let parsed = HeaderName::from_str(name).map_err(|_| self.problem("headers", format!("`{name}` is no header name")))?;
+            let parsed =
+                HeaderName::from_str(name).map_err(|_| self.problem("headers", format!("holds `{name}`, which is no header name")))?;
             if matches!(parsed.as_str(), "accept" | "mcp-session-id" | "last-event-id" | "mcp-protocol-version" | "host" | "content-length")
             {
-                return Err(self.problem("headers", format!("`{name}` is set by the protocol")));
+                return Err(self.problem("headers", format!("holds `{name}`, which the protocol sets: leave it out")));
             }
-            let mut value =
-                HeaderValue::from_str(value).map_err(|_| self.problem("headers", format!("the value of `{name}` cannot be sent")))?;
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| self.problem("headers", format!("holds a value for `{name}` that cannot be sent")))?;
             value.set_sensitive(true);
             headers.push((parsed, value));
         }

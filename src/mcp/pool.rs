@@ -218,14 +218,17 @@ impl ServerPool {
                     return Err(CommandError::Lacks(server, "log levels"));
                 }
                 let level = logging::level(&level).ok_or(CommandError::Level(level))?;
-                self.0.dialer.tasks.spawn(async move { logging::set(&link, level).await });
+                self.0.dialer.tasks.spawn(async move { logging::set(&link, &server, level).await });
             }
             McpCommand::Login { server } => {
                 let (service, authorizers) = (find(&server)?, self.0.authorizers(&server)?);
                 self.0.dialer.tasks.spawn(async move {
                     match forget(&authorizers, true).await {
                         Ok(()) => service.reconnect(),
-                        Err(error) => service.lane.fail(error.to_string(), json!({"server": service.name})).await,
+                        Err(error) => {
+                            let message = format!("could not log in to `{}`: {error}", service.name);
+                            service.lane.fail(message, json!({"server": service.name})).await;
+                        }
                     }
                 });
             }
@@ -233,7 +236,8 @@ impl ServerPool {
                 let (service, authorizers) = (find(&name)?, self.0.authorizers(&name)?);
                 self.0.dialer.tasks.spawn(async move {
                     if let Err(error) = forget(&authorizers, false).await {
-                        service.lane.fail(error.to_string(), json!({"server": service.name})).await;
+                        let message = format!("could not log out of `{}`: {error}", service.name);
+                        service.lane.fail(message, json!({"server": service.name})).await;
                     }
                     service.wanted.send_if_modified(|wanted| std::mem::replace(&mut wanted.enabled, false));
                 });
@@ -349,8 +353,12 @@ impl Pool {
     fn tell_problem(&self, name: &ServerName, problem: &OptionsError) {
         let lane = self.lane(name.clone());
         let message = problem.to_string();
-        let hint = json!({"hint": "`wakeful config check` shows where", "server": name});
-        self.event_tasks.spawn(async move { lane.fail(message, hint).await });
+        let hint = match problem.field {
+            "name" => "give it another `name`; `wakeful mcp list` shows those that are taken",
+            _ => "`wakeful config check` shows where",
+        };
+        let details = json!({"hint": hint, "server": name});
+        self.event_tasks.spawn(async move { lane.fail(message, details).await });
     }
 
     fn lane(&self, name: ServerName) -> Lane {

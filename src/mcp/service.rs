@@ -383,8 +383,8 @@ impl Service {
     /// Why no place answers.
     fn away(&self) -> ToolError {
         let message = match self.state() {
-            ServerState::Disabled => "is disabled (`/mcp enable` connects it)".to_owned(),
-            ServerState::Failed { reason } => format!("is not connected: {reason} (`/mcp restart` tries again)"),
+            ServerState::Disabled => format!("is disabled (`/mcp enable {}` connects it)", self.name),
+            ServerState::Failed { reason } => format!("is not connected: {reason} (`/mcp restart {}` tries again)", self.name),
             ServerState::Failing { reason, .. } => format!("is not connected, it is tried again by itself: {reason}"),
             ServerState::Connecting | ServerState::Ready => "is still being connected".to_owned(),
         };

@@ -60,8 +60,22 @@ impl From<reqwest::Error> for Failure {
         } else {
             Reason::Lost
         };
-        Self { reason, message: with_causes(&error.without_url()) }
+        Self { reason, message: plain(&with_causes(&error.without_url())) }
     }
+}
+
+/// A chain of causes without those that only name a layer of the client.
+fn plain(chain: &str) -> String {
+    const LAYERS: [&str; 6] = [
+        "error sending request",
+        "client error (Connect)",
+        "client error (SendRequest)",
+        "connection error",
+        "tcp connect error",
+        "dns error",
+    ];
+    let told: Vec<&str> = chain.split(": ").filter(|part| !LAYERS.contains(part)).collect();
+    if told.is_empty() { chain.to_owned() } else { told.join(": ") }
 }
 
 /// Whether a connection that broke is at the bottom of `error`: a body cut short shows up as a decoding error.
@@ -96,4 +110,17 @@ pub(super) fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> 
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_the_client_are_left_out() {
+        let refused = "error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)";
+        assert_eq!(plain(refused), "Connection refused (os error 111)");
+        assert_eq!(plain("invalid peer certificate: UnknownIssuer"), "invalid peer certificate: UnknownIssuer");
+        assert_eq!(plain("error sending request"), "error sending request");
+    }
 }

@@ -174,14 +174,14 @@ impl Guard {
         let refuse = |why| Err(Refusal { address: address.to_string(), why });
         match self.kind(address) {
             Kind::Metadata if !self.allow_metadata => refuse(METADATA),
-            Kind::LinkLocal if !self.allow_metadata => refuse("link-local, and `allow_metadata` is off"),
+            Kind::LinkLocal if !self.allow_metadata => refuse(LINK_LOCAL),
             Kind::Group => refuse("no address of a single machine"),
             Kind::Private | Kind::LinkLocal | Kind::Metadata if self.outside => {
                 refuse("not public, and a public page led there; watch it itself if that is meant")
             }
             Kind::Private if self.elsewhere && is_this_machine(address) => refuse("this very machine, and another one led there"),
             Kind::Private if !self.allow_private && self.chosen.is_some() => refuse(CHOSEN_PRIVATE),
-            Kind::Private if !self.allow_private => refuse("private, and `allow_private` is off"),
+            Kind::Private if !self.allow_private => refuse("private, and `allow_private` is off under [fetch]"),
             Kind::Private | Kind::LinkLocal | Kind::Metadata | Kind::Public => Ok(()),
         }
     }
@@ -268,8 +268,11 @@ const CHOSEN_PRIVATE: &str = "private, and a tool does not go there by itself; `
 /// Why a name of a local network is not looked up for a model.
 const LOCAL: &str = "a name of this network, and a tool does not go there by itself; `[web] allow_hosts` names hosts that may be private";
 
+/// Why a link-local address is not asked.
+const LINK_LOCAL: &str = "link-local: watchers go there with `allow_metadata` under [fetch], tools and logins never";
+
 /// Why a metadata service is not asked.
-const METADATA: &str = "a cloud's metadata service, and `allow_metadata` is off";
+const METADATA: &str = "a cloud's metadata service: watchers go there with `allow_metadata` under [fetch], tools and logins never";
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {

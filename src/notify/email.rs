@@ -64,7 +64,7 @@ pub(super) fn build(parts: &mut Parts<'_>) -> Result<Built, OptionsError> {
     let subject = Template::parse("email.subject", &options.subject)?;
     let template = Template::parse("email.template", &options.template)?;
     if !options.to.trim().is_empty() {
-        mailbox(&options.to).map_err(|_| OptionsError::new("email.to", "is no mail address"))?;
+        mailbox(&options.to).map_err(|_| OptionsError::new("email.to", wrong_receiver(&options.to)))?;
     }
     let Some(url) = parts.secret(options.url.as_ref(), "SMTP_URL") else {
         return Ok(Built::Missing("`SMTP_URL` not set".to_owned()));
@@ -94,6 +94,15 @@ pub(super) fn build(parts: &mut Parts<'_>) -> Result<Built, OptionsError> {
         censor: Censor::of(secrets.iter().map(SecretString::expose_secret)),
     };
     Ok(Built::Real(Arc::new(Email(Arc::new(sender))), note))
+}
+
+/// What is wrong with `to` of the config, which is no address.
+fn wrong_receiver(to: &str) -> &'static str {
+    if to.contains([',', ';']) {
+        "holds more than one mail address; name one"
+    } else {
+        "is no mail address; write it like `anna@example.org`"
+    }
 }
 
 /// One address, with a name before it or without: `anna@example.org`, `Anna <anna@example.org>`.
@@ -130,18 +139,19 @@ impl Sender {
         let censor = self.censor.clone().with_receiver(to.email.as_ref(), &shown);
         let message = self.compose(&notice, to)?;
         let down = |reason: String| SendError::Down { reason };
+        let place = format!("{}:{}", self.server.host, self.server.port);
         let tls = self.protection().await.map_err(|why| down(censor.hide(&why)))?;
         let opened = tokio::time::timeout(self.timeout, self.open(tls, &message)).await;
         let mut connection = match opened {
             Ok(Ok(connection)) => connection,
-            Ok(Err((stage, error))) => return Err(of_smtp(stage, &error, &censor)),
-            Err(_) => return Err(down(format!("the mail server did not answer within {} s", self.timeout.as_secs()))),
+            Ok(Err((stage, error))) => return Err(of_smtp(stage, &error, &place, &censor)),
+            Err(_) => return Err(down(format!("the mail server {place} did not answer within {} s", self.timeout.as_secs()))),
         };
         let response = match tokio::time::timeout(self.timeout, connection.message(&message.formatted())).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(of_smtp(Stage::Text, &error, &censor)),
+            Ok(Err(error)) => return Err(of_smtp(Stage::Text, &error, &place, &censor)),
             Err(_) => {
-                let reason = format!("the mail server did not answer within {} s after the text", self.timeout.as_secs());
+                let reason = format!("the mail server {place} did not answer within {} s after the text", self.timeout.as_secs());
                 return Err(SendError::Unknown { reason });
             }
         };
@@ -234,14 +244,14 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
-/// What an error means that came at this stage.
-fn of_smtp(stage: Stage, error: &lettre::transport::smtp::Error, censor: &Censor) -> SendError {
+/// What an error means that came at this stage from the server at `place`.
+fn of_smtp(stage: Stage, error: &lettre::transport::smtp::Error, place: &str, censor: &Censor) -> SendError {
     let code = error.status().map(u16::from);
     let cause = error.source().map(ToString::to_string);
     let reason = censor.hide(&match (code, cause) {
         (Some(code), Some(said)) => format!("the mail server says {code}: {said}"),
         (Some(code), None) => format!("the mail server says {code}"),
-        (None, Some(cause)) => cause,
+        (None, Some(cause)) => format!("{place}: {cause}"),
         (None, None) => error.to_string(),
     });
     match (stage, code) {

@@ -266,7 +266,7 @@ pub(super) fn complaint(clock: &dyn Clock, session: Option<SessionId>, message: 
 fn acknowledged(frame: Frame) -> Result<Ack, End> {
     match frame {
         Frame::Ack(ack) => Ok(ack),
-        Frame::Event(_) | Frame::Unknown(_) => Err(End::Lost("the feed does not begin with an acknowledgement".to_owned())),
+        Frame::Event(_) | Frame::Unknown(_) => Err(End::Lost("what answers there is no wakeful, or another version of it".to_owned())),
     }
 }
 

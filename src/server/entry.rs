@@ -61,7 +61,7 @@ impl Entry {
         let refusal = self.check(&parts).err();
         if parts.uri.path().starts_with("/ws/") {
             let has_token = self.door.has_token();
-            parts.extensions.insert(refusal.map_or(Entrant::Welcome { has_token }, |refusal| Entrant::Refused(refusal.words())));
+            parts.extensions.insert(refusal.map_or(Entrant::Welcome { has_token }, |refusal| Entrant::Refused(words(refusal))));
         } else if let Some(refusal) = refusal {
             return refused(refusal);
         }
@@ -117,8 +117,17 @@ pub(super) fn token_in(query: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token").map(|(_, value)| value.into_owned())
 }
 
+/// Why somebody may not come in, and what would let them. Short enough for a close frame.
+fn words(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Host => "the `Host` is none of this server's: `hosts` under [server] names more",
+        Refusal::Origin => "this `Origin` may not call: `origins` under [server] lets it",
+        Refusal::Token => "the bearer token is missing or wrong: send it as `Authorization: Bearer TOKEN`",
+    }
+}
+
 pub(super) fn refused(refusal: Refusal) -> Response {
-    let mut reply = problem(refusal.status(), refusal.words());
+    let mut reply = problem(refusal.status(), words(refusal));
     if refusal == Refusal::Token {
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, door::CHALLENGE);
     }

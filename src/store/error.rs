@@ -15,7 +15,7 @@ pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// Somebody else appended to the stream first: read it again, decide again.
-    #[error("the stream `{stream}` moved on: expected at version {expected}, found at {actual}")]
+    #[error("somebody else wrote to `{stream}` first (it stands at {actual}, not at {expected}): try again")]
     Conflict {
         /// The stream.
         stream: StreamId,
@@ -25,7 +25,7 @@ pub enum Error {
         actual: u64,
     },
     /// Somebody else holds what the batch was about, or it is gone: the work is theirs now.
-    #[error("{what} is held by somebody else by now (epoch {expected} is over)")]
+    #[error("{what} is dealt with by somebody else by now (turn {expected} is over)")]
     Fenced {
         /// What: `task …`, `firing …`, `notice …`.
         what: String,
@@ -33,7 +33,7 @@ pub enum Error {
         expected: u64,
     },
     /// It no longer stands as it was seen.
-    #[error("{what} moved on meanwhile")]
+    #[error("{what} has changed in the meantime: look at it and try again")]
     MovedOn {
         /// What: `notice …`.
         what: String,

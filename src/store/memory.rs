@@ -86,7 +86,7 @@ pub enum Error {
         space: String,
     },
     /// No such memory.
-    #[error("no memory `{0}`")]
+    #[error("no memory `{0}`; `list_memories` (or `wakeful memory list`) shows all")]
     Missing(String),
     /// More than one memory's id begins so.
     #[error("more than one memory's id begins with `{0}`; give more of it")]

@@ -351,6 +351,6 @@ fn unknown_action(name: &str) -> String {
     let nearest = KEYS.iter().map(|row| (strsim::damerau_levenshtein(row.name, name), row.name)).min();
     match nearest {
         Some((distance, near)) if distance <= 3 => format!("unknown action `{name}`; did you mean `{near}`?"),
-        _ => format!("unknown action `{name}`: the help (F1) lists all actions"),
+        _ => format!("unknown action `{name}`: leave the line out and start wakeful, `/keys` names all actions"),
     }
 }

@@ -254,7 +254,7 @@ pub fn parse(text: &str) -> Option<Result<Want, String>> {
         return None;
     }
     Some(match COMMANDS.iter().find(|row| row.name == name) {
-        Some(row) => (row.parse)(args.trim()).map_err(|reason| format!("{reason}; usage: {}", usage(row))),
+        Some(row) => (row.parse)(args.trim()).map_err(|reason| with_usage(reason, &usage(row))),
         None => Err(unknown(name)),
     })
 }
@@ -268,6 +268,12 @@ pub fn is_prompt(name: &str) -> bool {
 /// `/usr/bin/env …` is text, not a command.
 fn is_path(rest: &str) -> bool {
     rest.split_whitespace().next().is_some_and(|word| word.contains('/'))
+}
+
+/// A reason with the usage behind it, unless a narrower one stands there already.
+fn with_usage(reason: String, usage: &str) -> String {
+    const MARK: &str = "; usage: ";
+    if reason.contains(MARK) { reason } else { format!("{reason}{MARK}{usage}") }
 }
 
 /// `/name ARGS`.
@@ -327,7 +333,7 @@ fn cache(args: &str) -> Result<Want, String> {
         ("", _) | ("stats", "") => Ok(Want::Cache),
         ("clear", "") => Ok(Want::ClearCache(None)),
         ("clear", kind) => kind.parse().map(|kind| Want::ClearCache(Some(kind))),
-        (other, _) => Err(format!("`{}` cannot be done with the cache", crate::domain::text::clean_line(other))),
+        (other, _) => Err(format!("/cache knows no `{}`", crate::domain::text::clean_line(other))),
     }
 }
 
@@ -342,7 +348,7 @@ fn report(args: &str) -> Result<Want, String> {
             let numbers = numbers.iter().map(number).collect::<Result<_, _>>()?;
             Ok(Want::Report(ReportCommand::Resend { numbers: Some(numbers) }))
         }
-        [other, ..] => Err(format!("`{}` cannot be done with the reports", crate::domain::text::clean_line(other))),
+        [other, ..] => Err(format!("/report knows no `{}`", crate::domain::text::clean_line(other))),
     }
 }
 
@@ -350,6 +356,6 @@ fn copy(args: &str) -> Result<Want, String> {
     match args {
         "" => Ok(Want::Copy { code: false }),
         "code" => Ok(Want::Copy { code: true }),
-        other => Err(format!("`{other}` cannot be copied")),
+        other => Err(format!("/copy knows no `{}`", crate::domain::text::clean_line(other))),
     }
 }

@@ -43,13 +43,14 @@ pub enum ThemeError {
         source: std::io::Error,
     },
     /// A theme file is no TOML of the right shape.
-    #[error("theme `{theme}` is not well-formed")]
+    #[error("theme `{theme}` line {line}: {problem}")]
     Parse {
         /// The theme.
         theme: String,
-        /// The cause.
-        #[source]
-        source: Box<toml::de::Error>,
+        /// The line of its file, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
     },
     /// A key that no part of the screen uses.
     #[error("theme `{theme}`: unknown key `{key}`{}", did_you_mean(suggestion.as_deref()))]

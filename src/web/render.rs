@@ -77,17 +77,17 @@ pub enum Failed {
 enum Error {
     #[error("it could not be started: {0}")]
     Start(#[source] std::io::Error),
-    #[error("it ended before it said where it listens{0}")]
+    #[error("it ended right after its start{0}")]
     Ended(String),
-    #[error("there is no way out for it: {0}")]
+    #[error("no connection could be made ready for it: {0}")]
     Gate(#[source] std::io::Error),
-    #[error("the line to it broke: {0}")]
+    #[error("the connection to it broke: {0}")]
     Broken(String),
     #[error("it says: {0}")]
     Said(String),
     #[error("the page is not reached: {0}")]
     Refused(String),
-    #[error("the page has {0} characters, more than {1}")]
+    #[error("the page has {0} characters, more than the {1} that are read; set `render = false`, or watch a smaller page")]
     TooLarge(u64, usize),
 }
 

@@ -142,3 +142,19 @@ fn a_session_is_open_in_one_process_only() {
     assert!(second.err.contains("open in another wakeful"), "{}", second.err);
     assert!(!events.iter().any(|event| event["data"]["end"] == "crashed"), "the first one's turn is not taken for crashed");
 }
+
+#[test]
+fn doctor_tells_of_a_log_that_cannot_be_opened_and_looks_at_the_rest() {
+    let home = Home::with("[[mcp_servers]]\nname = \"gone\"\ncommand = \"/no/such/program\"\n");
+    std::fs::create_dir_all(home.root().join("data")).unwrap();
+    std::fs::write(home.root().join("data/events.db"), "this is no log, but long enough to be looked at as one").unwrap();
+    let ran = home.run(&["doctor", "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no row `{name}`: {}", ran.out));
+    assert_eq!(row("event log")["level"], "fail");
+    assert!(row("event log")["message"].as_str().unwrap().contains("events.db"), "{}", ran.out);
+    for name in ["config", "data folder", "cache", "reports", "model offline/assistant", "server gone", "terminal"] {
+        row(name);
+    }
+}

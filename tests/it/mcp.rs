@@ -182,10 +182,10 @@ async fn bad_starts_are_told_with_their_reason_and_hold_up_nobody() {
     );
     assert!(pool.is_ready("normal"));
     let errors = pool.kept.errors().join("\n");
-    for part in ["`wrong`: `command` give either", "install the program", "ValueError: bad luck", "Traceback"] {
+    for part in ["`wrong`: `command` is missing", "install the program", "ValueError: bad luck", "Traceback"] {
         assert!(errors.contains(part), "{part} is not in {errors}");
     }
-    assert!(reason("wrong").contains("`command` give either"), "{}", reason("wrong"));
+    assert!(reason("wrong").contains("`command` is missing"), "{}", reason("wrong"));
     let started = Instant::now();
     pool.pool.shutdown().await;
     assert!(started.elapsed() < Duration::from_secs(4));

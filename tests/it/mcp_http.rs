@@ -124,7 +124,7 @@ async fn a_missing_key_is_said_and_not_tried_for_ever() {
     let pool = Pool::start(vec![address("fake", &format!("{base}/mcp?token=secret")), unset]);
     pool.settled().await;
     let ServerState::Failed { reason } = pool.status("fake").status else { panic!("{:?}", pool.status("fake")) };
-    assert!(reason.contains("wants a login") && !reason.contains("secret"), "{reason}");
+    assert!(reason.contains("wants a key or a login") && !reason.contains("secret"), "{reason}");
     let ServerState::Failed { reason } = pool.status("unset").status else { panic!("{:?}", pool.status("unset")) };
     assert!(reason.contains("`WAKEFUL_NO_SUCH_VARIABLE` is not set"), "{reason}");
     assert!(pool.status("fake").target.ends_with("/mcp?token=***"));

@@ -131,7 +131,9 @@ async fn from_command(command: &[String]) -> Result<String, Fault> {
         Err(_) => return Err(Fault::new(format!("`{program}` took longer than {} s and was stopped", COMMAND_TIMEOUT.as_secs()))),
     };
     if !status.success() {
-        return Err(Fault::new(format!("`{program}` failed ({status})")));
+        return Err(Fault::new(format!(
+            "`{program}` failed ({status}); run it in a terminal to see why: here it has PATH, HOME, LANG and TZ only"
+        )));
     }
     Ok(String::from_utf8_lossy(&output).into_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use futures::StreamExt;
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -38,7 +39,9 @@ pub(super) async fn run(base: &Base, words: &[String], json: bool) -> Outcome {
     };
     let client = net::Client::new(settings.net.clone());
     let asked = tokio::time::timeout(LIMIT, ask(&client, registry, &words.join(" "))).await;
-    let answer = asked.map_err(|_| anyhow::anyhow!("the registry {registry} did not answer within {} s", LIMIT.as_secs()))??;
+    let answer = asked
+        .map_err(|_| anyhow::anyhow!("the registry {registry} did not answer within {} s", LIMIT.as_secs()))?
+        .with_context(|| format!("the registry {registry} gave no answer that can be read; is `registry` under `[mcp]` right?"))?;
     let found = read(&answer).map_err(|problem| anyhow::anyhow!("the registry {registry} gave no list of servers: {problem}"))?;
     if json {
         let rows = found.iter().map(

@@ -64,6 +64,8 @@ fn an_unknown_key_names_file_line_and_the_nearest_key() {
     check("# note\n\n[tui]\nthem = 'a'\n", "line 4: unknown key `them`; did you mean `theme`?");
     check("[tui]\nicons = 'asci'\n", "did you mean `ascii`?");
     check("model = \n", "line 1");
+    check("[agent]\nsteps_max = 'x'\n", "line 2: string \"x\" stands where a whole number belongs");
+    check("[tui.keys]\nno_such = ['f2']\n", "[tui.keys] ");
     check("[[mcp_servers]]\nname = 'a'\n", "a");
 }
 
@@ -131,6 +133,30 @@ fn a_strangers_server_never_takes_the_place_of_ones_own() {
 fn a_strangers_broken_file_is_no_reason_not_to_start() {
     let loaded = Case::new().file("work/.wakeful.toml", "modle = 1").file("work/mcp.json", "[]").load().unwrap();
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
+}
+
+#[test]
+fn a_strangers_names_control_no_terminal() {
+    let case = Case::new()
+        .file("work/.wakeful.toml", "\"\\u001b]0;mine\\u0007\\u001b[2Jmodle\" = 1\n")
+        .file("work/.mcp.json", "{\"mcpServers\": {\"\\u001b[31mred\": {\"command\": \"x\"}}}");
+    let warnings = case.load().unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(!warnings.iter().any(|warning| warning.chars().any(char::is_control)), "{warnings:?}");
+    assert!(warnings[0].contains("unknown key `modle`"), "{warnings:?}");
+}
+
+#[test]
+fn a_flag_is_named_without_lines() {
+    let mut case = Case::new();
+    case.sources.flags.push(("--set agent.steps_max".into(), nested(&["agent", "steps_max"], Value::String("x".into()))));
+    assert_eq!(case.error(), "--set agent.steps_max: string \"x\" stands where a whole number belongs");
+    case.sources.flags.clear();
+    let error = case.file("config/mcp_config.toml", "[a]\nb = 1\n\n[interaction_logging]\nmax_retries = 'x'\n").error();
+    assert!(
+        error.ends_with("mcp_config.toml [interaction_logging] `max_retries`: string \"x\" stands where a whole number belongs"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -229,7 +229,8 @@ impl Sender {
         tracing::info!(%reason, %retry_at, "reports wait");
         match trouble {
             Trouble::Key(_) => {
-                self.say(owner, &format!("{reason}; nothing is lost: check `coordinator_api_key`, then `wakeful report retry`"));
+                let key = if owner == "redis" { "user and password in `redis_url`" } else { "`coordinator_api_key`" };
+                self.say(owner, &format!("{reason}; nothing is lost: check {key}, then `wakeful report retry`"));
             }
             Trouble::Config(_) => self.say(owner, &format!("{reason}; nothing is lost: check `[interaction_logging]`")),
             Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Batch(_) => {}

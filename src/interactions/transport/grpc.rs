@@ -112,7 +112,7 @@ impl Grpc {
         if let Some(key) = &self.options.key {
             let mut value: MetadataValue<_> = format!("Bearer {}", key.expose_secret())
                 .parse()
-                .map_err(|_may_be_shown| Trouble::Config("the API key has characters that cannot be sent in a header".to_owned()))?;
+                .map_err(|_may_be_shown| Trouble::Config("`coordinator_api_key` holds characters that no header can carry".to_owned()))?;
             value.set_sensitive(true);
             request.metadata_mut().insert("authorization", value);
         }

@@ -62,7 +62,7 @@ impl Http {
     /// One request, with its answer, within the time.
     async fn ask(&self, path: &str, body: Option<&[u8]>, gzipped: bool) -> Result<Answer, Trouble> {
         let asked = tokio::time::timeout(self.timeout, self.exchange(path, body, gzipped)).await;
-        asked.unwrap_or_else(|_| Err(Trouble::Unreachable(format!("no answer within {:?}", self.timeout))))
+        asked.unwrap_or_else(|_| Err(Trouble::Unreachable(format!("no answer within {} s", self.timeout.as_secs_f32()))))
     }
 
     async fn exchange(&self, path: &str, body: Option<&[u8]>, gzipped: bool) -> Result<Answer, Trouble> {
@@ -72,7 +72,8 @@ impl Http {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(key) = &self.key {
             let told = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()));
-            let mut told = told.map_err(|_| Trouble::Config("`coordinator_api_key` cannot stand in a header".to_owned()))?;
+            let mut told =
+                told.map_err(|_| Trouble::Config("`coordinator_api_key` holds characters that no header can carry".to_owned()))?;
             told.set_sensitive(true);
             headers.insert(AUTHORIZATION, told);
         }
@@ -88,13 +89,13 @@ impl Http {
             }
         };
         let request = builder.build().map_err(|error| Trouble::Config(error.without_url().to_string()))?;
-        let response = self.net.execute(request).await.map_err(|failure| Trouble::Unreachable(self.shown(&failure.message)))?;
+        let response = self.net.execute(request).await.map_err(|failure| self.unreachable(&failure))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut bytes = Vec::new();
         let mut parts = net::body(response);
         while let Some(part) = parts.next().await {
             // Half an answer confirms nothing.
-            let part = part.map_err(|failure| Trouble::Unreachable(self.shown(&failure.message)))?;
+            let part = part.map_err(|failure| self.unreachable(&failure))?;
             bytes.extend_from_slice(part.get(..part.len().min(ANSWER_BYTES_MAX - bytes.len())).unwrap_or_default());
             if bytes.len() >= ANSWER_BYTES_MAX {
                 break;
@@ -123,6 +124,11 @@ impl Http {
             _ => text.to_owned(),
         };
         ellipsis(&clean_line(&text), REASON_CHARS_MAX).into_owned()
+    }
+
+    /// No answer, or half of one: where, and why.
+    fn unreachable(&self, failure: &net::Failure) -> Trouble {
+        Trouble::Unreachable(self.shown(&format!("{}: {}", self.base, failure.message)))
     }
 
     /// Status and message.

@@ -89,7 +89,7 @@ async fn chat(provider: &Provider, request: &ChatRequest, out: &Out) -> Result<C
                 failure
             }
         };
-        failure = provider.censor(failure);
+        failure = provider.censor(provider.placed(failure));
         provider.note(&request.model, &failure);
         if lessons < LESSONS_MAX
             && let Some(learnt) = quirks.learn(&failure)

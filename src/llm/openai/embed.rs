@@ -74,7 +74,7 @@ async fn embed(provider: &Arc<Provider>, model: &str, texts: Vec<String>) -> Res
     let mut attempt = 1;
     loop {
         let tried = timeout(ANSWER_WAIT, one_try(provider, model, &texts)).await;
-        let failure = match tried.unwrap_or_else(|_| Err(Failure::new(Kind::TimedOut(ANSWER_WAIT), "no vectors came"))) {
+        let failure = match tried.unwrap_or_else(|_| Err(late())) {
             Ok(vectors) => return Ok(vectors),
             Err(failure) => provider.censor(failure),
         };
@@ -85,6 +85,11 @@ async fn embed(provider: &Arc<Provider>, model: &str, texts: Vec<String>) -> Res
         }
         attempt += 1;
     }
+}
+
+/// Of the set-up, not of a slow model: no option makes this wait longer.
+fn late() -> Failure {
+    Failure::new(Kind::Config, format!("no vectors came within {} s; is the provider up?", ANSWER_WAIT.as_secs()))
 }
 
 async fn one_try(provider: &Arc<Provider>, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {

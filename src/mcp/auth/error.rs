@@ -12,7 +12,7 @@ pub enum AuthError {
     #[error("it wants a login, which was declined: `wakeful mcp login {0}` (or `/mcp login {0}`) asks again")]
     Declined(ServerName),
     /// Nobody came back from the browser in time.
-    #[error("nobody came back from the browser within {0} minutes")]
+    #[error("nobody came back from the browser within {0} minutes; `/mcp login SERVER` (or `wakeful mcp login SERVER`) asks again")]
     Late(u64),
     /// It refuses us and says nowhere how to log in.
     #[error("it wants a key or a login (HTTP 401), and names no authorization server: {0}")]
@@ -45,10 +45,12 @@ pub enum AuthError {
     #[error("the answer that came back from the browser is not trusted: {0}")]
     Callback(String),
     /// The token lacks rights that nobody gives it.
-    #[error("it wants rights that the login did not give: {0}")]
+    #[error("it wants rights that the login did not give: {0}; name them as `scopes` under `[mcp_servers.oauth]`, then log in again")]
     Scopes(String),
     /// It does not take the token that was just made for it.
-    #[error("it does not accept the token that was made for it")]
+    #[error(
+        "it does not accept the token that was made for it; `wakeful mcp logout SERVER` and then `wakeful mcp login SERVER` begin anew"
+    )]
     NotAccepted,
     /// A variable that the options name is not there.
     #[error("the variable `{0}` is not set (named by `client_secret_env`)")]

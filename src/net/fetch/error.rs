@@ -37,7 +37,9 @@ pub enum Error {
         why: String,
     },
     /// `robots.txt` asks us to stay away from this page.
-    #[error("robots.txt of `{host}` does not allow `{url}`; watch another page or turn off `honour_robots` for it")]
+    #[error(
+        "robots.txt of `{host}` does not allow `{url}`; watch another page, or set `ignore_robots = true` where a `web_monitor` may look all the same"
+    )]
     Robots {
         /// The page.
         url: String,
@@ -65,7 +67,7 @@ pub enum Error {
         retry_at: Option<Instant>,
     },
     /// The unpacked body is over the limit.
-    #[error("`{url}` is larger than {limit_bytes} bytes; watch a smaller page or raise `body_bytes_max`")]
+    #[error("`{url}` is larger than {limit_bytes} bytes; watch a smaller page or raise `body_bytes_max` under [fetch]")]
     TooLarge {
         /// The page.
         url: String,

@@ -97,7 +97,7 @@ pub(super) fn make_new(path: &Path) -> Result<(), Error> {
     make_file(path, true).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             let instead = format!("`{}` exists already, name a file that does not", path.display());
-            Error::Unsupported { what: "a copy takes nothing's place", instead }
+            Error::Unsupported { what: "nothing was copied", instead }
         }
         _ => Error::Open { path: path.to_owned(), source: Arc::new(error) },
     })

@@ -164,7 +164,10 @@ impl Tool for LocalTool {
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(_) => Err(Failure("the tool broke off because of a fault of its own; the log has the details".to_owned())),
+        Err(error) => {
+            tracing::error!(%error, "a tool broke off");
+            Err(Failure("the tool broke off because of a fault of its own; the log has the details".to_owned()))
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::tools::local::{LocalTool, Options};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error(
-        "`{path}` is outside the working folder `{folder}`; use a path inside it, or add the folder to `roots` in the options of the built-in tools"
+        "`{path}` is outside the working folder `{folder}`; use a path inside it, or add the folder to `roots` under `[tools]` in the config"
     )]
     Outside { path: String, folder: String },
     #[error("the working folder `{folder}` cannot be used")]

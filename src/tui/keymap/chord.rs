@@ -50,7 +50,7 @@ impl Chord {
                 other => return Err(format!("unknown modifier `{other}` in `{text}`: ctrl, alt or shift")),
             };
         }
-        let code = Self::code(key).ok_or_else(|| format!("unknown key `{text}`"))?;
+        let code = Self::code(key).ok_or_else(|| unknown_key(text))?;
         Ok(Self::normal(code, modifiers))
     }
 
@@ -99,6 +99,11 @@ impl Chord {
     pub fn event(self) -> KeyEvent {
         KeyEvent::new(self.code, self.modifiers)
     }
+}
+
+fn unknown_key(text: &str) -> String {
+    let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+    format!("unknown key `{text}`: one character, f1 to f24, or one of {}", names.join(", "))
 }
 
 impl fmt::Display for Chord {

@@ -2,7 +2,8 @@
 
 use crate::domain::command::McpCommand;
 use crate::domain::ids::ServerName;
-use crate::tui::slash::{Want, some};
+use crate::domain::text::{clean_line, ellipsis};
+use crate::tui::slash::{Want, some, with_usage};
 
 /// Levels of log messages (RFC 5424, as MCP names them), from all to the gravest.
 pub const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
@@ -106,10 +107,17 @@ pub fn next(before: &[&str]) -> Next {
     }
 }
 
-/// Reads what stands behind `/mcp`.
+/// Reads what stands behind `/mcp`. What does not fit is told with the usage of its verb.
 pub(super) fn parse(args: &str) -> Result<Want, String> {
     let (verb, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
-    let rest = rest.trim();
+    let row = VERBS.iter().find(|row| row.name == verb);
+    read(verb, rest.trim()).map_err(|reason| match row {
+        Some(row) => with_usage(reason, &usage(row)),
+        None => reason,
+    })
+}
+
+fn read(verb: &str, rest: &str) -> Result<Want, String> {
     let (name, target) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let target = target.trim();
     let server = || some(name, "the server's name").map(ServerName::from);
@@ -160,9 +168,10 @@ pub(super) fn parse(args: &str) -> Result<Want, String> {
 }
 
 fn unknown(verb: &str) -> String {
-    let nearest = VERBS.iter().map(|row| (strsim::damerau_levenshtein(row.name, verb), row.name)).min();
+    let verb = ellipsis(&clean_line(verb), 40).into_owned();
+    let nearest = VERBS.iter().map(|row| (strsim::damerau_levenshtein(row.name, &verb), row.name)).min();
     match nearest {
-        Some((distance, near)) if distance <= 2 => format!("`{verb}` is nothing that servers can do; did you mean `{near}`?"),
-        _ => format!("`{verb}` is nothing that servers can do"),
+        Some((distance, near)) if distance <= 2 => format!("/mcp knows no `{verb}`; did you mean `{near}`?"),
+        _ => format!("/mcp knows no `{verb}`; there are {}", VERBS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
     }
 }

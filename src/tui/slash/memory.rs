@@ -51,6 +51,6 @@ pub(super) fn memory(args: &str) -> Result<Want, String> {
             let id = some(id, "the start of the memory's id")?;
             MemoryWant::Edit { id, content: some(content.trim(), "the new text")? }
         }
-        other => return Err(format!("`{}` is nothing to do with memories", ellipsis(&clean_line(other), 40))),
+        other => return Err(format!("/memory knows no `{}` (to find something: /search WORDS)", ellipsis(&clean_line(other), 40))),
     }))
 }

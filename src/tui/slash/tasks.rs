@@ -150,7 +150,7 @@ pub(super) fn inbox(args: &str) -> Result<Want, String> {
     }
     let (verb, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
     if verb != "answer" {
-        return Err(format!("`{}` is nothing the inbox can do", ellipsis(&clean_line(verb), 40)));
+        return Err(format!("/inbox knows no `{}`", ellipsis(&clean_line(verb), 40)));
     }
     let (item, text) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
     let item = some(item, "the start of the entry's id")?;

@@ -77,6 +77,8 @@ fn a_typo_is_reported_and_never_run() {
     refused("/mcp logins x", "did you mean `login`?");
     refused("/mcp trace x", "neither on nor off");
     refused("/mcp level everything loud", "one of debug, info");
+    refused("/mcp level docs", "the level is missing; usage: /mcp level SERVER LEVEL");
+    refused("/mcp fly", "there are list, add, remove");
     refused("/approvals sometimes", "one of ask, auto-read, auto");
 }
 
@@ -134,7 +136,7 @@ fn what_can_be_simulated_and_tried_is_named() {
     check("/inbox", Want::Inbox);
     check("/inbox answer 1a2b yes, tell me", Want::Answer { item: "1a2b".into(), text: "yes, tell me".into() });
     refused("/inbox answer 1a2b", "the answer is missing");
-    refused("/inbox burn", "`burn` is nothing the inbox can do");
+    refused("/inbox burn", "/inbox knows no `burn`");
 }
 
 #[test]

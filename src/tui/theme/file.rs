@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::colour::{ansi_by_name, ansi_names, nearest_ansi, parse_hex};
 use super::{Background, ColourDepth, IconSet, Key, Paint, StyleSpec, Theme, ThemeError};
+use crate::domain::text::line_of;
 
 /// Themes that come with the program.
 const BUILTIN: [(&str, &str); 12] = [
@@ -172,7 +173,11 @@ impl Themes {
                 name: theme.clone(),
                 suggestion: nearest(&theme, self.files.keys().map(String::as_str)),
             })?;
-            let file: File = toml::from_str(text).map_err(|source| ThemeError::Parse { theme: theme.clone(), source: Box::new(source) })?;
+            let file: File = toml::from_str(text).map_err(|error| ThemeError::Parse {
+                theme: theme.clone(),
+                line: error.span().map_or(1, |span| line_of(text, span.start)),
+                problem: error.message().to_owned(),
+            })?;
             chain.push((theme, file));
             next = chain.last().and_then(|(_, file)| file.inherits.clone());
         }

@@ -7,7 +7,7 @@ use crate::domain::command::{ApprovalMode, CacheCommand, Command, Delivery, McpC
 use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::query::ExportFormat;
 use crate::domain::task::TaskKind;
-use crate::domain::text::{clean_line, ellipsis};
+use crate::domain::text::{clean_line, ellipsis, with_causes};
 use crate::tui::clipboard;
 use crate::tui::events_pane::Filter;
 use crate::tui::keymap::{Action, Context, KEYS};
@@ -290,7 +290,7 @@ pub(super) fn wear(state: &mut State, name: &str) {
     };
     match state.themes.load(name, state.surroundings.colours, state.options.icons) {
         Ok(theme) => state.theme = theme,
-        Err(error) => state.note(Tone::Bad, error.to_string()),
+        Err(error) => state.note(Tone::Bad, clean_line(&with_causes(&error))),
     }
 }
 

@@ -140,7 +140,7 @@ impl Page<'_> {
                 continue;
             }
             return match message["error"]["message"].as_str() {
-                Some(error) => Err(Error::Said(shown(&format!("{method}: {error}")))),
+                Some(error) => Err(Error::Said(shown(error))),
                 None => Ok(message["result"].clone()),
             };
         }

@@ -162,8 +162,8 @@ pub const STDIO: &[Case] = &[
 
 /// Over streamable HTTP; `sse-…` over HTTP+SSE.
 pub const WEB: &[Case] = &[
-    failed("status-401", &["wants a login", "401"]),
-    failed("status-403", &["wants a login", "403"]),
+    failed("status-401", &["wants a key or a login", "401"]),
+    failed("status-403", &["wants a key or a login", "403"]),
     failed("status-404", &["HTTP 404"]),
     failed("status-405", &["HTTP 405"]),
     failed("status-406", &["HTTP 406"]),

@@ -173,5 +173,5 @@ async fn silence_has_an_end() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let http = Http::new(net::Client::default(), &base, None, Duration::from_millis(50), Arc::new(SystemClock));
-    assert_eq!(http.send(&records(1)).await, Err(Trouble::Unreachable("no answer within 50ms".into())));
+    assert_eq!(http.send(&records(1)).await, Err(Trouble::Unreachable("no answer within 0.05 s".into())));
 }

@@ -105,7 +105,10 @@ async fn a_name_that_resolves_to_a_forbidden_address_has_none() {
     let resolve = async |guard: &Guard, name: &str| guard.resolve(Name::from_str(name).unwrap()).await.map(Iterator::collect::<Vec<_>>);
     let guard = Guard::new(true, false, None);
     let Err(error) = resolve(&guard, "169.254.169.254").await else { panic!("resolved") };
-    assert_eq!(error.to_string(), "169.254.169.254 is link-local, and `allow_metadata` is off");
+    assert_eq!(
+        error.to_string(),
+        "169.254.169.254 is link-local: watchers go there with `allow_metadata` under [fetch], tools and logins never"
+    );
     assert_eq!(resolve(&guard, "127.0.0.1").await.unwrap().len(), 1);
 
     let behind_proxy = Guard::new(false, false, Some("http://127.0.0.1:3128"));

@@ -15,7 +15,7 @@ use similar::TextDiff;
 
 use super::encoding::{self, Encoding};
 use super::{Allowed, Error, Workspace, near, put};
-use crate::domain::text::cut_middle;
+use crate::domain::text::{cut_middle, with_causes};
 use crate::domain::tool::ToolHints;
 use crate::tools::local::define::blocking;
 use crate::tools::local::journal::By;
@@ -119,7 +119,7 @@ pub(super) fn edit_tool(workspace: Arc<Workspace>) -> LocalTool {
 
 /// The diff of a change that is not made, or why it could not be made.
 async fn preview(workspace: Arc<Workspace>, plan: impl FnOnce(&Workspace) -> Result<Change, Error> + Send + 'static) -> Option<String> {
-    blocking(move || Ok(plan(&workspace).map_or_else(|error| error.to_string(), |change| diff_of(&change)))).await.ok()
+    blocking(move || Ok(plan(&workspace).map_or_else(|error| with_causes(&error), |change| diff_of(&change)))).await.ok()
 }
 
 /// Plans a change and makes it while nobody else changes files; what the file held is kept before.

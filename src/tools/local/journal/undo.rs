@@ -21,13 +21,15 @@ pub enum Error {
         hint: &'static str,
     },
     /// No entry is meant by that.
-    #[error("there is no change `{wanted}`; `/undo list` shows those that can be undone")]
+    #[error("there is no change `{wanted}`, or more than one begins so; `/undo list` (at the shell `wakeful undo list`) shows them")]
     NoSuch {
         /// What was asked for.
         wanted: String,
     },
     /// The file is not as the change left it.
-    #[error("`{path}` has changed since; `/undo force` puts the earlier content there all the same (that can be undone too)")]
+    #[error(
+        "`{path}` has changed since; `/undo force` with the same number (at the shell `wakeful undo … --force`) puts the earlier content there all the same; that can be undone too"
+    )]
     Changed {
         /// The file.
         path: String,
