@@ -153,6 +153,7 @@ pub(super) fn search(opened: &mut Opened, wanted: &Wanted) -> Result<Vec<Hit>, B
         let room = if wanted.tags.is_empty() { VECTORS_MAX } else { HITS_MAX };
         similar.extend(index.nearest(model, &wanted.space, wanted.kind, vector, room.max(wanted.limit.min(HITS_MAX))));
     }
+    let cosine = wanted.vector.as_ref().map(|(model, vector)| index.cosines(model, vector));
     let by_terms = candidates(connection, &question)?;
     let mut all: Vec<Scored> = Vec::with_capacity(by_terms.len() + similar.len());
     let mut seen = HashSet::new();
@@ -160,10 +161,7 @@ pub(super) fn search(opened: &mut Opened, wanted: &Wanted) -> Result<Vec<Hit>, B
         if seen.insert(*id)
             && let Some(mut scored) = score(connection, wanted, &question, *id, average)?
         {
-            scored.similarity = similar.get(id).copied().or_else(|| {
-                let (model, vector) = wanted.vector.as_ref()?;
-                index.cosine(model, *id, vector)
-            });
+            scored.similarity = similar.get(id).copied().or_else(|| cosine.as_ref()?(*id));
             all.push(scored);
         }
     }

@@ -15,9 +15,6 @@ use crate::store::memory::{Broken, Error, Opened, rows};
 /// The longest vector that is taken, in numbers.
 const DIMENSIONS_MAX: usize = 8_192;
 
-/// Products that are added up before the sum is carried over: keeps the inner loop free of branches.
-const CHUNK: usize = 64;
-
 /// A memory that has no vector yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
@@ -135,17 +132,6 @@ impl Quantised {
         let (bytes, scale) = (numbers.iter().map(|number| (number / step).round() as i8).collect(), (f64::from(step) / length) as f32);
         Some(Self { bytes, scale })
     }
-}
-
-/// The sum of products of two vectors of bytes.
-#[expect(clippy::inline_always, reason = "it must become part of what is compiled for the processor")]
-#[inline(always)]
-fn dot(one: &[i8], other: &[i8]) -> i32 {
-    let mut sum = 0_i32;
-    for (one, other) in one.chunks(CHUNK).zip(other.chunks(CHUNK)) {
-        sum += one.iter().zip(other).map(|(one, other)| i32::from(*one) * i32::from(*other)).sum::<i32>();
-    }
-    sum
 }
 
 /// All vectors of one model, as they are compared. Empty until it is asked for the first time.
@@ -283,15 +269,18 @@ impl Index {
         best.into_iter().map(|Reverse((Ordered(cosine), at))| (self.ids[at], cosine)).collect()
     }
 
-    /// The cosine of the vector of the memory at `id` with this one.
-    pub(super) fn cosine(&self, model: &str, id: i64, numbers: &[f32]) -> Option<f32> {
-        let (asked, at) = (self.asked(model, numbers)?, *self.places.get(&id)?);
-        Some(cosine(&asked, self.row(at), self.scales[at]))
+    /// Tells the cosine of the vector of a memory with this one; nothing where they cannot be compared.
+    pub(super) fn cosines(&self, model: &str, numbers: &[f32]) -> impl Fn(i64) -> Option<f32> {
+        let asked = self.asked(model, numbers);
+        move |id| {
+            let (asked, at) = (asked.as_ref()?, *self.places.get(&id)?);
+            Some(cosine(asked, self.row(at), self.scales[at]))
+        }
     }
 }
 
 fn cosine(asked: &Quantised, row: &[i8], scale: f32) -> f32 {
-    scaled(dot(&asked.bytes, row), asked, scale)
+    scaled(sums(&asked.bytes, row).first().copied().unwrap_or(0), asked, scale)
 }
 
 fn scaled(sum: i32, asked: &Quantised, scale: f32) -> f32 {
@@ -302,22 +291,34 @@ fn scaled(sum: i32, asked: &Quantised, scale: f32) -> f32 {
 
 /// The sums of products of one vector with each of `rows`, as long as it is.
 fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
+    /// Loops and nothing else: what is called and not made part of this is not compiled for the processor.
     struct Sums<'a> {
-        one: &'a [i8],
+        /// Twice as wide, so that a product and its neighbour are one instruction.
+        one: &'a [i16],
         rows: &'a [i8],
+        sums: &'a mut [i32],
     }
 
     impl pulp::NullaryFnOnce for Sums<'_> {
-        type Output = Vec<i32>;
+        type Output = ();
 
         #[expect(clippy::inline_always, reason = "it must become part of what is compiled for the processor")]
         #[inline(always)]
-        fn call(self) -> Vec<i32> {
-            self.rows.chunks_exact(self.one.len().max(1)).map(|row| dot(self.one, row)).collect()
+        fn call(self) {
+            for (sum, row) in self.sums.iter_mut().zip(self.rows.chunks_exact(self.one.len().max(1))) {
+                let mut total = 0_i32;
+                for (one, other) in self.one.iter().zip(row) {
+                    total += i32::from(*one) * i32::from(*other);
+                }
+                *sum = total;
+            }
         }
     }
 
-    pulp::Arch::new().dispatch(Sums { one, rows })
+    let one: Vec<i16> = one.iter().map(|number| i16::from(*number)).collect();
+    let mut sums = vec![0; rows.len() / one.len().max(1)];
+    pulp::Arch::new().dispatch(Sums { one: &one, rows, sums: &mut sums });
+    sums
 }
 
 /// A cosine in its order.
