@@ -42,8 +42,7 @@ impl Outgoing {
     /// When the text is no JSON, or lacks what every record of ours has.
     pub fn read(text: String) -> Result<Self, serde_json::Error> {
         let head: Head<'_> = serde_json::from_str(&text)?;
-        let (record_id, interaction_id) =
-            (RecordId::new(head.record_id.into_owned()), InteractionId::new(head.interaction_id.into_owned()));
+        let (record_id, interaction_id) = (RecordId::new(&head.record_id), InteractionId::new(&head.interaction_id));
         let (mcp_id, timestamp) = (head.mcp_id.into_owned(), head.timestamp);
         Ok(Self { record_id, interaction_id, mcp_id, timestamp, text })
     }

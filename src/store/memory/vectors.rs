@@ -296,7 +296,7 @@ fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
         /// Twice as wide, so that a product and its neighbour are one instruction.
         one: &'a [i16],
         rows: &'a [i8],
-        sums: &'a mut [i32],
+        totals: &'a mut [i32],
     }
 
     impl pulp::NullaryFnOnce for Sums<'_> {
@@ -305,7 +305,7 @@ fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
         #[expect(clippy::inline_always, reason = "it must become part of what is compiled for the processor")]
         #[inline(always)]
         fn call(self) {
-            for (sum, row) in self.sums.iter_mut().zip(self.rows.chunks_exact(self.one.len().max(1))) {
+            for (sum, row) in self.totals.iter_mut().zip(self.rows.chunks_exact(self.one.len().max(1))) {
                 let mut total = 0_i32;
                 for (one, other) in self.one.iter().zip(row) {
                     total += i32::from(*one) * i32::from(*other);
@@ -317,7 +317,7 @@ fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
 
     let one: Vec<i16> = one.iter().map(|number| i16::from(*number)).collect();
     let mut sums = vec![0; rows.len() / one.len().max(1)];
-    pulp::Arch::new().dispatch(Sums { one: &one, rows, sums: &mut sums });
+    pulp::Arch::new().dispatch(Sums { one: &one, rows, totals: &mut sums });
     sums
 }
 
