@@ -1,5 +1,7 @@
 //! Everything the screen shows, as plain data. [`crate::tui::update`] changes it, [`crate::tui::view`] draws it.
 
+mod asking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,8 @@ use crate::tui::transcript::{ItemId, Transcript, ViewState};
 use crate::tui::update::Fetching;
 use crate::tui::vi::Vi;
 use crate::tui::{Error, Options, Surroundings};
+
+pub use asking::Asked;
 
 /// How long a note stands in the status line.
 pub const TOAST: Duration = Duration::from_secs(5);
@@ -227,15 +231,6 @@ pub enum Sync {
     Reading(Vec<Arc<Event>>),
 }
 
-/// What is asked next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Whether a call may run.
-    Approval,
-    /// A server's question.
-    Question,
-}
-
 /// Everything.
 pub struct State {
     /// The time, set before each update.
@@ -318,6 +313,8 @@ pub struct State {
     pub questions: VecDeque<Inquiry>,
     /// Questions of both kinds that were ever put.
     pub orders: u64,
+    /// The question that has the keys although a message is being written, by its order.
+    pub answering: Option<u64>,
     /// The refused call for which the user now says what to do instead.
     pub refusing: Option<CallId>,
     /// The events.
@@ -441,6 +438,7 @@ impl State {
             approvals: VecDeque::new(),
             questions: VecDeque::new(),
             orders: 0,
+            answering: None,
             refusing: None,
             events: EventsPane::new(options.events_max),
             events_filter: None,
@@ -525,32 +523,6 @@ impl State {
     /// Whether the window is wide enough for two columns.
     pub fn is_wide(&self) -> bool {
         self.size.0 >= self.options.wide_columns
-    }
-
-    /// The place of a new question among all that is asked.
-    pub fn next_order(&mut self) -> u64 {
-        self.orders += 1;
-        self.orders
-    }
-
-    /// What is asked first: questions for consent and those of servers stand one after the other, as they came.
-    pub fn front(&self) -> Option<Asked> {
-        match (self.approvals.front(), self.questions.front()) {
-            (Some(dialog), Some(inquiry)) if inquiry.order < dialog.order => Some(Asked::Question),
-            (Some(_), _) => Some(Asked::Approval),
-            (None, Some(_)) => Some(Asked::Question),
-            (None, None) => None,
-        }
-    }
-
-    /// How many questions wait.
-    pub fn waiting(&self) -> usize {
-        self.approvals.len() + self.questions.len()
-    }
-
-    /// Whether a question has the keys.
-    pub fn is_asking(&self) -> bool {
-        self.refusing.is_none() && self.overlay.is_none() && self.front().is_some() && !layout::is_too_small(self.size)
     }
 
     /// How many tasks can be seen now.

@@ -66,9 +66,10 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         overlay::popup(state, area, buf);
     }
     if let Some(area) = areas.dialog {
-        cursor = None;
+        cursor = cursor.filter(|_| state.is_drafting());
         if let (Some(Asked::Question), Some(inquiry)) = (state.front(), state.questions.front()) {
-            cursor = question::draw(state, inquiry, state.waiting(), area, buf);
+            let field = question::draw(state, inquiry, state.waiting(), area, buf);
+            cursor = cursor.or(field);
         } else {
             dialog::draw(state, area, buf);
         }
@@ -99,7 +100,7 @@ fn too_small(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
-    let focused = state.focus == Focus::Composer && state.overlay.is_none() && !state.is_asking();
+    let focused = state.focus == Focus::Composer && state.overlay.is_none() && (!state.is_asking() || state.is_drafting());
     let title = composer_title(state);
     frame(buf, area, &title, focused, &state.theme);
     if is_shell(state) {
@@ -182,7 +183,13 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
         if used + width > room {
             break;
         }
-        used += width;
+        left -= wanted;
+        shown.push(hint);
+    }
+    shown.extend(last);
+    let mut out: Row = vec![(Key::UiHint, " ".to_owned())];
+    for (at, (key, what)) in shown.into_iter().enumerate() {
+        let gap = if at == 0 { String::new() } else { separator.clone() };
         out.extend([(Key::UiHint, gap), (Key::UiKey, key), (Key::UiHint, format!(" {what}"))]);
     }
     out.push((Key::UiHint, " ".to_owned()));

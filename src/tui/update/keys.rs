@@ -85,7 +85,11 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if action != Some(Action::Escape) {
         state.rewind_until = None;
     }
-    if state.is_asking()
+    if state.is_drafting() {
+        if let Some(effects) = drafting_key(state, &key, action) {
+            return effects;
+        }
+    } else if state.is_asking()
         && let Some(effects) = dialog_key(state, &key)
     {
         return effects;
@@ -132,6 +136,22 @@ fn context(state: &State) -> Context {
         (_, Focus::Chat) => Context::Chat,
         (_, Focus::Events) => Context::Events,
     }
+}
+
+/// A key while a question stands over a message that is being written: what moves to the question and what reads it. All
+/// else goes on writing, and puts off when the next key may answer.
+fn drafting_key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Option<Vec<Effect>> {
+    let completes = state.popup.as_ref().is_some_and(|popup| !popup.rows.is_empty());
+    let moves = matches!(key.code, KeyCode::Tab | KeyCode::Esc) && key.modifiers.is_empty() && !completes;
+    if moves || action == Some(Action::FocusNext) {
+        state.take_question();
+        return Some(Vec::new());
+    }
+    if matches!(key.code, KeyCode::PageUp | KeyCode::PageDown) {
+        return dialog_key(state, key);
+    }
+    state.hold_question();
+    None
 }
 
 fn dialog_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
@@ -236,10 +256,6 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     }
     state.focus = Focus::Composer;
     state.chat.mark = None;
-    if state.composer.is_empty() && ch == '?' && state.refusing.is_none() {
-        state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own)));
-        return Vec::new();
-    }
     if let Some(effects) = compose::suggestion(state, ch) {
         return effects;
     }

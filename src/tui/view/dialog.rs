@@ -50,5 +50,10 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         view::row(buf, spot, &vec![(key, format!("{pointer} {} {choice}", at + 1))], theme);
     }
     let foot = Rect { y: first + 3, height: 1, ..inner };
-    view::row(buf, foot, &vec![(Key::UiHint, "enter to confirm · esc to cancel · tab changes how far".to_owned())], theme);
+    let (key, hint) = if state.is_drafting() {
+        (Key::StatusWarn, "you are typing a message: tab to answer")
+    } else {
+        (Key::UiHint, "enter to confirm · esc to cancel · tab: this session, always, whole server")
+    };
+    view::row(buf, foot, &vec![(key, hint.to_owned())], theme);
 }
