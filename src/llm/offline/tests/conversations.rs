@@ -348,3 +348,30 @@ fn no_text_breaks_the_assistant() {
         proptest::prop_assert!(!talk.user(&said).next().is_empty());
     });
 }
+
+/// A line for the shell is a call without a word of the assistant behind it.
+#[test]
+fn after_the_users_own_call_the_next_message_is_answered_by_itself() {
+    use crate::domain::ids::{CallId, ToolName};
+    use crate::domain::message::ToolCall;
+
+    for (text, tool) in [("!echo hi", "system__run_command"), ("/undo", "files__undo")] {
+        let mut talk = Talk::new();
+        talk.user(text);
+        let mut call = Message::text(Role::Assistant, "");
+        let id = CallId::from("own");
+        let arguments = serde_json::Map::new();
+        call.tool_calls.push(ToolCall {
+            id: id.clone(),
+            name: ToolName::new(tool),
+            arguments,
+            invalid: None,
+            extra: serde_json::Map::new(),
+        });
+        talk.messages.push(call);
+        talk.messages.push(Message::tool_result(id, "hi"));
+        assert_eq!(talk.user("what time is it in Tokyo?").next(), r#"current_time {"timezone":"Asia/Tokyo"}"#);
+        let answer = talk.results(&[r#"{"timezone":"Asia/Tokyo","time":"2026-01-01T14:30:00+09:00"}"#]).next();
+        assert!(!answer.contains("echo") && !answer.contains("did not understand"), "{answer}");
+    }
+}
