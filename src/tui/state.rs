@@ -378,20 +378,26 @@ impl State {
     ///
     /// # Errors
     /// When the key settings or the theme do not fit.
-    pub fn new(options: Options, surroundings: Surroundings, highlighter: Highlighter, now: Instant) -> Result<Self, Error> {
+    pub fn new(mut options: Options, surroundings: Surroundings, highlighter: Highlighter, now: Instant) -> Result<Self, Error> {
         let keymap = Keymap::new(&options.keys).map_err(Error::Keys)?;
         let mut themes = Themes::builtin();
-        let name = match (options.theme.as_str(), surroundings.light_background) {
-            ("auto", true) => "light",
-            ("auto", false) => "dark",
-            (name, _) => name,
-        };
+        let by_background = if surroundings.light_background { "light" } else { "dark" };
+        let name = if options.theme == "auto" { by_background } else { options.theme.as_str() };
         if let Some(folder) = &surroundings.themes_dir
             && !["dark", "light"].contains(&name)
         {
             themes.add_folder(folder);
         }
-        let theme = themes.load(name, surroundings.colours, options.icons).map_err(Error::Theme)?;
+        // A wrong name keeps nobody out.
+        let (theme, problem) = match themes.load(name, surroundings.colours, options.icons) {
+            Ok(theme) => (theme, None),
+            Err(error) => {
+                let theme = themes.load(by_background, surroundings.colours, options.icons).map_err(Error::Theme)?;
+                "auto".clone_into(&mut options.theme);
+                (theme, Some(format!("{error}; `auto` is used, /theme lists them")))
+            }
+        };
+        let toast = problem.map(|text| Toast { text, tone: Tone::Bad, until: now.plus(TOAST) });
         let default_model = surroundings.model.clone().unwrap_or_default();
         let mut transcript = Transcript::new(highlighter.clone());
         transcript.set_welcome(Some(welcome::welcome(&surroundings, &default_model)));
@@ -456,7 +462,7 @@ impl State {
             overlay: None,
             under: Vec::new(),
             focus: Focus::Composer,
-            toast: None,
+            toast,
             quit_until: None,
             rewind_until: None,
             selection: None,
