@@ -196,6 +196,9 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         results_dir: Some(start.paths.state.join("results")),
         colours: colours(environment),
         light_background: light_background(environment).unwrap_or(false),
+        // Old consoles of Linux show what they do not know; without colours the answer would change nothing.
+        tells_background: colours(environment) != ColourDepth::None
+            && environment.process("TERM").is_some_and(|term| !["linux", "dumb"].contains(&term)),
         model: Some(start.loaded.settings.model.clone()),
         suggestions: offline::SUGGESTIONS.iter().map(|text| (*text).to_owned()).collect(),
         tour: tour::SCENES.iter().map(|text| (*text).to_owned()).collect(),

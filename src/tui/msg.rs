@@ -68,6 +68,8 @@ pub enum Msg {
     History(Vec<String>),
     /// Files for `@`: the query they answer, and the best paths.
     Files(String, Vec<String>),
+    /// The terminal said what its background is: whether light, where that could be read.
+    Background(Option<bool>),
     /// All themes, the user's own among them, and what is wrong with those.
     Themes(Themes, Vec<String>),
     /// The user's own commands.

@@ -46,6 +46,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     // What says nothing new draws nothing.
     let is_news = match &msg {
         Msg::Answer(Answer::Tasks(Ok((rows, status)))) => !state.tasks.is_same(rows, status),
+        Msg::Background(light) => light.is_some_and(|light| light != state.surroundings.light_background),
         _ => true,
     };
     let mut effects = match msg {
@@ -91,6 +92,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
                 popup.files(&query, paths, state.sources());
                 state.popup = Some(popup);
             }
+            Vec::new()
+        }
+        Msg::Background(light) => {
+            commands::see_background(state, light);
             Vec::new()
         }
         Msg::Themes(themes, problems) => {

@@ -294,6 +294,16 @@ pub(super) fn wear(state: &mut State, name: &str) {
     }
 }
 
+/// The terminal said whether its background is light.
+pub(super) fn see_background(state: &mut State, light: Option<bool>) {
+    let Some(light) = light.filter(|light| *light != state.surroundings.light_background) else { return };
+    state.surroundings.light_background = light;
+    let previews = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Themes);
+    if state.options.theme == "auto" && !previews {
+        wear(state, "auto");
+    }
+}
+
 /// Uses a theme from here on, and in later runs.
 pub(super) fn set_theme(state: &mut State, name: &str) -> Vec<Effect> {
     wear(state, name);
