@@ -69,6 +69,11 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
                 state.note(Tone::Bad, format!("no provider of `{}`; there are {providers}", clean_line(&model)));
                 return Vec::new();
             }
+            if let Some(known) = other_offline(state, &model) {
+                let text = format!("no model `{}` of `offline` (it has {known}); another provider's is PROVIDER/MODEL", clean_line(&model));
+                state.note(Tone::Bad, text);
+                return Vec::new();
+            }
             return set_model(state, model);
         }
         Want::Agents => return pick(state, PickKind::Agents, Query::Agents, ""),
@@ -198,6 +203,19 @@ pub(super) fn other_providers(state: &State, model: &str) -> Option<String> {
         return None;
     }
     Some(clean_line(&known.into_iter().collect::<Vec<_>>().join(", ")))
+}
+
+/// The models of the offline assistant, where `model` would be one of it and is none of them. Before any is known all are
+/// taken: the program says what it thinks of them.
+fn other_offline(state: &State, model: &str) -> Option<String> {
+    let of = |id: &str| id.strip_prefix("offline/").map(str::to_owned);
+    let is_own = state.session.model.starts_with("offline/");
+    let wanted = of(model).or_else(|| Some(model.to_owned()).filter(|_| is_own && !model.contains('/') && model != "offline"))?;
+    let known: BTreeSet<String> = state.models.iter().chain([&state.default_model]).filter_map(|id| of(id)).collect();
+    if known.is_empty() || known.contains(&wanted) {
+        return None;
+    }
+    Some(clean_line(&known.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }
 
 /// Another model from here on.
