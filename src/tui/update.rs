@@ -381,7 +381,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::Cache(result) => text(state, result.map(|stats| cache::panel(&stats))),
         Answer::Memories(query, result) => memories::fill(state, &query, result),
         Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
-        Answer::LastChange(force, result) => return compose::undo_last(state, force, result),
+        Answer::LastChange(change, force, result) => return compose::undo_change(state, change, force, result),
         Answer::Undoable(result) => {
             let zone = state.surroundings.timezone.clone();
             text(state, result.map(|rows| undo::panel(&rows, &zone)));

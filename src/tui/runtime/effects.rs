@@ -429,7 +429,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Memories(query, text(page))
         }
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
-        Query::LastChange(session, force) => Answer::LastChange(force, text(queries.undoable(Some(session)).await)),
+        Query::LastChange(session, change, force) => Answer::LastChange(change, force, text(queries.undoable(Some(session)).await)),
         Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {
             let events = queries.session_events(id.clone()).await;

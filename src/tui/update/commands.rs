@@ -48,8 +48,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
             let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
             return read(state, "cost".to_owned(), Query::Spending(session, today));
         }
-        Want::Undo { change, force } if change.is_empty() => return compose::ask_last_change(state, force),
-        Want::Undo { change, force } => return compose::undo(state, change, force),
+        Want::Undo { change, force } => return compose::ask_change(state, change, force),
         Want::Undoable => {
             let session = state.session.id.clone();
             return read(state, "undo".to_owned(), Query::Undoable(session));
