@@ -148,12 +148,21 @@ fn composer_title(state: &State) -> String {
 /// The hints in the lower border: as many as fit.
 fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     let key = |action: Action| state.keymap.hint(action);
+    let focus = focus_hints(state);
+    let keeps_last = !focus.is_empty();
     let hints = if state.replay.is_some() {
         vec![(key(Action::Escape), "ends the replay"), (key(Action::FocusNext), "look around"), (key(Action::CycleEvents), "events")]
     } else if state.refusing.is_some() {
         vec![(key(Action::Send), "say no, with this"), (key(Action::Escape), "just no")]
+    } else if state.is_drafting() {
+        let mut hints = vec![("tab".to_owned(), "answer the question")];
+        hints.extend(state.turn.is_some().then(|| (key(Action::Send), "steer")));
+        hints.push((key(Action::Interrupt), "interrupt"));
+        hints
     } else if state.is_asking() {
         vec![(key(Action::Interrupt), "interrupt"), (key(Action::CycleEvents), "events")]
+    } else if keeps_last {
+        focus
     } else if is_shell(state) {
         vec![(key(Action::Send), "run, after consent"), (key(Action::Newline), "newline"), (key(Action::Interrupt), "clear")]
     } else if state.turn.is_some() {
@@ -174,13 +183,16 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
         ]
     };
     let separator = format!(" {} ", state.theme.icon(Icon::Separator));
-    let room = usize::from(area.width.saturating_sub(4));
-    let mut out: Row = vec![(Key::UiHint, " ".to_owned())];
-    let mut used = 2;
-    for (at, (key, what)) in hints.into_iter().filter(|(key, _)| !key.is_empty()).enumerate() {
-        let gap = if at == 0 { String::new() } else { separator.clone() };
-        let width = gap.width() + key.width() + 1 + what.width();
-        if used + width > room {
+    let room = usize::from(area.width.saturating_sub(6));
+    let hints: Vec<_> = hints.into_iter().filter(|(key, _)| !key.is_empty()).collect();
+    let width = |(key, what): &(String, &str)| key.width() + 1 + what.width();
+    // How to get back is said in any case.
+    let last = hints.last().filter(|_| keeps_last).cloned();
+    let mut left = room.saturating_sub(last.as_ref().map_or(0, |last| width(last) + separator.width()));
+    let mut shown = Vec::new();
+    for hint in hints.into_iter().filter(|hint| last.as_ref() != Some(hint)) {
+        let wanted = width(&hint) + if shown.is_empty() { 0 } else { separator.width() };
+        if wanted > left {
             break;
         }
         left -= wanted;
@@ -195,6 +207,34 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     out.push((Key::UiHint, " ".to_owned()));
     let spot = Rect { x: area.x + 2, y: area.bottom() - 1, width: area.width.saturating_sub(4), height: 1 };
     row(buf, spot, &out, &state.theme);
+}
+
+/// What keys do in the chat or the events, where those have them; the last hint leads back.
+fn focus_hints(state: &State) -> Vec<(String, &'static str)> {
+    let key = |action: Action| state.keymap.hint(action);
+    let typing = state.events_filter.is_some() || state.search.as_ref().is_some_and(|search| search.typing);
+    let mut hints = match state.focus {
+        Focus::Composer => return Vec::new(),
+        _ if typing => vec![(key(Action::Send), "search")],
+        Focus::Chat if state.chat.mark.is_some() => Vec::new(),
+        Focus::Chat => vec![
+            ("↑↓".to_owned(), "select"),
+            (key(Action::ChatOpen), "open"),
+            (key(Action::ChatSearch), "search"),
+            (key(Action::ChatCopy), "copy"),
+            (key(Action::ChatCopyPart), "part"),
+        ],
+        Focus::Events => vec![
+            ("↑↓".to_owned(), "select"),
+            (key(Action::EventsOpen), "open"),
+            (key(Action::EventsFilter), "filter"),
+            (key(Action::EventsPause), "pause"),
+            (key(Action::EventsChat), "in chat"),
+        ],
+    };
+    let back = if typing || state.chat.mark.is_some() { "stop" } else { "back to the message" };
+    hints.push((key(Action::Escape), back));
+    hints
 }
 
 /// Corners and lines of a border.
@@ -370,7 +410,7 @@ fn boxed(buf: &mut Buffer, area: Rect, title: &str, key: Key, theme: &Theme) -> 
     inside(area)
 }
 
-/// A footer in the lower border of a box.
+/// A footer in the lower border of a box: as many of the hints as fit; how to get out is said in any case.
 fn footer(buf: &mut Buffer, area: Rect, text: &str, theme: &Theme) {
     footer_row(buf, area, &vec![(Key::UiHint, format!(" {text} "))], theme);
 }

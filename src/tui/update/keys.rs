@@ -254,6 +254,16 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     if key.modifiers.intersects(odd) && !key.modifiers.contains(KeyModifiers::CONTROL | KeyModifiers::ALT) {
         return Vec::new();
     }
+    // Where keys do something of their own the first letters of a word would be lost.
+    if state.focus != Focus::Composer && ch != '?' {
+        let (pane, back) = (if state.focus == Focus::Chat { "chat" } else { "events" }, state.keymap.hint(Action::Escape));
+        state.note(Tone::Plain, format!("the keys go to the {pane}; {back} goes back to the message"));
+        return Vec::new();
+    }
+    if ch == '?' && state.refusing.is_none() && (state.composer.is_empty() || state.focus != Focus::Composer) {
+        open_help(state);
+        return Vec::new();
+    }
     state.focus = Focus::Composer;
     state.chat.mark = None;
     if let Some(effects) = compose::suggestion(state, ch) {
@@ -262,6 +272,12 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     state.history.rest();
     state.composer.insert(ch);
     Vec::new()
+}
+
+/// The keys of what has them come first.
+fn open_help(state: &mut State) {
+    let context = context(state);
+    state.overlay = Some(Overlay::Text(help::help_with_keys(&state.keymap, &state.own, context)));
 }
 
 fn edit(state: &mut State, edit: Edit) -> Vec<Effect> {
@@ -323,7 +339,7 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
             let at = state.keymap.chords(action).iter().position(|chord| *chord == Chord::from_event(key));
             return tabs::run(state, TabWant::At(at.map_or(1, |at| at + 1)));
         }
-        Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own))),
+        Action::Help => open_help(state),
         _ => return focused(state, action, key),
     }
     Vec::new()
