@@ -345,7 +345,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             text(state, panel);
         }
         Answer::Sessions(result) => {
-            let rows = result.map(|rows| info::sessions(&rows, state.now, &state.surroundings.timezone));
+            let rows = result.map(|rows| info::sessions(&rows, &state.session.id, state.now, &state.surroundings.timezone));
             let replays = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Replays);
             fill(state, if replays { PickKind::Replays } else { PickKind::Sessions }, rows);
         }
