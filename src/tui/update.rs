@@ -57,6 +57,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Resize(columns, rows) => {
             state.size = (columns, rows);
             state.selection = None;
+            if !state.chat.follows() {
+                // Where all of the end can be seen now, it is followed again.
+                let (width, height) = keys::chat_size(state);
+                state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
+            }
             // Also where the size is the same again: the terminal may have moved what was on it in between.
             vec![Effect::Redraw]
         }

@@ -53,7 +53,9 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
     } else if !state.chat.follows() {
         let (above, all) = state.transcript.position(&state.chat, inner.width, inner.height);
         let below = all.saturating_sub(above + usize::from(inner.height));
-        right = format!("{} {below} below", state.theme.icon(Icon::Down));
+        if below > 0 {
+            right = format!("{} {below} below", state.theme.icon(Icon::Down));
+        }
     }
     view::title_right(buf, area, &right, Key::UiAccent, title.width() + 2, &state.theme);
     state.transcript.render(inner, buf, &state.theme, &state.chat);
