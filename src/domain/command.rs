@@ -160,6 +160,22 @@ pub enum McpCommand {
     },
 }
 
+impl McpCommand {
+    /// The server that must be there for it.
+    pub fn server(&self) -> Option<&ServerName> {
+        match self {
+            Self::Restart(server) | Self::Enable(server) | Self::Disable(server) | Self::Remove(server) | Self::Logout(server) => {
+                Some(server)
+            }
+            Self::Login { server } | Self::Subscribe { server, .. } | Self::LogLevel { server, .. } | Self::Tool { server, .. } => {
+                Some(server)
+            }
+            Self::Trace { server, .. } => server.as_ref(),
+            Self::Add { .. } => None,
+        }
+    }
+}
+
 /// What is wanted of the background tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

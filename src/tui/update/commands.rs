@@ -22,6 +22,10 @@ use crate::tui::update::{compose, inbox, memories, prompts, resources, session, 
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
+    if let Some(text) = other_server(state, &want) {
+        state.note(Tone::Bad, text);
+        return Vec::new();
+    }
     match want {
         Want::Help => show(state, help::help(&state.keymap, &state.own)),
         Want::Keys => trial::open(state),
@@ -113,6 +117,21 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Quit => return vec![Effect::Quit],
     }
     Vec::new()
+}
+
+/// What to say where a command names a server that is not there; before any server is known all are taken.
+fn other_server(state: &State, want: &Want) -> Option<String> {
+    let name = match want {
+        Want::Tools(name) | Want::Logs(name) | Want::Resources(Some(name)) | Want::Prompts(Some(name)) => name,
+        Want::Mcp(command) => command.server()?,
+        _ => return None,
+    };
+    let rows = state.servers.rows();
+    if rows.is_empty() || rows.iter().any(|row| row.name == *name) {
+        return None;
+    }
+    let known: Vec<String> = rows.iter().map(|row| clean_line(row.name.as_str())).collect();
+    Some(format!("no server `{}`; there are: {}", clean_line(name.as_str()), known.join(", ")))
 }
 
 fn show(state: &mut State, panel: TextPanel) {
