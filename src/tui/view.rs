@@ -34,7 +34,7 @@ pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use keys::window as keys_window;
 pub(crate) use links::{Link, links};
-pub(crate) use overlay::{LIST_TOP, list_height, list_top, text_rows};
+pub(crate) use overlay::{LIST_TOP, flowed_rows, list_height, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 pub(crate) use resources::window as resource_rows;
 
@@ -60,7 +60,9 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     }
     working::draw(state, areas.working, buf);
     let caret = composer(state, areas.composer, buf);
-    row(buf, areas.status, &status::line(state), &state.theme);
+    for (y, line) in (areas.status.top()..areas.status.bottom()).zip(status::lines(state, areas.status.width)) {
+        row(buf, Rect { y, height: 1, ..areas.status }, &line, &state.theme);
+    }
     let mut cursor = if state.focus == Focus::Composer { caret } else { panes::input_caret(state, &areas) };
     if let Some(area) = areas.popup {
         overlay::popup(state, area, buf);
@@ -300,7 +302,7 @@ fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
     if area.is_empty() {
         return;
     }
-    let total: usize = row.iter().map(|(_, text)| text.width()).sum();
+    let total = seen_width(row);
     let width = usize::from(area.width);
     let mut left = if total > width { width.saturating_sub(1) } else { width };
     let mut x = area.x;
@@ -321,6 +323,20 @@ fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
             break;
         }
     }
+}
+
+/// Columns up to the last sign of a row that can be seen: that blanks do not fit need not be told.
+fn seen_width(row: &Row) -> usize {
+    let (mut seen, mut blanks) = (0, 0);
+    for (_, text) in row {
+        let words = text.trim_end().width();
+        if words > 0 {
+            seen += blanks + words;
+            blanks = 0;
+        }
+        blanks += text.width() - words;
+    }
+    seen
 }
 
 /// As much of `text` as fits into `width` columns.
@@ -412,6 +428,13 @@ fn boxed(buf: &mut Buffer, area: Rect, title: &str, key: Key, theme: &Theme) -> 
 
 /// A footer in the lower border of a box: as many of the hints as fit; how to get out is said in any case.
 fn footer(buf: &mut Buffer, area: Rect, text: &str, theme: &Theme) {
+    let room = usize::from(area.width.saturating_sub(6));
+    let mut parts: Vec<&str> = text.split(" · ").collect();
+    while parts.len() > 1 && parts.join(" · ").width() > room {
+        let Some(at) = parts.iter().rposition(|part| !part.starts_with("esc")) else { break };
+        parts.remove(at);
+    }
+    let text = parts.join(" · ");
     footer_row(buf, area, &vec![(Key::UiHint, format!(" {text} "))], theme);
 }
 

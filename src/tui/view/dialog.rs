@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::tui::layout::text_area;
 use crate::tui::state::State;
@@ -47,6 +48,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         let chosen = dialog.chosen == usize::from(at);
         let (pointer, key) = if chosen { (theme.icon(Icon::Prompt), Key::ApprovalChosen) } else { (" ", Key::ApprovalChoice) };
         let spot = Rect { y: first + at, height: 1, ..inner };
+        let choice = with_key(&choice, usize::from(inner.width).saturating_sub(4));
         view::row(buf, spot, &vec![(key, format!("{pointer} {} {choice}", at + 1))], theme);
     }
     let foot = Rect { y: first + 3, height: 1, ..inner };
@@ -56,4 +58,12 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         (Key::UiHint, "enter to confirm · esc to cancel · tab: this session, always, whole server")
     };
     view::row(buf, foot, &vec![(key, hint.to_owned())], theme);
+}
+
+/// An answer in `width` columns: what is too long is cut before its key, which is what one looks for.
+fn with_key(choice: &str, width: usize) -> String {
+    match choice.rsplit_once(" (").filter(|_| choice.width() > width) {
+        Some((words, key)) => format!("{} ({key}", view::cut(words, width.saturating_sub(key.width() + 2))),
+        None => choice.to_owned(),
+    }
 }
