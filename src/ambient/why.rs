@@ -80,7 +80,7 @@ pub fn lines(row: &TaskRow, history: &[Arc<Event>], deliveries: &[Delivery], zon
     out.extend(skipped(&facts, &local));
     let counts = row.counts;
     out.push(format!(
-        "so far: {} ran, {} caught up, {} skipped as stale, {} skipped by overlap, {} missed, {} failed; fired {} times",
+        "of the planned runs so far: {} ran, {} caught up, {} skipped as stale, {} skipped by overlap, {} missed, {} failed; fired {} times",
         counts.ran, counts.caught_up, counts.skipped_stale, counts.skipped_overlap, counts.missed, counts.failed, row.fired
     ));
     out.push(format!("cost so far: {} tokens, {}", row.tokens, dollars(row.cost_micros)));
