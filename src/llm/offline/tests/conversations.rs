@@ -96,7 +96,7 @@ fn what_is_wanted_instead_of_a_refused_call_is_done() {
     talk.user("write 'x' to a.txt and then read a.txt").next();
     assert_eq!(talk.results(&["error: the user refused this call and says: list the files in src"]).next(), r#"list_files {"path":"src"}"#);
     let answer = talk.results(&["src: 0 folders, 1 file\nlib.rs (1 B)"]).next();
-    assert!(answer.contains("`files · write_file` did not work") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
+    assert!(answer.contains("`files · write_file` did not run, as you said") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
     let mut talk = Talk::new();
     talk.user("write 'x' to a.txt").next();
     let answer = talk.results(&["error: the user refused this call and says: sing a song"]).next();
