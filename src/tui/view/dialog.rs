@@ -21,15 +21,15 @@ pub(crate) fn first_choice(area: Rect) -> u16 {
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(dialog) = state.approvals.front() else { return };
     let theme = &state.theme;
-    let title_key = if dialog.approval.dangerous { Key::ApprovalDanger } else { Key::ApprovalTitle };
-    let title = if dialog.approval.dangerous { "allow this? it may destroy something" } else { "allow this?" };
+    let (title, is_grave) = dialog.title();
+    let title_key = if is_grave { Key::ApprovalDanger } else { Key::ApprovalTitle };
     view::boxed(buf, area, title, title_key, theme);
     if state.waiting() > 1 {
         view::title_right(buf, area, &format!("1 of {}", state.waiting()), Key::UiDim, title.len() + 2, theme);
     }
     let inner = text_area(area);
     let line = |at: u16| Rect { y: inner.y + at, height: 1, ..inner };
-    let mark = theme.icon(if dialog.approval.dangerous { Icon::Warning } else { Icon::Question });
+    let mark = theme.icon(if is_grave { Icon::Warning } else { Icon::Question });
     view::row(buf, line(0), &vec![(title_key, format!("{mark} {}", dialog.subject()))], theme);
     view::row(buf, line(1), &vec![(Key::UiDim, dialog.reason())], theme);
     let room = inner.height.saturating_sub(2 + FOOT_ROWS);
