@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::ambient::why::schedule::{distance, moment, span};
 use crate::domain::clock::Instant;
 use crate::domain::event::{Event, EventBody};
-use crate::domain::notice::{Delivery, DeliveryStatus};
+use crate::domain::notice::{ChannelKind, Delivery, DeliveryStatus};
 use crate::domain::task::{
     Decision, Judge, Judgement, Notification, NotifyMethod, Outcome, RunFinished, TaskFact, TaskRow, TaskStatus, TaskWork,
 };
@@ -282,9 +282,17 @@ fn skipped(facts: &[(Instant, &TaskFact)], zone: &TimeZone) -> Option<String> {
 
 /// Whom a task tells, receivers masked.
 pub fn told_to(notification: Option<&Notification>) -> String {
-    use crate::domain::notice::{ChannelKind, masked};
+    told_as(notification, &crate::domain::notice::masked)
+}
+
+/// The same with nothing masked: for the question whether that may be.
+pub fn told_to_exactly(notification: Option<&Notification>) -> String {
+    told_as(notification, &|_, to| clean_line(to))
+}
+
+fn told_as(notification: Option<&Notification>, shown: &dyn Fn(ChannelKind, &str) -> String) -> String {
     let Some(notification) = notification else { return "the inbox".to_owned() };
-    let to = |channel: ChannelKind, to: &Option<String>| to.as_deref().map(|to| format!(" to {}", masked(channel, to))).unwrap_or_default();
+    let to = |channel: ChannelKind, to: &Option<String>| to.as_deref().map(|to| format!(" to {}", shown(channel, to))).unwrap_or_default();
     match notification.method {
         NotifyMethod::SendSms => format!("SMS{}", to(ChannelKind::Sms, &notification.phone_number)),
         NotifyMethod::SendEmail => format!("e-mail{}", to(ChannelKind::Email, &notification.email)),
