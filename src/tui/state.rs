@@ -10,7 +10,7 @@ use ratatui::layout::{Position, Rect};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
-use crate::domain::command::{ApprovalMode, SessionOptions};
+use crate::domain::command::{ApprovalMode, Delivery, SessionOptions};
 use crate::domain::event::Event;
 use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Usage;
@@ -174,6 +174,8 @@ pub struct Queued {
     pub text: String,
     /// Whether the program said that it waits.
     pub confirmed: bool,
+    /// When it takes effect; unknown where it was sent from elsewhere.
+    pub delivery: Option<Delivery>,
 }
 
 /// How a note is meant.

@@ -167,6 +167,8 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
         focus
     } else if is_shell(state) {
         vec![(key(Action::Send), "run, after consent"), (key(Action::Newline), "newline"), (key(Action::Interrupt), "clear")]
+    } else if state.turn.is_none() && state.composer.is_empty() && state.queued.iter().any(|queued| queued.confirmed) {
+        vec![(key(Action::Send), "send what waits"), (key(Action::EditQueued), "edit the last"), (key(Action::CycleEvents), "events")]
     } else if state.turn.is_some() {
         vec![
             (key(Action::Send), "steer"),

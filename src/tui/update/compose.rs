@@ -82,7 +82,7 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
         return decide(state, &call, Decision::Refuse { instead: (!text.is_empty()).then_some(text) });
     }
     if text.is_empty() {
-        return Vec::new();
+        return send_waiting(state);
     }
     if let Some(line) = text.strip_prefix('!') {
         return shell(state, line.trim(), &text);
@@ -132,6 +132,22 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
         Some(Ok(want)) => commands::run(state, want),
         _ => submit(state, &text, delivery),
     });
+    effects
+}
+
+/// Messages that wait though nothing runs (a turn was stopped before it came to them) are sent on as one.
+fn send_waiting(state: &mut State) -> Vec<Effect> {
+    if state.turn.is_some() || state.link != LinkState::Ready || !state.queued.iter().all(|queued| queued.confirmed) {
+        return Vec::new();
+    }
+    let session = state.session.id.clone();
+    let waiting = std::mem::take(&mut state.queued);
+    let texts: Vec<String> = waiting.iter().map(|queued| queued.text.clone()).collect();
+    let withdraw = |queued: Queued| Effect::Send(Command::EditQueued { session: session.clone(), message_id: queued.id, text: None });
+    let mut effects: Vec<Effect> = waiting.into_iter().map(withdraw).collect();
+    if !texts.is_empty() {
+        effects.extend(submit(state, &texts.join("\n\n"), Delivery::Steer));
+    }
     effects
 }
 
@@ -232,7 +248,7 @@ pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<E
     let mut effects: Vec<Effect> = made(state).into_iter().collect();
     let session = state.session.id.clone();
     let message_id = MessageId::generate();
-    state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false });
+    state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false, delivery: Some(delivery) });
     state.chat.top = None;
     state.rewind_until = None;
     effects.push(Effect::Send(Command::Submit { session, message_id, text: text.to_owned(), delivery }));
