@@ -114,9 +114,17 @@ fn a_readme_that_cannot_be_read_spoils_nothing() {
 #[test]
 fn the_first_suggestion_lists_the_tools() {
     let answer = Talk::new().user(SUGGESTIONS[0]).next();
-    for part in
-        ["no language model", "**files**", "- `list_files`: ", "**system**", "**everything**", "OPENAI_API_KEY", "`/model`", "`coder`"]
-    {
+    for part in [
+        "no language model",
+        "**files**",
+        "- **files**: `",
+        "`list_files`, ",
+        "**system**",
+        "**everything**",
+        "OPENAI_API_KEY",
+        "`/model`",
+        "`coder`",
+    ] {
         assert!(answer.contains(part), "{part}: {answer}");
     }
 }
