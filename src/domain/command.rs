@@ -42,9 +42,10 @@ impl ApprovalMode {
     /// The mode that Shift+Tab comes to next.
     pub fn next(self) -> Self {
         match self {
-            Self::Ask => Self::AutoRead,
-            Self::AutoRead => Self::Auto,
-            Self::Auto => Self::Ask,
+            // Towards asking first: from what is the default one press must not be enough for nothing to be asked any more.
+            Self::AutoRead => Self::Ask,
+            Self::Ask => Self::Auto,
+            Self::Auto => Self::AutoRead,
         }
     }
 }

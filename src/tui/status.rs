@@ -129,7 +129,7 @@ fn parts(state: &State) -> Row {
     if tokens > 0 {
         parts.push((Key::UiStatus, format!("{} tok", count(tokens))));
     }
-    let mode_key = if state.session.mode == crate::domain::command::ApprovalMode::Auto { Key::StatusWarn } else { Key::UiStatus };
+    let mode_key = if state.session.mode == crate::domain::command::ApprovalMode::Auto { Key::StatusError } else { Key::UiStatus };
     parts.push((mode_key, state.session.mode.as_str().to_owned()));
     if !state.mouse {
         parts.push((Key::UiStatus, "mouse off".to_owned()));
