@@ -193,6 +193,8 @@ pub struct Backend {
 pub enum Start {
     /// A new one; it is made with its first prompt.
     New(SessionOptions),
+    /// A new one, for the one that was wanted could not be had: why.
+    Instead(SessionOptions, String),
     /// A stored one.
     Resume(SessionId),
 }

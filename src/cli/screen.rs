@@ -138,13 +138,16 @@ impl Surface {
 
 async fn backend(base: &Base, app: &App, resume: Option<String>, style: TerminalStyle, feed: Option<String>) -> anyhow::Result<Backend> {
     let events = app.subscribe();
+    let fresh = SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() };
     let start = match resume {
-        Some(wanted) => {
-            let session = app.find_session(&wanted).await?;
-            base.insist(&app.commands(), &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
-            tui::Start::Resume(session)
-        }
-        None => tui::Start::New(SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() }),
+        Some(wanted) => match app.find_session(&wanted).await {
+            Ok(session) => {
+                base.insist(&app.commands(), &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
+                tui::Start::Resume(session)
+            }
+            Err(error) => tui::Start::Instead(fresh, format!("{error:#}")),
+        },
+        None => tui::Start::New(fresh),
     };
     let model = app.catalog().resolve(app.catalog().default_id(), None)?;
     Ok(Backend {
