@@ -161,9 +161,14 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
             if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width },
         );
         let line: Row = vec![(key, format!("{mark} {label}")), (Key::UiDim, row.note.clone())];
-        view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
+        let spot = Rect { y, height: 1, ..rows };
+        view::row(buf, spot, &line, theme);
+        if chosen {
+            buf.set_style(spot, theme.style(key));
+        }
     }
     let done = match picker.kind {
+        _ if picker.rows.is_empty() => "",
         PickKind::Sessions => "enter go on · alt+enter new tab · alt+f fork",
         PickKind::Models | PickKind::Themes => "enter use",
         PickKind::Agents => "enter hand over",
@@ -176,7 +181,9 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Parts => "enter copy",
         PickKind::Memories => "enter read · ctrl+e change · ctrl+d forget · ctrl+x export",
     };
-    view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
+    let hints = [done, "esc close", "type to narrow"];
+    let hints: Vec<&str> = hints.into_iter().filter(|hint| !hint.is_empty()).collect();
+    view::footer(buf, area, &hints.join(" · "), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
     Position::new(x.min(inner.right().saturating_sub(1)), inner.y)
 }
@@ -218,7 +225,12 @@ fn servers(state: &State, area: Rect, buf: &mut Buffer) {
             buf.set_style(spot, theme.style(Key::UiSelection));
         }
     }
-    view::footer(buf, area, "enter tools · s resources · p prompts · l log · r restart · a add · esc close", theme);
+    let waits = match state.waiting() {
+        0 => "esc close".to_owned(),
+        1 => "esc: 1 question waits".to_owned(),
+        more => format!("esc: {more} questions wait"),
+    };
+    view::footer(buf, area, &format!("enter tools · s resources · p prompts · l log · r restart · a add · {waits}"), theme);
 }
 
 pub(super) fn popup(state: &State, area: Rect, buf: &mut Buffer) {
