@@ -148,6 +148,11 @@ pub trait Llm: Send + Sync {
     /// When the provider cannot be asked.
     fn models(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
 
+    /// All its models, where they are a fixed few; nothing where only the provider knows them.
+    fn fixed_models(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How many tokens `model` can hold, where known.
     fn context_tokens(&self, model: &str) -> Option<u64>;
 

@@ -124,6 +124,8 @@ pub struct Surroundings {
     pub colours: theme::ColourDepth,
     /// Whether the terminal's background is light; dark where unknown.
     pub light_background: bool,
+    /// Whether the terminal may be asked what its background is: one that does not know the question passes over it.
+    pub tells_background: bool,
     /// The default `provider/model`, if it is known before the backend stands.
     pub model: Option<String>,
     /// Prompts offered on an empty screen, picked with 1, 2, 3.
@@ -155,6 +157,7 @@ impl Default for Surroundings {
             results_dir: None,
             colours: theme::ColourDepth::default(),
             light_background: false,
+            tells_background: false,
             model: None,
             suggestions: Vec::new(),
             tour: Vec::new(),
@@ -190,6 +193,8 @@ pub struct Backend {
 pub enum Start {
     /// A new one; it is made with its first prompt.
     New(SessionOptions),
+    /// A new one, for the one that was wanted could not be had: why.
+    Instead(SessionOptions, String),
     /// A stored one.
     Resume(SessionId),
 }

@@ -19,7 +19,7 @@ use crate::ambient::ports::{Preview, Previewer};
 use crate::ambient::service::{Made, TaskService};
 use crate::ambient::spec::{Built, Request};
 use crate::ambient::tools::wire::{Problem, Reply, envelope};
-use crate::ambient::why::{schedule, told_to};
+use crate::ambient::why::{schedule, told_to, told_to_exactly};
 use crate::domain::event::Event;
 use crate::domain::ids::ServerName;
 use crate::domain::task::{ADMIN_USER, AgreedBy, DEFAULT_USER, KindConfig, Runs, TaskRow, TaskSpec, would_run};
@@ -272,6 +272,9 @@ async fn consent_to_update(service: TaskService, arguments: Arguments) -> Option
 fn consent(service: &TaskService, spec: &TaskSpec) -> String {
     let mut lines = vec![format!("{}: {}", spec.kind.kind().as_str(), spec.description)];
     lines.extend(preview_lines(service, spec).unwrap_or_default());
+    // Whoever agrees has to know exactly whom it will tell.
+    let whole = told_to_exactly(spec.kind.common().notification.as_ref());
+    lines.iter_mut().filter(|line| line.starts_with("tells: ")).for_each(|line| *line = format!("tells: {whole}"));
     match &spec.kind {
         KindConfig::WebMonitor(config) => lines.push(format!("looks at: {}", config.urls.join(", "))),
         KindConfig::NewsDigest(config) => lines.push(format!("looks at: {}", config.news_urls.join(", "))),

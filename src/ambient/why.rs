@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::ambient::why::schedule::{distance, moment, span};
 use crate::domain::clock::Instant;
 use crate::domain::event::{Event, EventBody};
-use crate::domain::notice::{Delivery, DeliveryStatus};
+use crate::domain::notice::{ChannelKind, Delivery, DeliveryStatus};
 use crate::domain::task::{
     Decision, Judge, Judgement, Notification, NotifyMethod, Outcome, RunFinished, TaskFact, TaskRow, TaskStatus, TaskWork,
 };
@@ -80,7 +80,7 @@ pub fn lines(row: &TaskRow, history: &[Arc<Event>], deliveries: &[Delivery], zon
     out.extend(skipped(&facts, &local));
     let counts = row.counts;
     out.push(format!(
-        "so far: {} ran, {} caught up, {} skipped as stale, {} skipped by overlap, {} missed, {} failed; fired {} times",
+        "of the planned runs so far: {} ran, {} caught up, {} skipped as stale, {} skipped by overlap, {} missed, {} failed; fired {} times",
         counts.ran, counts.caught_up, counts.skipped_stale, counts.skipped_overlap, counts.missed, counts.failed, row.fired
     ));
     out.push(format!("cost so far: {} tokens, {}", row.tokens, dollars(row.cost_micros)));
@@ -282,9 +282,17 @@ fn skipped(facts: &[(Instant, &TaskFact)], zone: &TimeZone) -> Option<String> {
 
 /// Whom a task tells, receivers masked.
 pub fn told_to(notification: Option<&Notification>) -> String {
-    use crate::domain::notice::{ChannelKind, masked};
+    told_as(notification, &crate::domain::notice::masked)
+}
+
+/// The same with nothing masked: for the question whether that may be.
+pub fn told_to_exactly(notification: Option<&Notification>) -> String {
+    told_as(notification, &|_, to| clean_line(to))
+}
+
+fn told_as(notification: Option<&Notification>, shown: &dyn Fn(ChannelKind, &str) -> String) -> String {
     let Some(notification) = notification else { return "the inbox".to_owned() };
-    let to = |channel: ChannelKind, to: &Option<String>| to.as_deref().map(|to| format!(" to {}", masked(channel, to))).unwrap_or_default();
+    let to = |channel: ChannelKind, to: &Option<String>| to.as_deref().map(|to| format!(" to {}", shown(channel, to))).unwrap_or_default();
     match notification.method {
         NotifyMethod::SendSms => format!("SMS{}", to(ChannelKind::Sms, &notification.phone_number)),
         NotifyMethod::SendEmail => format!("e-mail{}", to(ChannelKind::Email, &notification.email)),

@@ -51,7 +51,10 @@ pub async fn look(start: &Start, log: CheckRow, parts: &Parts<'_>) -> Vec<CheckR
             ServerState::Connecting => row(&name, CheckLevel::Warn, "still connecting", Some("look again in a few seconds")),
             ServerState::Disabled => row(&name, CheckLevel::Ok, "disabled", None),
             ServerState::Failing { reason, .. } | ServerState::Failed { reason } => {
-                let remedy = format!("`wakeful mcp test {}` tells more; `/mcp logs {}` shows what it wrote", server.name, server.name);
+                // What was added for this run is known nowhere else.
+                let kept = start.loaded.settings.mcp_servers.iter().any(|kept| kept.name == server.name.as_str());
+                let test = if kept { format!("`wakeful mcp test {}` tells more; ", server.name) } else { String::new() };
+                let remedy = format!("{test}`/mcp logs {}` shows what it wrote", server.name);
                 row(&name, CheckLevel::Fail, reason, Some(&remedy))
             }
         }

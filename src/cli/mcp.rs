@@ -162,11 +162,26 @@ fn find(start: &app::Start, target: &[String]) -> Result<ServerOptions, Stop> {
         }
         return Ok(known.clone());
     }
+    // A mistyped name is no program.
+    if let [word] = target
+        && !word.contains(['/', ':'])
+        && !is_program(start, word)
+    {
+        let known: Vec<_> = start.loaded.settings.mcp_servers.iter().map(|server| server.name.as_str()).collect();
+        let known = if known.is_empty() { "it names none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+        return Err(Stop::Usage(format!("no server `{}` in the config ({known}), and no such program", clean_line(word))));
+    }
     let mut server = NewServer { name: "target".to_owned(), ..NewServer::default() };
     point(&mut server, target.to_vec());
     let options = options(&server);
     options.validate()?;
     Ok(options)
+}
+
+/// Whether a word names a program that would be found.
+fn is_program(start: &app::Start, word: &str) -> bool {
+    let path = start.environment.process("PATH").unwrap_or_default();
+    std::env::split_paths(path).any(|folder| folder.join(word).is_file())
 }
 
 fn net_of(start: &app::Start) -> crate::net::Client {

@@ -138,13 +138,16 @@ impl Surface {
 
 async fn backend(base: &Base, app: &App, resume: Option<String>, style: TerminalStyle, feed: Option<String>) -> anyhow::Result<Backend> {
     let events = app.subscribe();
+    let fresh = SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() };
     let start = match resume {
-        Some(wanted) => {
-            let session = app.find_session(&wanted).await?;
-            base.insist(&app.commands(), &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
-            tui::Start::Resume(session)
-        }
-        None => tui::Start::New(SessionOptions { mode: Some(app.mode()), ..SessionOptions::default() }),
+        Some(wanted) => match app.find_session(&wanted).await {
+            Ok(session) => {
+                base.insist(&app.commands(), &session).map_err(|stop| anyhow::anyhow!("{stop}"))?;
+                tui::Start::Resume(session)
+            }
+            Err(error) => tui::Start::Instead(fresh, format!("{error:#}")),
+        },
+        None => tui::Start::New(fresh),
     };
     let model = app.catalog().resolve(app.catalog().default_id(), None)?;
     Ok(Backend {
@@ -196,6 +199,9 @@ pub(super) fn surroundings(start: &Start, touring: bool) -> Surroundings {
         results_dir: Some(start.paths.state.join("results")),
         colours: colours(environment),
         light_background: light_background(environment).unwrap_or(false),
+        // Old consoles of Linux show what they do not know; without colours the answer would change nothing.
+        tells_background: colours(environment) != ColourDepth::None
+            && environment.process("TERM").is_some_and(|term| !["linux", "dumb"].contains(&term)),
         model: Some(start.loaded.settings.model.clone()),
         suggestions: offline::SUGGESTIONS.iter().map(|text| (*text).to_owned()).collect(),
         tour: tour::SCENES.iter().map(|text| (*text).to_owned()).collect(),

@@ -12,6 +12,7 @@ use crate::config::settings::Settings;
 use crate::domain::text::{clean, clean_line, line_of, with_causes};
 use crate::mcp;
 use crate::tui::keymap::Keymap;
+use crate::tui::theme::Themes;
 
 /// The largest config file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -101,6 +102,10 @@ pub fn load(sources: &Sources, environment: &Environment, paths: &Paths) -> Resu
     }
     let merged = reading.layers.table.to_string();
     let settings = check_made(&merged, "the settings together")?.settle();
+    if let Some(problem) = Themes::problem(&settings.tui.theme, &paths.themes()) {
+        let origin = reading.layers.origin("tui.theme");
+        reading.warnings.push(format!("{origin}: {}; `auto` is used, `/theme` lists them", with_causes(&problem)));
+    }
     // They name what strangers named: folders, servers, keys.
     let warnings = reading.warnings.iter().map(|warning| clean(warning).into_owned()).collect();
     Ok(Loaded { settings, layers: reading.layers, warnings, config_file, files: reading.files })

@@ -42,9 +42,10 @@ impl ApprovalMode {
     /// The mode that Shift+Tab comes to next.
     pub fn next(self) -> Self {
         match self {
-            Self::Ask => Self::AutoRead,
-            Self::AutoRead => Self::Auto,
-            Self::Auto => Self::Ask,
+            // Towards asking first: from what is the default one press must not be enough for nothing to be asked any more.
+            Self::AutoRead => Self::Ask,
+            Self::Ask => Self::Auto,
+            Self::Auto => Self::AutoRead,
         }
     }
 }
@@ -158,6 +159,25 @@ pub enum McpCommand {
         /// Lend it.
         on: bool,
     },
+}
+
+impl McpCommand {
+    /// The server that must be there for it.
+    pub fn server(&self) -> Option<&ServerName> {
+        match self {
+            Self::Restart(server)
+            | Self::Enable(server)
+            | Self::Disable(server)
+            | Self::Remove(server)
+            | Self::Logout(server)
+            | Self::Login { server }
+            | Self::Subscribe { server, .. }
+            | Self::LogLevel { server, .. }
+            | Self::Tool { server, .. } => Some(server),
+            Self::Trace { server, .. } => server.as_ref(),
+            Self::Add { .. } => None,
+        }
+    }
 }
 
 /// What is wanted of the background tasks.

@@ -49,12 +49,12 @@ impl Catalog {
     /// (or of the default): model names may hold slashes themselves.
     ///
     /// # Errors
-    /// When the default names no configured provider.
+    /// When the default names no configured provider, or a provider with a fixed few models has none of this name.
     pub fn resolve(&self, id: &str, current: Option<&str>) -> Result<Resolved, Error> {
         if let Some((provider, model)) = id.split_once('/')
             && let Some(llm) = self.provider(provider)
         {
-            return Ok(Resolved { provider: provider.to_owned(), model: model.to_owned(), llm });
+            return known(Resolved { provider: provider.to_owned(), model: model.to_owned(), llm });
         }
         let base = current.unwrap_or(&self.default);
         let provider = base.split_once('/').map_or(base, |(provider, _)| provider);
@@ -65,10 +65,47 @@ impl Catalog {
                 known.join(", ")
             ))
         })?;
-        Ok(Resolved { provider: provider.to_owned(), model: id.to_owned(), llm })
+        known(Resolved { provider: provider.to_owned(), model: id.to_owned(), llm })
     }
 
     fn provider(&self, name: &str) -> Option<Arc<dyn Llm>> {
         self.providers.iter().find(|(known, _)| known == name).map(|(_, llm)| Arc::clone(llm))
+    }
+}
+
+/// Takes what was found, where the provider does not know better. Its name alone stands for its first model.
+fn known(mut found: Resolved) -> Result<Resolved, Error> {
+    let fixed = found.llm.fixed_models();
+    if let Some(first) = fixed.first()
+        && !fixed.contains(&found.model.as_str())
+    {
+        if found.model != found.provider {
+            let (model, provider) = (crate::domain::text::clean_line(&found.model), &found.provider);
+            let has = fixed.join(", ");
+            return Err(Error::Config(format!(
+                "no model `{model}` of `{provider}` (it has: {has}); another provider's is PROVIDER/MODEL, e.g. openai/gpt-4o"
+            )));
+        }
+        (*first).clone_into(&mut found.model);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::offline::Offline;
+
+    #[test]
+    fn the_offline_assistant_has_one_model() {
+        let catalog = Catalog::new(vec![("offline".to_owned(), Arc::new(Offline::new()))], "offline/assistant");
+        let resolved = |id: &str| catalog.resolve(id, None).map(|found| found.id()).map_err(|error| error.to_string());
+        for id in ["offline/assistant", "assistant", "offline"] {
+            assert_eq!(resolved(id).unwrap(), "offline/assistant", "{id}");
+        }
+        for id in ["gpt", "offline/gpt"] {
+            let error = resolved(id).unwrap_err();
+            assert!(error.contains("no model `gpt` of `offline` (it has: assistant)"), "{error}");
+        }
     }
 }

@@ -65,6 +65,10 @@ impl Llm for Offline {
         std::future::ready(Ok(vec![MODEL.to_owned()])).boxed()
     }
 
+    fn fixed_models(&self) -> &'static [&'static str] {
+        &[MODEL]
+    }
+
     fn context_tokens(&self, _model: &str) -> Option<u64> {
         Some(CONTEXT_TOKENS)
     }

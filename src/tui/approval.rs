@@ -111,9 +111,25 @@ impl Dialog {
         clean_line(&format!("{} · {}", self.approval.service_name, self.approval.tool_name))
     }
 
+    /// What is asked, and whether a wrong yes could do harm that stays.
+    pub fn title(&self) -> (&'static str, bool) {
+        let text = |name: &str| self.approval.arguments.get(name).and_then(serde_json::Value::as_str);
+        let is_new = self.approval.preview.as_deref().is_some_and(|preview| preview.starts_with("--- /dev/null"));
+        match (self.approval.service_name.as_str(), self.approval.tool_name.as_str()) {
+            ("system", "run_command") => ("run this command? it can change files", text("command").is_none_or(is_grave)),
+            ("files", "write_file") if is_new => ("write this new file?", false),
+            ("files", "write_file") => ("write over this file?", self.approval.dangerous),
+            ("files", "edit_file") => ("change this file?", self.approval.dangerous),
+            _ if self.approval.dangerous => ("allow this? it may destroy something", true),
+            _ => ("allow this?", false),
+        }
+    }
+
     /// Why it is asked.
     pub fn reason(&self) -> String {
-        clean_line(&self.approval.reason)
+        let reason = clean_line(&self.approval.reason);
+        let tail = if reason.starts_with("mode `") { " (shift+tab changes the mode)" } else { "" };
+        format!("asked because: {reason}{tail}")
     }
 
     /// The particulars: a diff or the arguments.
@@ -153,6 +169,8 @@ impl Dialog {
             KeyCode::Down => self.chosen = (self.chosen + 1) % 3,
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(8),
             KeyCode::PageDown => self.scroll = (self.scroll + 8).min(self.body.len().saturating_sub(1)),
+            // What it changes is chosen first, so that it is seen what changes.
+            KeyCode::Tab | KeyCode::Right | KeyCode::Left if self.chosen != 1 => self.chosen = 1,
             KeyCode::Tab | KeyCode::Right => self.turn_scope(1),
             KeyCode::Left => self.turn_scope(2),
             KeyCode::Esc if !armed => {}
@@ -178,6 +196,15 @@ impl Dialog {
     pub fn click(&mut self, at: usize, now: Instant) -> Outcome {
         if self.is_armed(now) && at < 3 { self.choose(at) } else { Outcome::Moved }
     }
+}
+
+/// Whether a command names something that takes away, overwrites or reaches for more rights. That it does not is no promise.
+fn is_grave(command: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "rm", "rmdir", "mv", "dd", "shred", "truncate", "mkfs", "sudo", "doas", "su", "kill", "pkill", "killall", "chmod", "chown", "reset",
+    ];
+    let mut words = command.split(|ch: char| ch.is_whitespace() || matches!(ch, ';' | '|' | '&' | '(' | ')' | '`' | '"' | '\''));
+    command.contains('>') || words.any(|word| WORDS.contains(&word.rsplit('/').next().unwrap_or(word)))
 }
 
 fn lines(approval: &Approval) -> Vec<Row> {

@@ -2,10 +2,11 @@
 
 use ratatui::layout::{Position, Rect};
 
-use crate::tui::panels::Overlay;
+use crate::tui::panels::{Body, Overlay, TextPanel};
 use crate::tui::popup;
 use crate::tui::settings::SettingsPanel;
 use crate::tui::state::{Asked, Column, State};
+use crate::tui::status;
 use crate::tui::view;
 
 /// Below so many columns the screen only says that it is too small.
@@ -81,7 +82,8 @@ pub fn areas(state: &State) -> Areas {
     }
     let composer_rows = state.composer.rows(width.saturating_sub(4)).min((height / 3).max(1)) + 2;
     let working_rows = u16::try_from(working_rows(state)).unwrap_or(0).min(height / 4);
-    let status = Rect::new(0, height - 1, width, 1);
+    let status_rows = u16::try_from(status::lines(state, width).len()).unwrap_or(1);
+    let status = Rect::new(0, height - status_rows, width, status_rows);
     let composer = Rect::new(0, status.y - composer_rows, width, composer_rows);
     let working = Rect::new(0, composer.y - working_rows, width, working_rows);
     let tabs = view::tabs::is_shown(state).then_some(Rect::new(0, 0, width, 1));
@@ -198,6 +200,9 @@ fn overlay_area(state: &State, overlay: &Overlay) -> Rect {
     let box_width = wanted.min(width.saturating_sub(4));
     let rows_max = height.saturating_sub(4);
     let wanted_rows = match overlay {
+        Overlay::Text(TextPanel { body: Body::Rows(rows), .. }) => {
+            u16::try_from(view::flowed_rows(rows, box_width.saturating_sub(4))).unwrap_or(u16::MAX).saturating_add(2)
+        }
         Overlay::Text(panel) => u16::try_from(panel.len()).unwrap_or(u16::MAX).saturating_add(2),
         Overlay::Pick(picker) if picker.kind.has_previews() => rows_max,
         // Rows that come and go while one types must not move the box: all rows count, not those that are found.

@@ -213,7 +213,7 @@ fn row_text(buf: &Buffer, area: Rect, y: u16) -> String {
 pub fn prompt(state: &State, width: u16) -> Prompt {
     let (label, before, behind) = if let Some(Overlay::Pick(picker)) = &state.overlay {
         ("find: ", clean_line(&picker.input.text), String::new())
-    } else if state.overlay.is_some() || state.is_asking() {
+    } else if state.overlay.is_some() || (state.is_asking() && !state.is_drafting()) {
         ("answer: ", String::new(), String::new())
     } else if let Some(input) = &state.events_filter {
         ("filter: ", clean_line(&input.input.text), String::new())

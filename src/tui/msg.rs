@@ -68,6 +68,8 @@ pub enum Msg {
     History(Vec<String>),
     /// Files for `@`: the query they answer, and the best paths.
     Files(String, Vec<String>),
+    /// The terminal said what its background is: whether light, where that could be read.
+    Background(Option<bool>),
     /// All themes, the user's own among them, and what is wrong with those.
     Themes(Themes, Vec<String>),
     /// The user's own commands.
@@ -165,8 +167,8 @@ pub enum Query {
     Spending(Option<SessionId>, Instant),
     /// Changes of files that can be taken back in a session.
     Undoable(SessionId),
-    /// The same, to take the last one back where there is one; whether even what others wrote since may go.
-    LastChange(SessionId, bool),
+    /// The same, to take one back where it is there: which (empty: the last one); whether even what others wrote since may go.
+    LastChange(SessionId, String, bool),
     /// How tasks and servers were at an event, and when that was.
     Moment(Seq, Instant),
     /// All that makes up a session, to be shown again.
@@ -243,7 +245,7 @@ pub enum Answer {
     /// Changes of files that can be taken back.
     Undoable(Result<Vec<UndoRow>, String>),
     /// To [`Query::LastChange`].
-    LastChange(bool, Result<Vec<UndoRow>, String>),
+    LastChange(String, bool, Result<Vec<UndoRow>, String>),
     /// How tasks and servers were at an event.
     Moment(Seq, Result<Box<Moment>, String>),
     /// All that makes up a session, to be shown again.

@@ -72,7 +72,7 @@ impl Overlay {
 /// What a text panel shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// Rows as they are, cut at the width.
+    /// Rows, broken at the width.
     Rows(Vec<Row>),
     /// JSON, highlighted.
     Json(String),
@@ -85,7 +85,7 @@ pub enum Body {
 /// A part of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
-    /// Rows as they are, cut at the width.
+    /// Rows, broken at the width.
     Rows(Vec<Row>),
     /// Text, broken at the width.
     Words(Key, String),
@@ -228,6 +228,48 @@ pub fn wrapped(text: &str, width: usize, lines_max: usize) -> Vec<String> {
     lines
 }
 
+/// A row in rows of at most `width` columns, broken at blanks where there are any. What goes on stands below where the last
+/// part of the row began (a name and what is told of it), or a little further in than the row itself.
+pub fn flowed(row: &Row, width: usize) -> Vec<Row> {
+    let whole: usize = row.iter().map(|(_, text)| text.width()).sum();
+    if whole <= width || width < 8 {
+        return vec![row.clone()];
+    }
+    let head: usize = row.iter().rev().skip(1).map(|(_, text)| text.width()).sum();
+    let blanks = row.first().map_or(0, |(_, text)| text.len() - text.trim_start().len());
+    let indent = if head > 0 && head <= width / 2 { head } else { (blanks + 2).min(width / 4) };
+    let mut rows = Vec::new();
+    let mut line = Row::new();
+    let mut used = 0;
+    for (key, text) in row {
+        let mut part = String::new();
+        for word in text.split_inclusive(' ') {
+            let goes_on = !rows.is_empty();
+            let is_first = used <= if goes_on { indent } else { blanks };
+            if !is_first && used + word.trim_end().width() > width {
+                line.push((*key, std::mem::take(&mut part).trim_end().to_owned()));
+                rows.push(std::mem::replace(&mut line, vec![(*key, " ".repeat(indent))]));
+                used = indent;
+            }
+            for cluster in word.graphemes(true) {
+                if used + cluster.width() > width {
+                    if cluster == " " {
+                        continue;
+                    }
+                    line.push((*key, std::mem::take(&mut part)));
+                    rows.push(std::mem::replace(&mut line, vec![(*key, " ".repeat(indent))]));
+                    used = indent;
+                }
+                part.push_str(cluster);
+                used += cluster.width();
+            }
+        }
+        line.push((*key, part));
+    }
+    rows.push(line);
+    rows
+}
+
 /// `12m ago`, or the date.
 pub fn age(at: Instant, now: Instant, timezone: &TimeZone) -> String {
     const DAY: u64 = 24 * 3_600;
@@ -252,6 +294,20 @@ mod tests {
             assert_eq!(columns(text, width), out);
             assert_eq!(columns(text, width).width(), width);
         }
+    }
+
+    #[test]
+    fn rows_are_broken_below_where_their_last_part_began() {
+        let shown = |row: &Row, width: usize| -> Vec<String> {
+            flowed(row, width).iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect()).collect()
+        };
+        let pair = vec![(Key::UiKey, "  name  ".to_owned()), (Key::UiPopup, "one two three four".to_owned())];
+        assert_eq!(shown(&pair, 40), ["  name  one two three four"]);
+        assert_eq!(shown(&pair, 18), ["  name  one two", "        three four"]);
+        let words = vec![(Key::UiDim, "  a path/that/is/longer/than/the/row ends".to_owned())];
+        assert_eq!(shown(&words, 16), ["  a", "    path/that/is", "    /longer/than", "    /the/row", "    ends"]);
+        let wide = vec![(Key::UiDim, "東京タワー ".repeat(20))];
+        assert!(flowed(&wide, 21).iter().all(|row| row.iter().map(|(_, text)| text.width()).sum::<usize>() <= 21));
     }
 
     #[test]

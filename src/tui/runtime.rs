@@ -3,6 +3,7 @@
 //! Frames come at most thirty times a second, sixty for keys, the first after a pause at once, and only for a reason; while nothing moves there is no timer and no byte.
 //! Keys are accepted before the backend stands: commands wait for it, bounded.
 
+mod background;
 mod effects;
 mod hangup;
 mod kept;
@@ -31,6 +32,7 @@ use crate::tui::theme::ColourDepth;
 use crate::tui::update::update;
 use crate::tui::{Backend, Deps, Error, Exit};
 
+use background::{Heard, Listener};
 use effects::{After, Effects};
 use hangup::Hangup;
 
@@ -82,6 +84,11 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
     state.transcript.pictures().set_cell(Terminal::cell_pixels());
     terminal.draw(&state).map_err(Error::Terminal)?;
     state.dirty = false;
+    // Behind the first frame, and nothing waits for the answer.
+    let asks = state.options.theme == "auto" && state.surroundings.tells_background;
+    if asks {
+        Terminal::notify(background::QUESTION).map_err(Error::Terminal)?;
+    }
     let effects = Effects::new(messages, &state, preferences);
     effects.start();
     let mut driver = Driver {
@@ -89,6 +96,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         clock,
         terminal,
         keys: Some(select_all([keys])),
+        listener: asks.then(Listener::default),
         events: None,
         notes: None,
         backend: Some(backend),
@@ -148,6 +156,8 @@ struct Driver {
     clock: std::sync::Arc<dyn crate::domain::clock::Clock>,
     terminal: Terminal,
     keys: Option<Keys>,
+    /// Finds the terminal's answer among the keys, until it has come.
+    listener: Option<Listener>,
     events: Option<Subscription>,
     /// Sequences for the terminal itself.
     notes: Option<BoxStream<'static, String>>,
@@ -278,7 +288,15 @@ impl Driver {
         let mut pressed = Vec::new();
         for event in events {
             if let TerminalEvent::Key(key) = event {
-                pressed.push(key);
+                match self.listener.as_mut().map_or_else(|| Heard::Typed(vec![key]), |listener| listener.hear(key)) {
+                    Heard::Held => {}
+                    Heard::Typed(keys) => pressed.extend(keys),
+                    Heard::Answer(light) => {
+                        self.listener = None;
+                        self.update(Msg::Keys(std::mem::take(&mut pressed))).await?;
+                        self.update(Msg::Background(light)).await?;
+                    }
+                }
                 continue;
             }
             self.update(Msg::Keys(std::mem::take(&mut pressed))).await?;

@@ -115,7 +115,7 @@ pub const SETTINGS: &[Setting] = &[
         "plain lines from top to bottom: no borders, no second column, nothing drawn over",
     ),
     later("tui.alternate_screen", "alternate screen", Kind::Choice(&["auto", "always", "never"]), "never leaves the last screen behind"),
-    now("tui.wide_columns", "wide from", Kind::Number(80, 400), "columns from which chat and events stand side by side"),
+    now("tui.wide_columns", "side by side from", Kind::Number(80, 400), "columns from which chat and events stand side by side"),
     later("tui.history_max", "prompts kept", Kind::Number(1, 100_000), "for Up and Ctrl+R, across runs"),
     later("tui.paste_fold_lines", "fold pastes from", Kind::Number(1, 10_000), "lines; a larger paste becomes one chip"),
     later("model", "model", Kind::Text, "provider/model of new sessions; /model changes this one's"),
@@ -129,7 +129,7 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Choice(&["auto", "osc9", "osc777", "bell"]),
         "how the terminal tells what needs you",
     ),
-    later("fetch.allow_private", "private addresses", Kind::Switch, "addresses of your own network that you give are reached"),
+    later("fetch.allow_private", "reach private addresses", Kind::Switch, "addresses of your own network that you give are reached"),
     later("server.enabled", "feed for others", Kind::Switch, "offer the feed, the API and the dashboard beside this screen"),
     later("server.listen", "feed address", Kind::Text, "other than loopback takes a token: [server] token_env"),
 ];

@@ -281,13 +281,13 @@ pub fn usage(row: &SlashRow) -> String {
     format!("/{} {}", row.name, row.args).trim_end().to_owned()
 }
 
-/// The rows whose name starts with `prefix`, then those that hold it.
+/// The row whose name is `prefix`, then those whose name starts with it, then those that hold it.
 pub fn complete(prefix: &str) -> Vec<&'static SlashRow> {
     let prefix = prefix.to_ascii_lowercase();
     let shown = |row: &&SlashRow| !matches!(row.name, "exit" | "q");
-    let starts = COMMANDS.iter().filter(shown).filter(|row| row.name.starts_with(&prefix));
-    let holds = COMMANDS.iter().filter(shown).filter(|row| !row.name.starts_with(&prefix) && row.name.contains(&prefix));
-    starts.chain(holds).collect()
+    let mut rows: Vec<_> = COMMANDS.iter().filter(shown).filter(|row| row.name.contains(&prefix)).collect();
+    rows.sort_by_key(|row| (row.name != prefix, !row.name.starts_with(&prefix)));
+    rows
 }
 
 /// What may stand for the last argument of the command `name`, as far as that is one of few words.

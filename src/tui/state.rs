@@ -1,5 +1,7 @@
 //! Everything the screen shows, as plain data. [`crate::tui::update`] changes it, [`crate::tui::view`] draws it.
 
+mod asking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use ratatui::layout::{Position, Rect};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
-use crate::domain::command::{ApprovalMode, SessionOptions};
+use crate::domain::command::{ApprovalMode, Delivery, SessionOptions};
 use crate::domain::event::Event;
 use crate::domain::ids::{CallId, MessageId, Seq, SessionId, TurnId};
 use crate::domain::message::Usage;
@@ -43,6 +45,8 @@ use crate::tui::transcript::{ItemId, Transcript, ViewState};
 use crate::tui::update::Fetching;
 use crate::tui::vi::Vi;
 use crate::tui::{Error, Options, Surroundings};
+
+pub use asking::Asked;
 
 /// How long a note stands in the status line.
 pub const TOAST: Duration = Duration::from_secs(5);
@@ -170,6 +174,8 @@ pub struct Queued {
     pub text: String,
     /// Whether the program said that it waits.
     pub confirmed: bool,
+    /// When it takes effect; unknown where it was sent from elsewhere.
+    pub delivery: Option<Delivery>,
 }
 
 /// How a note is meant.
@@ -225,15 +231,6 @@ pub enum Sync {
     Live,
     /// Stored events are being read: new ones wait until these are folded.
     Reading(Vec<Arc<Event>>),
-}
-
-/// What is asked next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Whether a call may run.
-    Approval,
-    /// A server's question.
-    Question,
 }
 
 /// Everything.
@@ -318,6 +315,8 @@ pub struct State {
     pub questions: VecDeque<Inquiry>,
     /// Questions of both kinds that were ever put.
     pub orders: u64,
+    /// The question that has the keys although a message is being written, by its order.
+    pub answering: Option<u64>,
     /// The refused call for which the user now says what to do instead.
     pub refusing: Option<CallId>,
     /// The events.
@@ -381,20 +380,26 @@ impl State {
     ///
     /// # Errors
     /// When the key settings or the theme do not fit.
-    pub fn new(options: Options, surroundings: Surroundings, highlighter: Highlighter, now: Instant) -> Result<Self, Error> {
+    pub fn new(mut options: Options, surroundings: Surroundings, highlighter: Highlighter, now: Instant) -> Result<Self, Error> {
         let keymap = Keymap::new(&options.keys).map_err(Error::Keys)?;
         let mut themes = Themes::builtin();
-        let name = match (options.theme.as_str(), surroundings.light_background) {
-            ("auto", true) => "light",
-            ("auto", false) => "dark",
-            (name, _) => name,
-        };
+        let by_background = if surroundings.light_background { "light" } else { "dark" };
+        let name = if options.theme == "auto" { by_background } else { options.theme.as_str() };
         if let Some(folder) = &surroundings.themes_dir
             && !["dark", "light"].contains(&name)
         {
             themes.add_folder(folder);
         }
-        let theme = themes.load(name, surroundings.colours, options.icons).map_err(Error::Theme)?;
+        // A wrong name keeps nobody out.
+        let (theme, problem) = match themes.load(name, surroundings.colours, options.icons) {
+            Ok(theme) => (theme, None),
+            Err(error) => {
+                let theme = themes.load(by_background, surroundings.colours, options.icons).map_err(Error::Theme)?;
+                "auto".clone_into(&mut options.theme);
+                (theme, Some(format!("{error}; `auto` is used, /theme lists them")))
+            }
+        };
+        let toast = problem.map(|text| Toast { text, tone: Tone::Bad, until: now.plus(TOAST) });
         let default_model = surroundings.model.clone().unwrap_or_default();
         let mut transcript = Transcript::new(highlighter.clone());
         transcript.set_welcome(Some(welcome::welcome(&surroundings, &default_model)));
@@ -441,6 +446,7 @@ impl State {
             approvals: VecDeque::new(),
             questions: VecDeque::new(),
             orders: 0,
+            answering: None,
             refusing: None,
             events: EventsPane::new(options.events_max),
             events_filter: None,
@@ -458,7 +464,7 @@ impl State {
             overlay: None,
             under: Vec::new(),
             focus: Focus::Composer,
-            toast: None,
+            toast,
             quit_until: None,
             rewind_until: None,
             selection: None,
@@ -525,32 +531,6 @@ impl State {
     /// Whether the window is wide enough for two columns.
     pub fn is_wide(&self) -> bool {
         self.size.0 >= self.options.wide_columns
-    }
-
-    /// The place of a new question among all that is asked.
-    pub fn next_order(&mut self) -> u64 {
-        self.orders += 1;
-        self.orders
-    }
-
-    /// What is asked first: questions for consent and those of servers stand one after the other, as they came.
-    pub fn front(&self) -> Option<Asked> {
-        match (self.approvals.front(), self.questions.front()) {
-            (Some(dialog), Some(inquiry)) if inquiry.order < dialog.order => Some(Asked::Question),
-            (Some(_), _) => Some(Asked::Approval),
-            (None, Some(_)) => Some(Asked::Question),
-            (None, None) => None,
-        }
-    }
-
-    /// How many questions wait.
-    pub fn waiting(&self) -> usize {
-        self.approvals.len() + self.questions.len()
-    }
-
-    /// Whether a question has the keys.
-    pub fn is_asking(&self) -> bool {
-        self.refusing.is_none() && self.overlay.is_none() && self.front().is_some() && !layout::is_too_small(self.size)
     }
 
     /// How many tasks can be seen now.

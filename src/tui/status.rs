@@ -6,7 +6,7 @@ use crate::domain::clock::Instant;
 use crate::domain::remote::{Line, LineState};
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::keymap::Action;
-use crate::tui::panels::Row;
+use crate::tui::panels::{Row, flowed};
 use crate::tui::state::{LinkState, State, Tone};
 use crate::tui::tabs::Mark;
 use crate::tui::theme::{Icon, Key};
@@ -61,6 +61,26 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// The status line in rows of `width`: a note that is longer goes on below, so that it can be read to its end.
+pub fn lines(state: &State, width: u16) -> Vec<Row> {
+    /// Rows of a note at most.
+    const ROWS_MAX: usize = 3;
+    /// Below so many rows of the screen there is only one.
+    const SCREEN_ROWS_MIN: u16 = 16;
+    let line = line(state);
+    let is_note = state.toast.as_ref().is_some_and(|toast| toast.until > state.now);
+    if !is_note || state.size.1 < SCREEN_ROWS_MIN {
+        return vec![line];
+    }
+    let mut rows = flowed(&line, usize::from(width));
+    if rows.len() > ROWS_MAX {
+        // What is left is cut where it is drawn.
+        let rest: Row = rows.drain(ROWS_MAX..).flatten().collect();
+        rows.last_mut().into_iter().for_each(|last| last.extend(rest.iter().cloned()));
+    }
+    rows
+}
+
 /// The status line: a note where there is one, else how things stand.
 pub fn line(state: &State) -> Row {
     if let Some(until) = state.quit_until
@@ -109,7 +129,7 @@ fn parts(state: &State) -> Row {
     if tokens > 0 {
         parts.push((Key::UiStatus, format!("{} tok", count(tokens))));
     }
-    let mode_key = if state.session.mode == crate::domain::command::ApprovalMode::Auto { Key::StatusWarn } else { Key::UiStatus };
+    let mode_key = if state.session.mode == crate::domain::command::ApprovalMode::Auto { Key::StatusError } else { Key::UiStatus };
     parts.push((mode_key, state.session.mode.as_str().to_owned()));
     if !state.mouse {
         parts.push((Key::UiStatus, "mouse off".to_owned()));

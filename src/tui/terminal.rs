@@ -1,6 +1,6 @@
 //! The terminal: taken, given back, drawn on. Given back when the program ends, panics, stops or opens an editor.
 //!
-//! Nothing here asks the terminal a question: an answer may never come, and the wait would be the user's. That is why
+//! Nothing here waits for an answer of the terminal: it may never come, and the wait would be the user's. That is why
 //! frames are compared here: ratatui's own `Terminal` asks for the cursor's place whenever it clears the screen.
 
 mod canvas;

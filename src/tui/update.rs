@@ -41,11 +41,24 @@ pub use prompts::Fetching;
 pub(in crate::tui) use settings::keys as setting_keys;
 pub(in crate::tui) use tasks::{page, page_top};
 
+fn resized(state: &mut State, columns: u16, rows: u16) -> Vec<Effect> {
+    state.size = (columns, rows);
+    state.selection = None;
+    if !state.chat.follows() {
+        // Where all of the end can be seen now, it is followed again.
+        let (width, height) = keys::chat_size(state);
+        state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
+    }
+    // Also where the size is the same again: the terminal may have moved what was on it in between.
+    vec![Effect::Redraw]
+}
+
 /// Folds `msg` into the state.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     // What says nothing new draws nothing.
     let is_news = match &msg {
         Msg::Answer(Answer::Tasks(Ok((rows, status)))) => !state.tasks.is_same(rows, status),
+        Msg::Background(light) => light.is_some_and(|light| light != state.surroundings.light_background),
         _ => true,
     };
     let mut effects = match msg {
@@ -53,12 +66,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Keys(keys) => return keys::burst(state, keys),
         Msg::Paste(text) => compose::paste(state, &text),
         Msg::Mouse(event) => mouse::mouse(state, event),
-        Msg::Resize(columns, rows) => {
-            state.size = (columns, rows);
-            state.selection = None;
-            // Also where the size is the same again: the terminal may have moved what was on it in between.
-            vec![Effect::Redraw]
-        }
+        Msg::Resize(columns, rows) => resized(state, columns, rows),
         Msg::Focus(focused) => {
             state.focused = focused;
             Vec::new()
@@ -91,6 +99,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
                 popup.files(&query, paths, state.sources());
                 state.popup = Some(popup);
             }
+            Vec::new()
+        }
+        Msg::Background(light) => {
+            commands::see_background(state, light);
             Vec::new()
         }
         Msg::Themes(themes, problems) => {
@@ -340,7 +352,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             text(state, panel);
         }
         Answer::Sessions(result) => {
-            let rows = result.map(|rows| info::sessions(&rows, state.now, &state.surroundings.timezone));
+            let rows = result.map(|rows| info::sessions(&rows, &state.session.id, state.now, &state.surroundings.timezone));
             let replays = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Replays);
             fill(state, if replays { PickKind::Replays } else { PickKind::Sessions }, rows);
         }
@@ -376,7 +388,7 @@ fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::Cache(result) => text(state, result.map(|stats| cache::panel(&stats))),
         Answer::Memories(query, result) => memories::fill(state, &query, result),
         Answer::Spending(result) => text(state, result.map(|spending| cost::panel(&spending))),
-        Answer::LastChange(force, result) => return compose::undo_last(state, force, result),
+        Answer::LastChange(change, force, result) => return compose::undo_change(state, change, force, result),
         Answer::Undoable(result) => {
             let zone = state.surroundings.timezone.clone();
             text(state, result.map(|rows| undo::panel(&rows, &zone)));

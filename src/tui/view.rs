@@ -34,7 +34,7 @@ pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use keys::window as keys_window;
 pub(crate) use links::{Link, links};
-pub(crate) use overlay::{LIST_TOP, list_height, list_top, text_rows};
+pub(crate) use overlay::{LIST_TOP, flowed_rows, list_height, list_top, text_rows};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 pub(crate) use resources::window as resource_rows;
 
@@ -60,15 +60,18 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     }
     working::draw(state, areas.working, buf);
     let caret = composer(state, areas.composer, buf);
-    row(buf, areas.status, &status::line(state), &state.theme);
+    for (y, line) in (areas.status.top()..areas.status.bottom()).zip(status::lines(state, areas.status.width)) {
+        row(buf, Rect { y, height: 1, ..areas.status }, &line, &state.theme);
+    }
     let mut cursor = if state.focus == Focus::Composer { caret } else { panes::input_caret(state, &areas) };
     if let Some(area) = areas.popup {
         overlay::popup(state, area, buf);
     }
     if let Some(area) = areas.dialog {
-        cursor = None;
+        cursor = cursor.filter(|_| state.is_drafting());
         if let (Some(Asked::Question), Some(inquiry)) = (state.front(), state.questions.front()) {
-            cursor = question::draw(state, inquiry, state.waiting(), area, buf);
+            let field = question::draw(state, inquiry, state.waiting(), area, buf);
+            cursor = cursor.or(field);
         } else {
             dialog::draw(state, area, buf);
         }
@@ -99,7 +102,7 @@ fn too_small(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn composer(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
-    let focused = state.focus == Focus::Composer && state.overlay.is_none() && !state.is_asking();
+    let focused = state.focus == Focus::Composer && state.overlay.is_none() && (!state.is_asking() || state.is_drafting());
     let title = composer_title(state);
     frame(buf, area, &title, focused, &state.theme);
     if is_shell(state) {
@@ -147,14 +150,25 @@ fn composer_title(state: &State) -> String {
 /// The hints in the lower border: as many as fit.
 fn hints(state: &State, area: Rect, buf: &mut Buffer) {
     let key = |action: Action| state.keymap.hint(action);
+    let focus = focus_hints(state);
+    let keeps_last = !focus.is_empty();
     let hints = if state.replay.is_some() {
         vec![(key(Action::Escape), "ends the replay"), (key(Action::FocusNext), "look around"), (key(Action::CycleEvents), "events")]
     } else if state.refusing.is_some() {
         vec![(key(Action::Send), "say no, with this"), (key(Action::Escape), "just no")]
+    } else if state.is_drafting() {
+        let mut hints = vec![("tab".to_owned(), "answer the question")];
+        hints.extend(state.turn.is_some().then(|| (key(Action::Send), "steer")));
+        hints.push((key(Action::Interrupt), "interrupt"));
+        hints
     } else if state.is_asking() {
         vec![(key(Action::Interrupt), "interrupt"), (key(Action::CycleEvents), "events")]
+    } else if keeps_last {
+        focus
     } else if is_shell(state) {
         vec![(key(Action::Send), "run, after consent"), (key(Action::Newline), "newline"), (key(Action::Interrupt), "clear")]
+    } else if state.turn.is_none() && state.composer.is_empty() && state.queued.iter().any(|queued| queued.confirmed) {
+        vec![(key(Action::Send), "send what waits"), (key(Action::EditQueued), "edit the last"), (key(Action::CycleEvents), "events")]
     } else if state.turn.is_some() {
         vec![
             (key(Action::Send), "steer"),
@@ -173,21 +187,58 @@ fn hints(state: &State, area: Rect, buf: &mut Buffer) {
         ]
     };
     let separator = format!(" {} ", state.theme.icon(Icon::Separator));
-    let room = usize::from(area.width.saturating_sub(4));
-    let mut out: Row = vec![(Key::UiHint, " ".to_owned())];
-    let mut used = 2;
-    for (at, (key, what)) in hints.into_iter().filter(|(key, _)| !key.is_empty()).enumerate() {
-        let gap = if at == 0 { String::new() } else { separator.clone() };
-        let width = gap.width() + key.width() + 1 + what.width();
-        if used + width > room {
+    let room = usize::from(area.width.saturating_sub(6));
+    let hints: Vec<_> = hints.into_iter().filter(|(key, _)| !key.is_empty()).collect();
+    let width = |(key, what): &(String, &str)| key.width() + 1 + what.width();
+    // How to get back is said in any case.
+    let last = hints.last().filter(|_| keeps_last).cloned();
+    let mut left = room.saturating_sub(last.as_ref().map_or(0, |last| width(last) + separator.width()));
+    let mut shown = Vec::new();
+    for hint in hints.into_iter().filter(|hint| last.as_ref() != Some(hint)) {
+        let wanted = width(&hint) + if shown.is_empty() { 0 } else { separator.width() };
+        if wanted > left {
             break;
         }
-        used += width;
+        left -= wanted;
+        shown.push(hint);
+    }
+    shown.extend(last);
+    let mut out: Row = vec![(Key::UiHint, " ".to_owned())];
+    for (at, (key, what)) in shown.into_iter().enumerate() {
+        let gap = if at == 0 { String::new() } else { separator.clone() };
         out.extend([(Key::UiHint, gap), (Key::UiKey, key), (Key::UiHint, format!(" {what}"))]);
     }
     out.push((Key::UiHint, " ".to_owned()));
     let spot = Rect { x: area.x + 2, y: area.bottom() - 1, width: area.width.saturating_sub(4), height: 1 };
     row(buf, spot, &out, &state.theme);
+}
+
+/// What keys do in the chat or the events, where those have them; the last hint leads back.
+fn focus_hints(state: &State) -> Vec<(String, &'static str)> {
+    let key = |action: Action| state.keymap.hint(action);
+    let typing = state.events_filter.is_some() || state.search.as_ref().is_some_and(|search| search.typing);
+    let mut hints = match state.focus {
+        Focus::Composer => return Vec::new(),
+        _ if typing => vec![(key(Action::Send), "search")],
+        Focus::Chat if state.chat.mark.is_some() => Vec::new(),
+        Focus::Chat => vec![
+            ("↑↓".to_owned(), "select"),
+            (key(Action::ChatOpen), "open"),
+            (key(Action::ChatSearch), "search"),
+            (key(Action::ChatCopy), "copy"),
+            (key(Action::ChatCopyPart), "part"),
+        ],
+        Focus::Events => vec![
+            ("↑↓".to_owned(), "select"),
+            (key(Action::EventsOpen), "open"),
+            (key(Action::EventsFilter), "filter"),
+            (key(Action::EventsPause), "pause"),
+            (key(Action::EventsChat), "in chat"),
+        ],
+    };
+    let back = if typing || state.chat.mark.is_some() { "stop" } else { "back to the message" };
+    hints.push((key(Action::Escape), back));
+    hints
 }
 
 /// Corners and lines of a border.
@@ -253,7 +304,7 @@ fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
     if area.is_empty() {
         return;
     }
-    let total: usize = row.iter().map(|(_, text)| text.width()).sum();
+    let total = seen_width(row);
     let width = usize::from(area.width);
     let mut left = if total > width { width.saturating_sub(1) } else { width };
     let mut x = area.x;
@@ -274,6 +325,20 @@ fn row(buf: &mut Buffer, area: Rect, row: &Row, theme: &Theme) {
             break;
         }
     }
+}
+
+/// Columns up to the last sign of a row that can be seen: that blanks do not fit need not be told.
+fn seen_width(row: &Row) -> usize {
+    let (mut seen, mut blanks) = (0, 0);
+    for (_, text) in row {
+        let words = text.trim_end().width();
+        if words > 0 {
+            seen += blanks + words;
+            blanks = 0;
+        }
+        blanks += text.width() - words;
+    }
+    seen
 }
 
 /// As much of `text` as fits into `width` columns.
@@ -363,8 +428,15 @@ fn boxed(buf: &mut Buffer, area: Rect, title: &str, key: Key, theme: &Theme) -> 
     inside(area)
 }
 
-/// A footer in the lower border of a box.
+/// A footer in the lower border of a box: as many of the hints as fit; how to get out is said in any case.
 fn footer(buf: &mut Buffer, area: Rect, text: &str, theme: &Theme) {
+    let room = usize::from(area.width.saturating_sub(6));
+    let mut parts: Vec<&str> = text.split(" · ").collect();
+    while parts.len() > 1 && parts.join(" · ").width() > room {
+        let Some(at) = parts.iter().rposition(|part| !part.starts_with("esc")) else { break };
+        parts.remove(at);
+    }
+    let text = parts.join(" · ");
     footer_row(buf, area, &vec![(Key::UiHint, format!(" {text} "))], theme);
 }
 

@@ -114,3 +114,19 @@ fn it_sleeps_at_ctrl_z_and_wakes_with_all_it_had() {
     pty.send("exit\r");
     assert_eq!(pty.wait_exit(LIMIT), Some(0));
 }
+
+#[test]
+fn the_answer_about_the_background_chooses_the_theme_and_is_never_text() {
+    for (colour, theme) in [("fdfd/fdfd/f5f5", "light"), ("1e1e/1e1e/2e2e", "dark")] {
+        let home = Home::with("");
+        let mut pty = Pty::spawn(home.wakeful(&[]), 100, 30);
+        pty.wait_written(LIMIT, "\x1b]11;?\x07");
+        pty.send(&format!("hel\x1b]11;rgb:{colour}\x1b\\lo"));
+        pty.wait_text(LIMIT, "hello");
+        assert!(pty.screen(|screen| !screen.contents().contains("rgb")));
+        pty.send("\x15/status \r");
+        pty.wait_text(LIMIT, &format!("theme        {theme}"));
+        pty.send("\x1b\x15\x04");
+        assert_eq!(pty.wait_exit(LIMIT), Some(0));
+    }
+}

@@ -168,3 +168,18 @@ fn options_of_fetching_are_within_their_bounds() {
     case.sources.flags.push(("--set".into(), fetch));
     assert!(case.error().contains("--set: [fetch] `host_queue_max` is 2000000"), "{}", case.error());
 }
+
+#[test]
+fn a_theme_that_is_not_there_is_a_warning_and_no_error() {
+    let warned = |theme: &str| {
+        let case = Case::new().file("config/config.toml", &format!("[tui]\ntheme = '{theme}'\n"));
+        fs::create_dir_all(Paths::under(case.folder.path()).themes()).unwrap();
+        fs::write(Paths::under(case.folder.path()).themes().join("mine.toml"), "inherits = 'dark'\n").unwrap();
+        case.load().unwrap().warnings
+    };
+    for theme in ["auto", "light", "nord", "mine"] {
+        assert_eq!(warned(theme), Vec::<String>::new(), "{theme}");
+    }
+    let warnings = warned("blue");
+    assert!(matches!(warnings.as_slice(), [one] if one.contains("config.toml") && one.contains("no theme `blue`")), "{warnings:?}");
+}

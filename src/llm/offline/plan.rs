@@ -122,6 +122,8 @@ fn unfinished(messages: &[Message], last: usize) -> Vec<usize> {
             // What was stopped is not taken up again by itself.
             Role::Tool if reply::is_stopped(&message.content) => break,
             Role::User if !worked => break,
+            // The user's own call is no work of ours: what it brought was shown, and it asks for nothing.
+            Role::User if is_own_call(message, messages.get(at + 1)) => break,
             Role::User => {
                 open.insert(0, at);
                 worked = false;
@@ -130,6 +132,18 @@ fn unfinished(messages: &[Message], last: usize) -> Vec<usize> {
         }
     }
     open
+}
+
+/// Whether a message is a call of the user's own (`!ls`, `/undo`) with what was called for it.
+fn is_own_call(message: &Message, next: Option<&Message>) -> bool {
+    let called = next.and_then(|next| match next.tool_calls.as_slice() {
+        [call] => Some(call.name.as_str()),
+        _ => None,
+    });
+    called.is_some_and(|name| {
+        (message.content.starts_with('!') && name.ends_with("__run_command"))
+            || (message.content.starts_with("/undo") && name.ends_with("__undo"))
+    })
 }
 
 /// The calls made so far, one batch for each answer of the assistant.

@@ -139,6 +139,15 @@ fn failure(done: &Done<'_>, lang: Lang) -> String {
         lang.pick("Change the request and try again.", "请修改请求后再试。")
     };
     let name = name_of(done);
+    // It did not fail: somebody said no, and knows that.
+    if lower.starts_with("the user refused this call") {
+        let done_with = match lang {
+            Lang::En => format!("`{name}` did not run, as you said."),
+            Lang::Zh => format!("按你的意思，`{name}` 没有执行。"),
+        };
+        let ask = if next.is_empty() { "" } else { lang.pick(" Tell me what to do instead.", "请告诉我改做什么。") };
+        return format!("{done_with}{ask}");
+    }
     let gap = if next.is_empty() { "" } else { "\n" };
     match lang {
         Lang::En => format!("**`{name}` did not work:** {reason}{gap}{next}"),

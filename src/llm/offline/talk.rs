@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::slots::rule;
 use super::toolset::Toolset;
 use super::words::{Part, is_han};
-use crate::domain::text::{clean_line, ellipsis};
+use crate::domain::text::clean_line;
 
 /// The language of a request and of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +193,6 @@ fn plain(part: &Part) -> String {
 /// The most tools of one server that help names.
 const TOOLS_MAX: usize = 8;
 
-/// The most characters of a tool's description in help.
-const DESCRIPTION_CHARS_MAX: usize = 90;
-
 /// The text of a thing to say.
 pub(super) fn text(talk: &Talk, tools: &Toolset<'_>, lang: Lang) -> String {
     let fixed = |en: &str, zh: &str| lang.pick(en, zh).to_owned();
@@ -257,23 +254,22 @@ fn help(tools: &Toolset<'_>, lang: Lang) -> String {
             lang.pick("\n\nNo tools are offered right now; `/mcp` shows the servers.", "\n\n目前没有可用的工具；用 `/mcp` 查看服务器。"),
         );
     }
+    let first = tools.servers().first().copied().unwrap_or_default();
     for server in tools.servers() {
         let of_server: Vec<_> = tools.0.iter().filter(|view| view.server == server).collect();
-        let _ = write!(out, "\n\n**{}**", clean_line(server));
-        for view in of_server.iter().take(TOOLS_MAX) {
-            let first = clean_line(view.spec.description.split(['.', '\n', '。']).next().unwrap_or_default());
-            let _ = write!(out, "\n- `{}`", clean_line(view.short));
-            if !first.is_empty() {
-                let _ = write!(out, ": {}", ellipsis(&first, DESCRIPTION_CHARS_MAX));
-            }
-        }
+        let named: Vec<String> = of_server.iter().take(TOOLS_MAX).map(|view| format!("`{}`", clean_line(view.short))).collect();
+        // One row for each server: what a tool does in detail is in its list.
+        let _ = write!(out, "{}- **{}**: {}", if server == first { "\n\n" } else { "\n" }, clean_line(server), named.join(", "));
         if of_server.len() > TOOLS_MAX {
             let more = of_server.len() - TOOLS_MAX;
             let _ = match lang {
-                Lang::En => write!(out, "\n- … and {more} more"),
-                Lang::Zh => write!(out, "\n- …… 还有 {more} 个"),
+                Lang::En => write!(out, " and {more} more"),
+                Lang::Zh => write!(out, " 等另外 {more} 个"),
             };
         }
+    }
+    if !tools.0.is_empty() {
+        out.push_str(lang.pick("\n\n`/mcp tools SERVER` tells what each of them does.", "\n\n`/mcp tools SERVER` 说明每个工具的用途。"));
     }
     if let Some(handoff) = tools.handoff() {
         let names = targets(&handoff).join("`, `");

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::{Action, Chord, Context, KEYS, KeyRow, Keymap};
-use crate::tui::panels::{Row, columns, heading};
+use crate::tui::panels::{Row, columns, flowed, heading};
 use crate::tui::theme::{Icon, Key, Theme};
 
 /// Columns of the keys.
@@ -57,8 +57,8 @@ pub fn verdict(keymap: &Keymap, pressed: Option<Chord>) -> Row {
     out
 }
 
-/// The list: each action with its keys, those of the pressed key marked.
-pub fn rows(keymap: &Keymap, pressed: Option<Chord>, theme: &Theme) -> Vec<(Row, Option<Action>)> {
+/// The list in rows of `width`: each action with its keys, those of the pressed key marked.
+pub fn rows(keymap: &Keymap, pressed: Option<Chord>, theme: &Theme, width: u16) -> Vec<(Row, Option<Action>)> {
     let mut out: Vec<(Row, Option<Action>)> = Vec::new();
     for context in Context::ALL {
         if !out.is_empty() {
@@ -79,7 +79,9 @@ pub fn rows(keymap: &Keymap, pressed: Option<Chord>, theme: &Theme) -> Vec<(Row,
                 (Key::StatusOk, yours.trim_start().to_owned()),
                 (Key::UiDim, if yours.is_empty() { row.help.to_owned() } else { format!(" {}", row.help) }),
             ];
-            out.push((line, Some(row.action)));
+            let mut parts = flowed(&line, usize::from(width)).into_iter();
+            out.extend(parts.next().map(|first| (first, Some(row.action))));
+            out.extend(parts.map(|part| (part, None)));
         }
     }
     out

@@ -14,8 +14,47 @@ const KEYS_WIDTH: usize = 26;
 /// Width of the column of commands.
 const COMMANDS_WIDTH: usize = 26;
 
-/// The help.
+/// The help, commands first.
 pub fn help(keymap: &Keymap, own: &OwnCommands) -> TextPanel {
+    let mut rows = commands(own);
+    rows.push(Vec::new());
+    rows.extend(keys(keymap, &Context::ALL));
+    TextPanel::rows("help", rows)
+}
+
+/// The help for whoever asks for keys: those of `context`, then those that count everywhere, then the others and the commands.
+pub fn help_with_keys(keymap: &Keymap, own: &OwnCommands, context: Context) -> TextPanel {
+    let mut order = vec![context];
+    order.extend([Context::Global].into_iter().chain(Context::ALL));
+    let mut seen = Vec::new();
+    order.retain(|context| {
+        !seen.contains(context) && {
+            seen.push(*context);
+            true
+        }
+    });
+    let mut rows = keys(keymap, &order);
+    rows.push(Vec::new());
+    rows.extend(commands(own));
+    TextPanel::rows("help", rows)
+}
+
+fn keys(keymap: &Keymap, contexts: &[Context]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for context in contexts {
+        if !rows.is_empty() {
+            rows.push(Vec::new());
+        }
+        rows.push(heading(&format!("Keys: {}", context.title())));
+        for row in KEYS.iter().filter(|row| row.context == *context) {
+            let keys = keymap.chords(row.action).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            rows.push(line(&keys, KEYS_WIDTH, row.help));
+        }
+    }
+    rows
+}
+
+fn commands(own: &OwnCommands) -> Vec<Row> {
     let mut rows = vec![heading("Commands")];
     for row in COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q")) {
         if row.name == "mcp" {
@@ -34,15 +73,7 @@ pub fn help(keymap: &Keymap, own: &OwnCommands) -> TextPanel {
     rows.push(line("/server:prompt [ARGUMENTS]", COMMANDS_WIDTH, "a prompt of a server: what is missing is asked for"));
     rows.push(line("@", COMMANDS_WIDTH, "completes files and resources of servers"));
     rows.extend(own_rows(own));
-    for context in Context::ALL {
-        rows.push(Vec::new());
-        rows.push(heading(&format!("Keys: {}", context.title())));
-        for row in KEYS.iter().filter(|row| row.context == context) {
-            let keys = keymap.chords(row.action).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            rows.push(line(&keys, KEYS_WIDTH, row.help));
-        }
-    }
-    TextPanel::rows("help", rows)
+    rows
 }
 
 /// The user's own commands, and what is wrong with their files.

@@ -1,5 +1,6 @@
 //! The inbox and the notices: what was asked of the program, kept fresh by what happens.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::civil::time;
@@ -31,6 +32,8 @@ pub struct InboxPanel {
     pub notice: usize,
     /// The entry that is read, and rows above the window.
     pub reading: Option<(InboxId, usize)>,
+    /// Entries that were read since the list was opened.
+    pub read_here: HashSet<InboxId>,
     /// The entry for which a time to sleep is being chosen.
     pub snoozing: Option<InboxId>,
     /// Whether an answer ever came.
@@ -75,8 +78,19 @@ impl InboxPanel {
         self.choose(self.position().saturating_add_signed(step).min(self.rows.len().saturating_sub(1)));
     }
 
+    /// Closes the entry that is read; the mark goes on to the next one below that is not.
+    pub fn shut(&mut self) -> bool {
+        let Some((item, _)) = self.reading.take() else { return false };
+        let below = self.rows.iter().skip_while(|row| row.item.item_id != item).skip(1);
+        if let Some(next) = below.into_iter().find(|row| row.unread) {
+            self.chosen = Some(next.item.item_id.clone());
+        }
+        true
+    }
+
     /// Opens an entry.
     pub fn open(&mut self, item: InboxId) {
+        self.read_here.insert(item.clone());
         self.chosen = Some(item.clone());
         self.reading = Some((item, 0));
     }
@@ -108,7 +122,9 @@ impl InboxPanel {
     }
 
     fn sort(&mut self) {
-        self.rows.sort_by_key(|row| (!row.unread, std::cmp::Reverse(row.item.at)));
+        // What was read just now stays where it is: the next one is below it.
+        let is_old = |row: &InboxRow| !row.unread && !self.read_here.contains(&row.item.item_id);
+        self.rows.sort_by_key(|row| (is_old(row), std::cmp::Reverse(row.item.at)));
         self.rows.truncate(ROWS_MAX);
         let gone = self.reading.as_ref().is_some_and(|(item, _)| self.row(item).is_none());
         if gone {

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::domain::clock::Instant;
-use crate::domain::ids::ServerName;
+use crate::domain::ids::{ServerName, SessionId};
 use crate::domain::query::{AgentInfo, CheckLevel, CheckRow, ModelInfo, ServerState, SessionSummary};
 use crate::domain::text::{clean, clean_line};
 use crate::domain::tool::ToolInfo;
@@ -161,12 +161,14 @@ pub fn logs(server: &ServerName, messages: &[String], errors: &[String]) -> Text
 }
 
 /// Rows of the sessions picker.
-pub fn sessions(sessions: &[SessionSummary], now: Instant, timezone: &TimeZone) -> Vec<PickRow> {
+pub fn sessions(sessions: &[SessionSummary], current: &SessionId, now: Instant, timezone: &TimeZone) -> Vec<PickRow> {
     let row = |session: &SessionSummary| {
         let prompts = if session.prompts == 1 { "1 prompt".to_owned() } else { format!("{} prompts", session.prompts) };
         let title = if session.title.is_empty() { "untitled" } else { &session.title };
+        let fork = if session.forked_from.is_some() { " (fork)" } else { "" };
+        let here = if session.id == *current { " (this one)" } else { "" };
         let note = format!("{} · {prompts} · {} · {}", age(session.updated, now, timezone), session.model, session.cwd);
-        PickRow::new(Pick::Session(session.id.clone()), title, &note)
+        PickRow::new(Pick::Session(session.id.clone()), &format!("{title}{fork}{here}"), &note)
     };
     sessions.iter().map(row).collect()
 }

@@ -228,7 +228,11 @@ impl Picker {
     pub fn fill(&mut self, rows: Result<Vec<PickRow>, String>) {
         match rows {
             Ok(rows) => {
-                self.notice = rows.is_empty().then(|| "there are none".to_owned());
+                let none = match self.kind {
+                    PickKind::Agents => "none of your own: [[agents]] in the config makes one; `ask files to …` hands over to a server",
+                    _ => "there are none",
+                };
+                self.notice = rows.is_empty().then(|| none.to_owned());
                 self.rows = rows;
                 let chosen = self.selected;
                 self.narrow();

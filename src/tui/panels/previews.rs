@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::clock::Instant;
-use crate::domain::event::{Chat, ChatStatus, Event, EventBody, TurnEvent};
+use crate::domain::event::{Chat, ChatStatus, Event, EventBody, SessionEvent, TurnEvent};
 use crate::domain::ids::SessionId;
 use crate::domain::message::{Role, Usage};
+use crate::domain::query::SessionPart;
 use crate::domain::text::{clean_line, ellipsis};
 use crate::tui::panels::{Row, wrapped};
 use crate::tui::status::{count, thousands};
 use crate::tui::theme::Key;
 
-/// Messages that are read for a preview: the newest.
-pub const MESSAGES_MAX: usize = 40;
+/// Bytes of messages that are read for a preview: the newest.
+pub const SAID_BYTES_MAX: usize = 128 * 1_024;
 
-/// Events of turns that are counted.
-pub const TURNS_MAX: usize = 10_000;
+/// Bytes of turns that are counted.
+pub const TURN_BYTES_MAX: usize = 2 * 1_024 * 1_024;
 
 /// Previews that are kept.
 const KEPT_MAX: usize = 200;
@@ -46,15 +47,17 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Made of `chats`, the newest messages of a session, and its `turns`; both in ascending order.
-    pub fn fold(chats: &[Arc<Event>], turns: &[Arc<Event>]) -> Self {
-        let mut preview = Self { more: turns.len() >= TURNS_MAX, ..Self::default() };
-        for event in chats {
+    /// Made of `said`, the newest messages of a session, and its `turns`; both in ascending order and with what tells that
+    /// some of them no longer count.
+    pub fn fold(said: &[Arc<Event>], turns: &SessionPart) -> Self {
+        let mut preview = Self { more: turns.more, ..Self::default() };
+        for event in counting(said) {
             let EventBody::Chat(Chat { role, status: ChatStatus::Done, parent: None, text: Some(text), .. }) = &event.body else {
                 continue;
             };
             let head = &text[..text.floor_char_boundary(TEXT_CHARS_MAX * 4)];
-            let line = ellipsis(&clean_line(head), TEXT_CHARS_MAX).into_owned();
+            let plain = if *role == Role::Assistant { without_signs(head) } else { head.to_owned() };
+            let line = ellipsis(&clean_line(&plain), TEXT_CHARS_MAX).into_owned();
             if line.trim().is_empty() {
                 continue;
             }
@@ -65,7 +68,7 @@ impl Preview {
             }
             preview.at = Some(event.at);
         }
-        for event in turns {
+        for event in counting(&turns.events) {
             if let EventBody::TurnEvent(TurnEvent::Finished { usage, parent, .. }) = &event.body {
                 preview.turns += u64::from(parent.is_none());
                 preview.usage = preview.usage.plus(*usage);
@@ -98,6 +101,24 @@ impl Preview {
         rows.truncate(rows_max);
         rows
     }
+}
+
+/// The events that no rewinding took back.
+fn counting(events: &[Arc<Event>]) -> Vec<&Event> {
+    let mut counting: Vec<&Event> = Vec::new();
+    for event in events {
+        if let EventBody::SessionEvent(SessionEvent::Rewound { to }) = &event.body {
+            counting.retain(|event| event.seq.is_none_or(|seq| seq <= *to));
+        }
+        counting.push(event);
+    }
+    counting
+}
+
+/// Markdown without the signs that only mean something once it is rendered.
+fn without_signs(text: &str) -> String {
+    let line = |line: &str| line.trim_start().trim_start_matches('#').replace("**", "").replace('`', "");
+    text.lines().filter(|line| !line.trim_start().starts_with("```")).map(line).collect::<Vec<_>>().join(" ")
 }
 
 /// Previews, and what the texts were searched for.
@@ -174,12 +195,48 @@ mod tests {
             said(Role::User, "last\u{1b}[2J"),
             said(Role::Assistant, &"word ".repeat(400)),
         ];
-        let preview = Preview::fold(&chats, &[]);
+        let preview = Preview::fold(&chats, &SessionPart::default());
         let rows = preview.rows(60, 6);
         let text: Vec<String> = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect()).collect();
         assert_eq!(rows.len(), 5, "{text:?}");
         assert_eq!(text[1], "you   last");
         assert!(text[2].starts_with("agent word word") && text[4].ends_with('…'), "{text:?}");
+    }
+
+    #[test]
+    fn what_was_taken_back_is_not_told_and_no_signs_of_markdown() {
+        let at = |seq: u64, event: Arc<Event>| Arc::new(Event { seq: Some(Seq(seq)), ..(*event).clone() });
+        let said = |seq: u64, role: Role, text: &str| at(seq, event(Chat::new(role, ChatStatus::Done).with_text(text)));
+        let ended = |seq: u64| {
+            let usage = Usage { input_tokens: 10, ..Usage::default() };
+            let turn = crate::domain::ids::TurnId::new("t");
+            at(
+                seq,
+                event(TurnEvent::Finished {
+                    turn,
+                    parent: None,
+                    end: crate::domain::event::TurnEnd::Done,
+                    steps: 1,
+                    duration_ms: 1,
+                    usage,
+                    context_tokens: 1,
+                    message: None,
+                }),
+            )
+        };
+        let rewound = at(7, event(SessionEvent::Rewound { to: Seq(3) }));
+        let chats = [
+            said(1, Role::User, "first"),
+            said(2, Role::Assistant, "# It is **4**\n```\n`code`\n```"),
+            said(4, Role::User, "second"),
+            said(5, Role::Assistant, "gone"),
+            Arc::clone(&rewound),
+        ];
+        let turns = SessionPart { events: vec![ended(3), ended(6), rewound], more: false };
+        let rows = Preview::fold(&chats, &turns).rows(60, 6);
+        let text: Vec<String> = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect()).collect();
+        assert!(text[0].starts_with("1 turn ·"), "{text:?}");
+        assert_eq!((text[1].as_str(), text[2].trim_end()), ("you   first", "agent  It is 4 code"));
     }
 
     #[test]

@@ -204,8 +204,10 @@ pub fn long_rows(server: &ServerStatus, chosen: bool, now: Instant, theme: &Them
 
 /// Its era, its protocol, its own name; what is run or reached.
 fn details(server: &ServerStatus) -> Vec<Row> {
-    let protocol = server.protocol.as_deref().map(|version| format!("protocol {version}"));
-    let parts = [server.server_info.clone(), server.era.clone(), protocol];
+    let protocol = server.protocol.as_deref().map(|version| format!("MCP {version}"));
+    let own = server.transport == "builtin";
+    let kind = if own { Some("built in".to_owned()) } else { server.era.clone() };
+    let parts = [server.server_info.clone(), kind, protocol];
     let about = parts.into_iter().flatten().map(|part| clean_line(&part)).collect::<Vec<_>>().join(" · ");
     let times = match (server.p50_ms, server.p95_ms) {
         (Some(p50), Some(p95)) => format!("calls take {p50:.1} ms (median), {p95:.1} ms (p95)"),

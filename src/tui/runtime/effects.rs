@@ -15,7 +15,7 @@ use crate::bus::CommandSender;
 use crate::domain::command::Command;
 use crate::domain::ids::SessionId;
 use crate::domain::memory::MemoryFilter;
-use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries, QueryError};
+use crate::domain::query::{EventFilter, ExportFormat, InboxFilter, Queries, QueryError, SessionPage};
 use crate::tui::catalog::Typed;
 use crate::tui::clipboard::{self, Program};
 use crate::tui::composer::history;
@@ -374,16 +374,15 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Found(search, text(found))
         }
         Query::Preview(id) => {
-            let of = |kind: &str, limit: usize| EventFilter {
-                types: vec![kind.to_owned()],
-                session: Some(id.clone()),
-                limit: Some(limit),
-                newest: true,
-                ..EventFilter::default()
+            // What was inherited from the session that it was forked from is part of it.
+            let of = |types: &[&str], bytes_max: usize| SessionPage {
+                types: types.iter().map(|kind| (*kind).to_owned()).collect(),
+                ..SessionPage::last(id.clone(), bytes_max)
             };
-            let chats = of("chat", previews::MESSAGES_MAX);
-            let events = futures::try_join!(queries.events(chats), queries.events(of("turn_event", previews::TURNS_MAX)));
-            let preview = events.map(|(chats, turns)| previews::Preview::fold(&chats, &turns));
+            let said = of(&["chat", "session_event"], previews::SAID_BYTES_MAX);
+            let turns = of(&["turn_event", "session_event"], previews::TURN_BYTES_MAX);
+            let parts = futures::try_join!(queries.session_page(said), queries.session_page(turns));
+            let preview = parts.map(|(said, turns)| previews::Preview::fold(&said.events, &turns));
             Answer::Preview(id, text(preview))
         }
         Query::Models => Answer::Models(text(queries.models().await)),
@@ -429,7 +428,7 @@ async fn answer(queries: &dyn Queries, query: Query) -> Answer {
             Answer::Memories(query, text(page))
         }
         Query::Spending(session, today) => Answer::Spending(text(queries.spending(session, today).await)),
-        Query::LastChange(session, force) => Answer::LastChange(force, text(queries.undoable(Some(session)).await)),
+        Query::LastChange(session, change, force) => Answer::LastChange(change, force, text(queries.undoable(Some(session)).await)),
         Query::Undoable(session) => Answer::Undoable(text(queries.undoable(Some(session)).await)),
         Query::Replay(id) => {
             let events = queries.session_events(id.clone()).await;

@@ -147,3 +147,12 @@ fn arguments_are_completed() {
     assert!(arguments("task", &[], "pa").is_empty());
     assert!(arguments("simulate", &["web_monitor"], "").is_empty());
 }
+
+#[test]
+fn a_whole_name_stands_before_those_that_go_on() {
+    for row in COMMANDS.iter().filter(|row| !matches!(row.name, "exit" | "q")) {
+        assert_eq!(complete(row.name).first().map(|first| first.name), Some(row.name));
+    }
+    let names: Vec<&str> = complete("task").iter().map(|row| row.name).collect();
+    assert_eq!(names, ["task", "tasks"]);
+}

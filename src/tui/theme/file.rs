@@ -120,6 +120,19 @@ impl Themes {
         first.strip_prefix('#').map_or("", str::trim)
     }
 
+    /// What is wrong with the setting `theme`, where it names a theme that cannot be used; the user's own are in `folder`,
+    /// which is read only for a name that the program does not bring.
+    pub fn problem(name: &str, folder: &Path) -> Option<ThemeError> {
+        if name == "auto" {
+            return None;
+        }
+        let mut themes = Self::builtin();
+        if !themes.files.contains_key(name) {
+            themes.add_folder(folder);
+        }
+        themes.load(name, ColourDepth::TrueColour, IconSet::Unicode).err()
+    }
+
     /// The theme `name`, made ready for a terminal of `depth`.
     ///
     /// # Errors

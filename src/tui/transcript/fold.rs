@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress};
+use super::item::{Body, Call, CallState, Ending, Handoff, Item, Progress, is_told_refusal};
 use super::{ItemId, Transcript};
 use crate::domain::clock::Instant;
 use crate::domain::event::{
@@ -286,6 +286,7 @@ impl Transcript {
             scope: None,
             instead: None,
             progress: None,
+            own: parent.is_none() && self.items.last().is_some_and(|item| item.begins_own(tool)),
         };
         let id = self.add(parent, seq, Body::Tool(Box::new(body)));
         self.memory.calls.insert(call.clone(), id);
@@ -296,12 +297,15 @@ impl Transcript {
         let id = self.call_item(&event.call_id, event.parent.as_ref(), seq, event.service_name.as_str(), &event.tool_name);
         self.change(id, |item| {
             let Body::Tool(call) = &mut item.body else { return };
-            call.state = CallState::Is(event.status);
+            // That somebody said no is no error; the words about it are meant for the model.
+            let refused = call.state == CallState::Refused && event.status == Status::Error;
+            call.state = if refused { CallState::Refused } else { CallState::Is(event.status) };
             if let Some(arguments) = &event.arguments {
                 call.arguments.clone_from(arguments);
             }
             call.result.clone_from(&event.result);
-            call.error = event.error.as_deref().map(|text| clean(&words::failure(text)).into_owned());
+            let error = event.error.as_deref().filter(|text| !refused || !is_told_refusal(text));
+            call.error = error.map(|text| clean(&words::failure(text)).into_owned());
             call.error_kind = event.error_kind;
             call.duration_ms = event.duration_ms;
             call.progress = None;

@@ -52,6 +52,8 @@ pub(super) struct Call {
     pub(super) instead: Option<String>,
     /// What the server last told of its progress.
     pub(super) progress: Option<Progress>,
+    /// Whether the user made it: a line for the shell, `/undo`. What it brought is what was wanted.
+    pub(super) own: bool,
 }
 
 /// How far a call is.
@@ -143,7 +145,18 @@ pub(super) enum Body {
     },
 }
 
+/// Whether an error only tells the model that the user said no.
+pub(super) fn is_told_refusal(error: &str) -> bool {
+    ["the user refused this call", "not confirmed: it did not run"].iter().any(|words| error.contains(words))
+}
+
 impl Item {
+    /// Whether a call of `tool` right behind it is the user's own: a line for the shell, or `/undo`.
+    pub(super) fn begins_own(&self, tool: &str) -> bool {
+        let Body::User { text } = &self.body else { return false };
+        (text.starts_with('!') && tool == "run_command") || (text.starts_with("/undo") && tool == crate::domain::undo::UNDO)
+    }
+
     pub(super) fn kind(&self) -> ItemKind {
         match &self.body {
             Body::Welcome(_) => ItemKind::Welcome,

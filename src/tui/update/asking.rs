@@ -100,6 +100,10 @@ pub(super) fn paste(state: &mut State, text: &str) -> bool {
     if !state.is_asking() {
         return false;
     }
+    if state.is_drafting() {
+        state.hold_question();
+        return false;
+    }
     let now = state.now;
     match (state.front(), state.questions.front_mut(), state.approvals.front_mut()) {
         (Some(Asked::Question), Some(inquiry), _) => inquiry.paste(text, now),

@@ -22,6 +22,10 @@ use crate::tui::update::{compose, inbox, memories, prompts, resources, session, 
 
 /// Does what a slash command wants.
 pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
+    if let Some(text) = other_server(state, &want) {
+        state.note(Tone::Bad, text);
+        return Vec::new();
+    }
     match want {
         Want::Help => show(state, help::help(&state.keymap, &state.own)),
         Want::Keys => trial::open(state),
@@ -48,8 +52,7 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
             let today = today.map_or(state.now, |day| crate::domain::clock::Instant::from_millis(day.timestamp().as_millisecond()));
             return read(state, "cost".to_owned(), Query::Spending(session, today));
         }
-        Want::Undo { change, force } if change.is_empty() => return compose::ask_last_change(state, force),
-        Want::Undo { change, force } => return compose::undo(state, change, force),
+        Want::Undo { change, force } => return compose::ask_change(state, change, force),
         Want::Undoable => {
             let session = state.session.id.clone();
             return read(state, "undo".to_owned(), Query::Undoable(session));
@@ -67,6 +70,11 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Model(model) => {
             if let Some(providers) = other_providers(state, &model) {
                 state.note(Tone::Bad, format!("no provider of `{}`; there are {providers}", clean_line(&model)));
+                return Vec::new();
+            }
+            if let Some(known) = other_offline(state, &model) {
+                let text = format!("no model `{}` of `offline` (it has {known}); another provider's is PROVIDER/MODEL", clean_line(&model));
+                state.note(Tone::Bad, text);
                 return Vec::new();
             }
             return set_model(state, model);
@@ -109,6 +117,21 @@ pub(super) fn run(state: &mut State, want: Want) -> Vec<Effect> {
         Want::Quit => return vec![Effect::Quit],
     }
     Vec::new()
+}
+
+/// What to say where a command names a server that is not there; before any server is known all are taken.
+fn other_server(state: &State, want: &Want) -> Option<String> {
+    let name = match want {
+        Want::Tools(name) | Want::Logs(name) | Want::Resources(Some(name)) | Want::Prompts(Some(name)) => name,
+        Want::Mcp(command) => command.server()?,
+        _ => return None,
+    };
+    let rows = state.servers.rows();
+    if rows.is_empty() || rows.iter().any(|row| row.name == *name) {
+        return None;
+    }
+    let known: Vec<String> = rows.iter().map(|row| clean_line(row.name.as_str())).collect();
+    Some(format!("no server `{}`; there are: {}", clean_line(name.as_str()), known.join(", ")))
 }
 
 fn show(state: &mut State, panel: TextPanel) {
@@ -198,6 +221,19 @@ pub(super) fn other_providers(state: &State, model: &str) -> Option<String> {
         return None;
     }
     Some(clean_line(&known.into_iter().collect::<Vec<_>>().join(", ")))
+}
+
+/// The models of the offline assistant, where `model` would be one of it and is none of them. Before any is known all are
+/// taken: the program says what it thinks of them.
+fn other_offline(state: &State, model: &str) -> Option<String> {
+    let of = |id: &str| id.strip_prefix("offline/").map(str::to_owned);
+    let is_own = state.session.model.starts_with("offline/");
+    let wanted = of(model).or_else(|| Some(model.to_owned()).filter(|_| is_own && !model.contains('/') && model != "offline"))?;
+    let known: BTreeSet<String> = state.models.iter().chain([&state.default_model]).filter_map(|id| of(id)).collect();
+    if known.is_empty() || known.contains(&wanted) {
+        return None;
+    }
+    Some(clean_line(&known.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }
 
 /// Another model from here on.
@@ -291,6 +327,16 @@ pub(super) fn wear(state: &mut State, name: &str) {
     match state.themes.load(name, state.surroundings.colours, state.options.icons) {
         Ok(theme) => state.theme = theme,
         Err(error) => state.note(Tone::Bad, clean_line(&with_causes(&error))),
+    }
+}
+
+/// The terminal said whether its background is light.
+pub(super) fn see_background(state: &mut State, light: Option<bool>) {
+    let Some(light) = light.filter(|light| *light != state.surroundings.light_background) else { return };
+    state.surroundings.light_background = light;
+    let previews = matches!(&state.overlay, Some(Overlay::Pick(picker)) if picker.kind == PickKind::Themes);
+    if state.options.theme == "auto" && !previews {
+        wear(state, "auto");
     }
 }
 

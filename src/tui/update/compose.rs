@@ -2,6 +2,7 @@
 
 use crate::domain::command::{Command, Decision, Delivery};
 use crate::domain::ids::{CallId, MessageId};
+use crate::domain::text::clean_line;
 use crate::domain::undo::{UNDO, UndoRow, UndoState};
 use crate::tui::composer::{Edit, PASTE_BYTES_MAX};
 use crate::tui::msg::{Effect, Query};
@@ -81,7 +82,7 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
         return decide(state, &call, Decision::Refuse { instead: (!text.is_empty()).then_some(text) });
     }
     if text.is_empty() {
-        return Vec::new();
+        return send_waiting(state);
     }
     if let Some(line) = text.strip_prefix('!') {
         return shell(state, line.trim(), &text);
@@ -134,6 +135,22 @@ pub(super) fn send(state: &mut State, delivery: Delivery) -> Vec<Effect> {
     effects
 }
 
+/// Messages that wait though nothing runs (a turn was stopped before it came to them) are sent on as one.
+fn send_waiting(state: &mut State) -> Vec<Effect> {
+    if state.turn.is_some() || state.link != LinkState::Ready || !state.queued.iter().all(|queued| queued.confirmed) {
+        return Vec::new();
+    }
+    let session = state.session.id.clone();
+    let waiting = std::mem::take(&mut state.queued);
+    let texts: Vec<String> = waiting.iter().map(|queued| queued.text.clone()).collect();
+    let withdraw = |queued: Queued| Effect::Send(Command::EditQueued { session: session.clone(), message_id: queued.id, text: None });
+    let mut effects: Vec<Effect> = waiting.into_iter().map(withdraw).collect();
+    if !texts.is_empty() {
+        effects.extend(submit(state, &texts.join("\n\n"), Delivery::Steer));
+    }
+    effects
+}
+
 fn remember(state: &mut State, text: &str) -> Vec<Effect> {
     if state.history.push(text) { vec![Effect::KeepPrompt(text.to_owned())] } else { Vec::new() }
 }
@@ -160,28 +177,41 @@ fn shell(state: &mut State, line: &str, text: &str) -> Vec<Effect> {
     effects
 }
 
-/// `/undo`: the last change of this session, where there is one.
-pub(super) fn ask_last_change(state: &mut State, force: bool) -> Vec<Effect> {
+/// `/undo`: a change of this session, the last one where none is named; only where there is one is anything asked.
+pub(super) fn ask_change(state: &mut State, change: String, force: bool) -> Vec<Effect> {
     if state.session.made {
-        return vec![Effect::Ask(Query::LastChange(state.session.id.clone(), force))];
+        return vec![Effect::Ask(Query::LastChange(state.session.id.clone(), change, force))];
     }
-    undo_last(state, force, Ok(Vec::new()))
+    undo_change(state, change, force, Ok(Vec::new()))
 }
 
 /// What came of that question.
-pub(super) fn undo_last(state: &mut State, force: bool, rows: Result<Vec<UndoRow>, String>) -> Vec<Effect> {
-    match rows {
-        Err(reason) => state.note(Tone::Bad, reason),
-        Ok(rows) if rows.iter().any(|row| row.state == UndoState::Stands && row.tool != UNDO) => {
-            return undo(state, String::new(), force);
+pub(super) fn undo_change(state: &mut State, change: String, force: bool, rows: Result<Vec<UndoRow>, String>) -> Vec<Effect> {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(reason) => {
+            state.note(Tone::Bad, reason);
+            return Vec::new();
         }
-        Ok(_) => state.note(Tone::Plain, "nothing to undo in this session: it is for what `edit_file` and `write_file` change".to_owned()),
+    };
+    let is_meant = |row: &UndoRow| match change.as_str() {
+        "" => row.state == UndoState::Stands && row.tool != UNDO,
+        wanted => wanted.parse() == Ok(row.number) || row.id.starts_with(wanted),
+    };
+    if rows.iter().any(is_meant) {
+        return undo(state, change, force);
     }
+    if change.is_empty() {
+        state.note(Tone::Plain, "nothing to undo in this session: it is for what `edit_file` and `write_file` change".to_owned());
+        return Vec::new();
+    }
+    let rest = if rows.is_empty() { "nothing was changed yet in this session" } else { "`/undo list` shows those that can be undone" };
+    state.note(Tone::Bad, format!("there is no change `{}`; {rest}", clean_line(&change)));
     Vec::new()
 }
 
 /// Takes back a change of a file: the user's own call of a tool, asked about with the difference.
-pub(super) fn undo(state: &mut State, change: String, force: bool) -> Vec<Effect> {
+fn undo(state: &mut State, change: String, force: bool) -> Vec<Effect> {
     let problem = match &state.link {
         LinkState::Down(reason) => Some(reason.clone()),
         _ if state.turn.is_some() => Some("nothing can be undone while the agent works: wait, or stop it with esc".to_owned()),
@@ -218,7 +248,7 @@ pub(super) fn submit(state: &mut State, text: &str, delivery: Delivery) -> Vec<E
     let mut effects: Vec<Effect> = made(state).into_iter().collect();
     let session = state.session.id.clone();
     let message_id = MessageId::generate();
-    state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false });
+    state.queued.push(Queued { id: message_id.clone(), text: text.to_owned(), confirmed: false, delivery: Some(delivery) });
     state.chat.top = None;
     state.rewind_until = None;
     effects.push(Effect::Send(Command::Submit { session, message_id, text: text.to_owned(), delivery }));

@@ -272,7 +272,7 @@ fn fold_queue(state: &mut State, chat: &Chat) {
         }
         (ChatStatus::Queued, None) if state.queued.len() < QUEUED_MAX => {
             let text = chat.text.clone().unwrap_or_default();
-            state.queued.push(Queued { id: id.clone(), text, confirmed: true });
+            state.queued.push(Queued { id: id.clone(), text, confirmed: true, delivery: None });
         }
         (ChatStatus::Withdrawn | ChatStatus::Done, Some(at)) => drop(state.queued.remove(at)),
         _ => {}

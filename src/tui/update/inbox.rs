@@ -33,7 +33,7 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
     let Some(action) = action else { return Vec::new() };
     match action {
         Action::Escape | Action::Interrupt => {
-            if state.inbox.reading.take().is_none() {
+            if !state.inbox.shut() {
                 state.overlay = None;
             }
         }

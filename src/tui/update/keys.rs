@@ -85,7 +85,11 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if action != Some(Action::Escape) {
         state.rewind_until = None;
     }
-    if state.is_asking()
+    if state.is_drafting() {
+        if let Some(effects) = drafting_key(state, &key, action) {
+            return effects;
+        }
+    } else if state.is_asking()
         && let Some(effects) = dialog_key(state, &key)
     {
         return effects;
@@ -132,6 +136,22 @@ fn context(state: &State) -> Context {
         (_, Focus::Chat) => Context::Chat,
         (_, Focus::Events) => Context::Events,
     }
+}
+
+/// A key while a question stands over a message that is being written: what moves to the question and what reads it. All
+/// else goes on writing, and puts off when the next key may answer.
+fn drafting_key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Option<Vec<Effect>> {
+    let completes = state.popup.as_ref().is_some_and(|popup| !popup.rows.is_empty());
+    let moves = matches!(key.code, KeyCode::Tab | KeyCode::Esc) && key.modifiers.is_empty() && !completes;
+    if moves || action == Some(Action::FocusNext) {
+        state.take_question();
+        return Some(Vec::new());
+    }
+    if matches!(key.code, KeyCode::PageUp | KeyCode::PageDown) {
+        return dialog_key(state, key);
+    }
+    state.hold_question();
+    None
 }
 
 fn dialog_key(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
@@ -234,18 +254,30 @@ fn typed(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     if key.modifiers.intersects(odd) && !key.modifiers.contains(KeyModifiers::CONTROL | KeyModifiers::ALT) {
         return Vec::new();
     }
-    state.focus = Focus::Composer;
-    state.chat.mark = None;
-    if state.composer.is_empty() && ch == '?' && state.refusing.is_none() {
-        state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own)));
+    // Where keys do something of their own the first letters of a word would be lost.
+    if state.focus != Focus::Composer && ch != '?' {
+        let (pane, back) = (if state.focus == Focus::Chat { "chat" } else { "events" }, state.keymap.hint(Action::Escape));
+        state.note(Tone::Plain, format!("the keys go to the {pane}; {back} goes back to the message"));
         return Vec::new();
     }
+    if ch == '?' && state.refusing.is_none() && (state.composer.is_empty() || state.focus != Focus::Composer) {
+        open_help(state);
+        return Vec::new();
+    }
+    state.focus = Focus::Composer;
+    state.chat.mark = None;
     if let Some(effects) = compose::suggestion(state, ch) {
         return effects;
     }
     state.history.rest();
     state.composer.insert(ch);
     Vec::new()
+}
+
+/// The keys of what has them come first.
+fn open_help(state: &mut State) {
+    let context = context(state);
+    state.overlay = Some(Overlay::Text(help::help_with_keys(&state.keymap, &state.own, context)));
 }
 
 fn edit(state: &mut State, edit: Edit) -> Vec<Effect> {
@@ -307,7 +339,7 @@ pub(super) fn act(state: &mut State, action: Action, key: &KeyEvent) -> Vec<Effe
             let at = state.keymap.chords(action).iter().position(|chord| *chord == Chord::from_event(key));
             return tabs::run(state, TabWant::At(at.map_or(1, |at| at + 1)));
         }
-        Action::Help => state.overlay = Some(Overlay::Text(help::help(&state.keymap, &state.own))),
+        Action::Help => open_help(state),
         _ => return focused(state, action, key),
     }
     Vec::new()

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use crate::domain::command::{Command, SessionOptions};
-use crate::domain::ids::SessionId;
+use crate::domain::event::{ErrorEvent, Event, EventBody};
+use crate::domain::ids::{EventId, SessionId};
 use crate::tui::msg::{Effect, Link, Query, Stored};
 use crate::tui::panels::welcome;
 use crate::tui::state::{Earlier, Focus, LinkState, Session, State, Tone};
@@ -24,9 +25,13 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.catalog.resources.stale = true;
     // What was asked before the screen was there.
     let mut effects = vec![Effect::Ask(Query::Questions)];
-    effects.extend(match link.start {
+    let (start, reason) = match link.start {
+        Start::Instead(options, reason) => (Start::New(options), Some(reason)),
+        start => (start, None),
+    };
+    effects.extend(match start {
         Start::Resume(id) => open(state, id),
-        Start::New(options) => {
+        Start::New(options) | Start::Instead(options, _) => {
             if state.session.made {
                 // A prompt was sent before the program stood: its session is the one.
                 if state.session.model.is_empty() {
@@ -39,6 +44,12 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
             if state.surroundings.touring { super::commands::demo(state) } else { Vec::new() }
         }
     });
+    // In the chat: that something else was wanted is worth more than a passing note.
+    if let Some(reason) = reason {
+        let message = format!("{reason}: this is a new one; `/sessions` lists those there are");
+        let body = EventBody::Error(ErrorEvent { message, source: "resume".to_owned(), details: serde_json::Value::Null });
+        state.transcript.apply(&Event { seq: None, id: EventId::generate(), at: state.now, session: None, body });
+    }
     effects
 }
 

@@ -38,13 +38,13 @@ pub(super) fn ask(state: &mut State) -> Vec<Effect> {
 /// Sessions that hold what was typed.
 pub(super) fn found(state: &mut State, search: &str, result: Result<Vec<SessionSummary>, String>) {
     state.previews.found(search);
-    let (now, zone) = (state.now, state.surroundings.timezone.clone());
+    let (now, zone, current) = (state.now, state.surroundings.timezone.clone(), state.session.id.clone());
     // That the texts cannot be searched is told where the list itself cannot be had.
     let Ok(sessions) = result else { return };
     if let Some(Overlay::Pick(picker)) = &mut state.overlay
         && picker.kind.has_previews()
     {
-        picker.hold(search, info::sessions(&sessions, now, &zone));
+        picker.hold(search, info::sessions(&sessions, &current, now, &zone));
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn open_tab(state: &mut State, tab: &Overlay) {
         Overlay::Inbox | Overlay::Notices => {
             state.inbox.reading = None;
             state.inbox.snoozing = None;
+            state.inbox.read_here.clear();
             state.inbox.stale = true;
             state.inbox.choose(0);
             state.overlay = Some(tab.clone());

@@ -211,6 +211,53 @@ fn enter_on_a_part_of_a_name_completes_it_and_never_runs_it() {
 }
 
 #[test]
+fn enter_on_a_whole_name_runs_it_and_not_a_longer_one() {
+    let mut script = ready();
+    script.type_text("/task");
+    script.key("enter");
+    assert_eq!(script.state.composer.raw(), "/task");
+    assert!(script.text().contains("usage: /task"), "{}", script.text());
+}
+
+#[test]
+fn a_model_that_the_offline_assistant_has_not_is_told() {
+    for wanted in ["gpt", "offline/gpt"] {
+        let mut script = ready();
+        script.command(&format!("/model {wanted}"));
+        assert!(script.text().contains("of `offline` (it has `rules`)"), "{}", script.text());
+        assert_eq!(script.state.session.model, "offline/rules");
+    }
+}
+
+#[test]
+fn the_terminals_answer_changes_the_theme_only_where_it_is_left_to_it() {
+    let mut script = ready();
+    script.send(Msg::Background(Some(true)));
+    assert_eq!(script.state.theme.name(), "light");
+    let mut script = ready();
+    script.command("/theme nord");
+    script.send(Msg::Background(Some(true)));
+    assert_eq!(script.state.theme.name(), "nord");
+    script.command("/theme auto");
+    assert_eq!(script.state.theme.name(), "light");
+    let mut script = ready();
+    script.state.dirty = false;
+    script.send(Msg::Background(None));
+    assert!(!script.state.dirty && script.state.theme.name() == "dark");
+}
+
+#[test]
+fn a_wrong_theme_keeps_nobody_out() {
+    use crate::tui::highlight::Highlighter;
+    use crate::tui::{Options, Surroundings};
+
+    let options = Options { theme: "blue".into(), ..Options::default() };
+    let state = crate::tui::state::State::new(options, Surroundings::default(), Highlighter::off(), Instant::default()).unwrap();
+    assert_eq!((state.theme.name(), state.options.theme.as_str()), ("dark", "auto"));
+    assert!(state.toast.is_some_and(|toast| toast.text.contains("no theme `blue`") && toast.text.contains("/theme")));
+}
+
+#[test]
 fn a_command_picked_with_the_arrows_runs() {
     let mut script = ready();
     script.type_text("/");

@@ -28,7 +28,7 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) {
         _ => state.trial.press(key),
     }
     // The first row that the key is on comes into sight.
-    let rows = trial::rows(&state.keymap, state.trial.pressed, &state.theme);
+    let rows = trial::rows(&state.keymap, state.trial.pressed, &state.theme, window(state).width);
     let wanted = trial_action(state).and_then(|action| rows.iter().position(|(_, of)| *of == Some(action)));
     if let Some(at) = wanted {
         let shown = rows_shown(state);
@@ -46,12 +46,17 @@ fn trial_action(state: &State) -> Option<Action> {
 
 /// Moves the window.
 pub(super) fn scroll(state: &mut State, step: isize) {
-    let all = trial::rows(&state.keymap, None, &state.theme).len();
+    let all = trial::rows(&state.keymap, None, &state.theme, window(state).width).len();
     let last = all.saturating_sub(rows_shown(state));
     state.trial.scroll = state.trial.scroll.saturating_add_signed(step).min(last);
 }
 
 /// Rows of the list on the screen.
 fn rows_shown(state: &State) -> usize {
-    layout::areas(state).overlay.map_or(0, |area| usize::from(crate::tui::view::keys_window(area).height))
+    usize::from(window(state).height)
+}
+
+/// The list on the screen.
+fn window(state: &State) -> ratatui::layout::Rect {
+    layout::areas(state).overlay.map(crate::tui::view::keys_window).unwrap_or_default()
 }

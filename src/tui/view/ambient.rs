@@ -188,15 +188,8 @@ fn no_tasks(state: &State, width: usize) -> Vec<Row> {
     out
 }
 
-/// As many of the hints as fit; a hint is shown whole or not at all.
 fn footer(state: &State, area: Rect, text: &str, buf: &mut Buffer) {
-    let room = usize::from(area.width.saturating_sub(6));
-    let mut parts: Vec<&str> = text.split(" · ").collect();
-    // How to get out is said in any case: what stands before it goes first.
-    while parts.len() > 2 && parts.join(" · ").width() > room {
-        parts.remove(parts.len() - 2);
-    }
-    view::footer(buf, area, &parts.join(" · "), &state.theme);
+    view::footer(buf, area, text, &state.theme);
 }
 
 /// The rows of an entry: its head, then its Markdown.

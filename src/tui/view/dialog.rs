@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::tui::layout::text_area;
 use crate::tui::state::State;
@@ -20,15 +21,15 @@ pub(crate) fn first_choice(area: Rect) -> u16 {
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(dialog) = state.approvals.front() else { return };
     let theme = &state.theme;
-    let title_key = if dialog.approval.dangerous { Key::ApprovalDanger } else { Key::ApprovalTitle };
-    let title = if dialog.approval.dangerous { "allow this? it may destroy something" } else { "allow this?" };
+    let (title, is_grave) = dialog.title();
+    let title_key = if is_grave { Key::ApprovalDanger } else { Key::ApprovalTitle };
     view::boxed(buf, area, title, title_key, theme);
     if state.waiting() > 1 {
         view::title_right(buf, area, &format!("1 of {}", state.waiting()), Key::UiDim, title.len() + 2, theme);
     }
     let inner = text_area(area);
     let line = |at: u16| Rect { y: inner.y + at, height: 1, ..inner };
-    let mark = theme.icon(if dialog.approval.dangerous { Icon::Warning } else { Icon::Question });
+    let mark = theme.icon(if is_grave { Icon::Warning } else { Icon::Question });
     view::row(buf, line(0), &vec![(title_key, format!("{mark} {}", dialog.subject()))], theme);
     view::row(buf, line(1), &vec![(Key::UiDim, dialog.reason())], theme);
     let room = inner.height.saturating_sub(2 + FOOT_ROWS);
@@ -47,8 +48,22 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         let chosen = dialog.chosen == usize::from(at);
         let (pointer, key) = if chosen { (theme.icon(Icon::Prompt), Key::ApprovalChosen) } else { (" ", Key::ApprovalChoice) };
         let spot = Rect { y: first + at, height: 1, ..inner };
+        let choice = with_key(&choice, usize::from(inner.width).saturating_sub(4));
         view::row(buf, spot, &vec![(key, format!("{pointer} {} {choice}", at + 1))], theme);
     }
     let foot = Rect { y: first + 3, height: 1, ..inner };
-    view::row(buf, foot, &vec![(Key::UiHint, "enter to confirm · esc to cancel · tab changes how far".to_owned())], theme);
+    let (key, hint) = if state.is_drafting() {
+        (Key::StatusWarn, "you are typing a message: tab to answer")
+    } else {
+        (Key::UiHint, "enter to confirm · esc to cancel · tab: this session, always, whole server")
+    };
+    view::row(buf, foot, &vec![(key, hint.to_owned())], theme);
+}
+
+/// An answer in `width` columns: what is too long is cut before its key, which is what one looks for.
+fn with_key(choice: &str, width: usize) -> String {
+    match choice.rsplit_once(" (").filter(|_| choice.width() > width) {
+        Some((words, key)) => format!("{} ({key}", view::cut(words, width.saturating_sub(key.width() + 2))),
+        None => choice.to_owned(),
+    }
 }

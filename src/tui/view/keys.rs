@@ -23,8 +23,8 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     view::boxed(buf, area, "keys", Key::UiTitleFocused, theme);
     let inner = text_area(area);
     view::row(buf, Rect { height: 1.min(inner.height), ..inner }, &trial::verdict(&state.keymap, state.trial.pressed), theme);
-    let rows = trial::rows(&state.keymap, state.trial.pressed, theme);
     let list = window(area);
+    let rows = trial::rows(&state.keymap, state.trial.pressed, theme, list.width);
     for (y, (row, _)) in (list.top()..list.bottom()).zip(rows.iter().skip(state.trial.scroll)) {
         view::row(buf, Rect { y, height: 1, ..list }, row, theme);
     }

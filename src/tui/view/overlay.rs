@@ -11,7 +11,7 @@ use crate::tui::layout::text_area;
 use crate::tui::markdown::{self, Look};
 use crate::tui::panels::picker::{PickKind, Picker};
 use crate::tui::panels::servers::{long_heading, long_rows};
-use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, wrapped};
+use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, flowed, wrapped};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
@@ -62,6 +62,9 @@ fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
     let lines = || (inner.top()..inner.bottom()).map(|y| Rect { y, height: 1, ..inner });
     match &panel.body {
         Body::Rows(rows) => {
+            let rows: Vec<Row> = rows.iter().flat_map(|row| flowed(row, usize::from(inner.width))).collect();
+            scroll = panel.scroll.min(rows.len().saturating_sub(height));
+            all = rows.len();
             for (spot, row) in lines().zip(rows.iter().skip(scroll)) {
                 view::row(buf, spot, row, &state.theme);
             }
@@ -97,7 +100,7 @@ fn document(state: &State, blocks: &[Block], width: u16) -> Vec<Line<'static>> {
     let mut out = Vec::new();
     for block in blocks {
         match block {
-            Block::Rows(rows) => out.extend(rows.iter().map(spans)),
+            Block::Rows(rows) => out.extend(rows.iter().flat_map(|row| flowed(row, usize::from(width))).map(|row| spans(&row))),
             Block::Words(key, text) => {
                 let lines = text.lines().flat_map(|line| wrapped(line, usize::from(width), usize::MAX));
                 out.extend(lines.map(|line| spans(&vec![(*key, line)])));
@@ -109,11 +112,20 @@ fn document(state: &State, blocks: &[Block], width: u16) -> Vec<Line<'static>> {
     out
 }
 
-/// How many rows of a text that is broken at the width there are.
+/// How many rows of a text that is broken at the width can stand above the window.
 pub(crate) fn text_rows(state: &State, area: Rect) -> Option<usize> {
-    let Some(Overlay::Text(TextPanel { body: Body::Document(blocks), .. })) = &state.overlay else { return None };
     let inner = text_area(area);
-    Some(document(state, blocks, inner.width).len().saturating_sub(usize::from(inner.height)))
+    let rows = match &state.overlay {
+        Some(Overlay::Text(TextPanel { body: Body::Document(blocks), .. })) => document(state, blocks, inner.width).len(),
+        Some(Overlay::Text(TextPanel { body: Body::Rows(rows), .. })) => flowed_rows(rows, inner.width),
+        _ => return None,
+    };
+    Some(rows.saturating_sub(usize::from(inner.height)))
+}
+
+/// How many rows there are once they are broken at `width`.
+pub(crate) fn flowed_rows(rows: &[Row], width: u16) -> usize {
+    rows.iter().map(|row| flowed(row, usize::from(width)).len()).sum()
 }
 
 fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Position {
@@ -149,9 +161,14 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
             if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width },
         );
         let line: Row = vec![(key, format!("{mark} {label}")), (Key::UiDim, row.note.clone())];
-        view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
+        let spot = Rect { y, height: 1, ..rows };
+        view::row(buf, spot, &line, theme);
+        if chosen {
+            buf.set_style(spot, theme.style(key));
+        }
     }
     let done = match picker.kind {
+        _ if picker.rows.is_empty() => "",
         PickKind::Sessions => "enter go on · alt+enter new tab · alt+f fork",
         PickKind::Models | PickKind::Themes => "enter use",
         PickKind::Agents => "enter hand over",
@@ -164,7 +181,9 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
         PickKind::Parts => "enter copy",
         PickKind::Memories => "enter read · ctrl+e change · ctrl+d forget · ctrl+x export",
     };
-    view::footer(buf, area, &format!("{done} · esc close · type to narrow"), theme);
+    let hints = [done, "esc close", "type to narrow"];
+    let hints: Vec<&str> = hints.into_iter().filter(|hint| !hint.is_empty()).collect();
+    view::footer(buf, area, &hints.join(" · "), theme);
     let x = inner.x + u16::try_from(prompt.width() + 1 + typed.width()).unwrap_or(0);
     Position::new(x.min(inner.right().saturating_sub(1)), inner.y)
 }
@@ -206,7 +225,12 @@ fn servers(state: &State, area: Rect, buf: &mut Buffer) {
             buf.set_style(spot, theme.style(Key::UiSelection));
         }
     }
-    view::footer(buf, area, "enter tools · s resources · p prompts · l log · r restart · a add · esc close", theme);
+    let waits = match state.waiting() {
+        0 => "esc close".to_owned(),
+        1 => "esc: 1 question waits".to_owned(),
+        more => format!("esc: {more} questions wait"),
+    };
+    view::footer(buf, area, &format!("enter tools · s resources · p prompts · l log · r restart · a add · {waits}"), theme);
 }
 
 pub(super) fn popup(state: &State, area: Rect, buf: &mut Buffer) {

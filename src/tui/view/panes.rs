@@ -53,7 +53,9 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
     } else if !state.chat.follows() {
         let (above, all) = state.transcript.position(&state.chat, inner.width, inner.height);
         let below = all.saturating_sub(above + usize::from(inner.height));
-        right = format!("{} {below} below", state.theme.icon(Icon::Down));
+        if below > 0 {
+            right = format!("{} {below} below", state.theme.icon(Icon::Down));
+        }
     }
     view::title_right(buf, area, &right, Key::UiAccent, title.width() + 2, &state.theme);
     state.transcript.render(inner, buf, &state.theme, &state.chat);
@@ -106,8 +108,12 @@ fn events_title(state: &State, width: u16) -> String {
     let (total, passed) = (thousands(pane.total()), thousands(pane.passed()));
     let filtered = !pane.filter().is_empty();
     if pane.is_paused() {
-        let what = if filtered { " that pass" } else { "" };
-        return format!("paused, {} new{what}{rate}", thousands(pane.unseen()));
+        let head = format!("paused {dot} {} new{rate}", thousands(pane.unseen()));
+        if !filtered {
+            return head;
+        }
+        let room = usize::from(width).saturating_sub(head.width() + "events".len() + 13).max(FILTER_WIDTH_MIN);
+        return format!("{head} {dot} {} {}", view::cut(&clean_line(pane.filter().text()), room), theme.icon(Icon::Down));
     }
     if pane.unseen() > 0 {
         return format!("{} {} below{rate}", theme.icon(Icon::Down), thousands(pane.unseen()));

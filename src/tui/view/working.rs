@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::domain::command::Delivery;
 use crate::domain::text::clean_line;
 use crate::tui::keymap::Action;
 use crate::tui::layout::queued_rows_max;
@@ -31,7 +32,12 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let waiting: Vec<&Queued> = shown_queue(state).collect();
     let arrow = state.theme.icon(Icon::Queued);
     for queued in waiting.iter().take(queued_rows_max()) {
-        rows.push(vec![(Key::ChatQueued, format!("   {arrow} {}", clean_line(&queued.text)))]);
+        let when = match queued.delivery.filter(|_| state.turn.is_some()) {
+            Some(Delivery::Steer) => "next step: ",
+            Some(Delivery::Queue) => "after this turn: ",
+            None => "",
+        };
+        rows.push(vec![(Key::ChatQueued, format!("   {arrow} {when}")), (Key::ChatQueued, clean_line(&queued.text))]);
     }
     if waiting.len() > queued_rows_max() {
         let more = waiting.len() - queued_rows_max();

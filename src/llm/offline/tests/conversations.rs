@@ -96,7 +96,7 @@ fn what_is_wanted_instead_of_a_refused_call_is_done() {
     talk.user("write 'x' to a.txt and then read a.txt").next();
     assert_eq!(talk.results(&["error: the user refused this call and says: list the files in src"]).next(), r#"list_files {"path":"src"}"#);
     let answer = talk.results(&["src: 0 folders, 1 file\nlib.rs (1 B)"]).next();
-    assert!(answer.contains("`files · write_file` did not work") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
+    assert!(answer.contains("`files · write_file` did not run, as you said") && answer.ends_with("- `lib.rs` (1 B)"), "{answer}");
     let mut talk = Talk::new();
     talk.user("write 'x' to a.txt").next();
     let answer = talk.results(&["error: the user refused this call and says: sing a song"]).next();
@@ -114,9 +114,17 @@ fn a_readme_that_cannot_be_read_spoils_nothing() {
 #[test]
 fn the_first_suggestion_lists_the_tools() {
     let answer = Talk::new().user(SUGGESTIONS[0]).next();
-    for part in
-        ["no language model", "**files**", "- `list_files`: ", "**system**", "**everything**", "OPENAI_API_KEY", "`/model`", "`coder`"]
-    {
+    for part in [
+        "no language model",
+        "**files**",
+        "- **files**: `",
+        "`list_files`, ",
+        "**system**",
+        "**everything**",
+        "OPENAI_API_KEY",
+        "`/model`",
+        "`coder`",
+    ] {
         assert!(answer.contains(part), "{part}: {answer}");
     }
 }
@@ -347,4 +355,31 @@ fn no_text_breaks_the_assistant() {
         let said = text.join(" ");
         proptest::prop_assert!(!talk.user(&said).next().is_empty());
     });
+}
+
+/// A line for the shell is a call without a word of the assistant behind it.
+#[test]
+fn after_the_users_own_call_the_next_message_is_answered_by_itself() {
+    use crate::domain::ids::{CallId, ToolName};
+    use crate::domain::message::ToolCall;
+
+    for (text, tool) in [("!echo hi", "system__run_command"), ("/undo", "files__undo")] {
+        let mut talk = Talk::new();
+        talk.user(text);
+        let mut call = Message::text(Role::Assistant, "");
+        let id = CallId::from("own");
+        let arguments = serde_json::Map::new();
+        call.tool_calls.push(ToolCall {
+            id: id.clone(),
+            name: ToolName::new(tool),
+            arguments,
+            invalid: None,
+            extra: serde_json::Map::new(),
+        });
+        talk.messages.push(call);
+        talk.messages.push(Message::tool_result(id, "hi"));
+        assert_eq!(talk.user("what time is it in Tokyo?").next(), r#"current_time {"timezone":"Asia/Tokyo"}"#);
+        let answer = talk.results(&[r#"{"timezone":"Asia/Tokyo","time":"2026-01-01T14:30:00+09:00"}"#]).next();
+        assert!(!answer.contains("echo") && !answer.contains("did not understand"), "{answer}");
+    }
 }

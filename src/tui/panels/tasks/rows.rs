@@ -236,6 +236,9 @@ pub fn counts(row: &TaskRow, theme: &Theme) -> String {
         vec![if runs == 1 { "1 run".to_owned() } else { format!("{} runs", count(runs)) }, format!("{} fired", count(row.fired))];
     if row.counts.failed > 0 {
         parts.push(format!("{} failed", count(row.counts.failed)));
+    } else if let Some(failures) = row.work.as_ref().map(|work| work.failures).filter(|failures| *failures > 0) {
+        // Out of turn: such runs are not among the planned ones that are counted.
+        parts.push(format!("{failures} failed out of turn"));
     }
     let skipped = row.counts.skipped_stale + row.counts.skipped_overlap + row.counts.missed;
     if skipped > 0 {

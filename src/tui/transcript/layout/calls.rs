@@ -18,6 +18,9 @@ use crate::tui::transcript::parts::saved_lines;
 /// Saved files that a call names.
 const SAVED_FILES_MAX: usize = 4;
 
+/// Lines of the user's own call that are shown while it is closed.
+const OUTPUT_LINES_MAX: usize = 20;
+
 /// Of what has more than [`OPEN_LINES_MAX`] lines so many stand at the end.
 const TAIL_LINES: usize = 100;
 
@@ -57,6 +60,7 @@ impl Painter<'_> {
             CallState::Granted | CallState::Is(Status::Started) => (Icon::Pending, Key::StatusBusy),
             CallState::Is(Status::Success) => (Icon::Ok, Key::StatusOk),
             CallState::Is(Status::Error) if call.error_kind == Some(ErrorKind::Interrupted) => (Icon::Stopped, Key::StatusWarn),
+            CallState::Refused if call.error.is_none() => (Icon::Stopped, Key::ChatDim),
             CallState::Refused | CallState::Is(Status::Error) => (Icon::Error, Key::StatusError),
         };
         self.spinner = self.item.running().then(|| u16::try_from(self.indent()).unwrap_or(0));
@@ -70,12 +74,15 @@ impl Painter<'_> {
             (Some(progress), CallState::Is(Status::Started)) => self.bar(progress),
             _ => summary(&call.arguments, self.icon(Icon::Separator)),
         };
-        let right = [allowed(call.scope, call.state), call.duration_ms.map(duration)].into_iter().flatten().collect::<Vec<_>>().join("  ");
+        let refused = call.state == CallState::Refused && call.error.is_none();
+        let right = if refused {
+            "refused by you: it did not run".to_owned()
+        } else {
+            [allowed(call.scope, call.state), call.duration_ms.map(duration)].into_iter().flatten().collect::<Vec<_>>().join("  ")
+        };
         self.headline((self.icon(icon), self.style(key)), names, &about, &right);
         let rows_max = if self.item.open { usize::MAX } else { ERROR_ROWS_MAX };
-        let refused = matches!(call.state, CallState::Refused) && call.error.is_none();
-        let error = if refused { Some("refused by you".to_owned()) } else { call.error.clone() };
-        self.call_error(error.as_deref(), rows_max);
+        self.call_error(call.error.as_deref(), rows_max);
         if let Some(instead) = &call.instead {
             self.marked(self.indent() + 2, &Span::raw("instead: "), instead, Key::ChatHint, rows_max);
         }
@@ -85,8 +92,29 @@ impl Painter<'_> {
                 self.labelled("change", &guess(preview), preview);
             }
             self.result(call.result.as_ref());
+        } else if call.own && call.state == CallState::Is(Status::Success) {
+            self.output(call.result.as_ref());
         }
         self.saved_files(call.result.as_ref());
+    }
+
+    /// What the user's own call brought: its first lines, and how to see the rest.
+    fn output(&mut self, result: Option<&Value>) {
+        let text = result.map(result_text).unwrap_or_default();
+        let text = text.trim_end();
+        let indent = self.indent() + 2;
+        let shown: Vec<&str> = text.lines().take(OUTPUT_LINES_MAX).collect();
+        let width = u16::try_from(self.width.saturating_sub(indent).max(1)).unwrap_or(u16::MAX);
+        for row in render_code(&shown.join("\n"), &guess(text), width, OPEN_LINES_MAX, self.look) {
+            let mut spans = vec![Span::raw(" ".repeat(indent))];
+            spans.extend(row.spans);
+            self.push(spans);
+        }
+        let more = text.lines().count() - shown.len();
+        if more > 0 {
+            let note = format!("{} {more} more lines; ctrl+o shows all", self.icon(Icon::Folded));
+            self.push(vec![Span::raw(" ".repeat(indent)), Span::styled(note, self.style(Key::ChatDim))]);
+        }
     }
 
     /// Pictures and sounds are no text: a closed call tells where they were saved.

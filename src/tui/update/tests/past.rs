@@ -200,7 +200,7 @@ fn undo_asks_only_where_there_is_something() {
     let mut script = ready();
     script.state.session.made = true;
     script.command("/undo");
-    let asked = Effect::Ask(Query::LastChange(script.state.session.id.clone(), false));
+    let asked = Effect::Ask(Query::LastChange(script.state.session.id.clone(), String::new(), false));
     assert!(script.effects.contains(&asked), "{:?}", script.effects);
     let row = |tool: &str, state| UndoRow {
         number: 1,
@@ -215,11 +215,25 @@ fn undo_asks_only_where_there_is_something() {
     let (undone, own, stands) =
         (row("write_file", UndoState::Undone), row("undo", UndoState::Stands), row("write_file", UndoState::Stands));
     script.effects.clear();
-    script.send(Msg::Answer(Answer::LastChange(false, Ok(vec![undone, own.clone()]))));
+    script.send(Msg::Answer(Answer::LastChange(String::new(), false, Ok(vec![undone, own.clone()]))));
     assert!(script.state.toast.as_ref().is_some_and(|toast| toast.text.contains("nothing to undo")), "{:?}", script.state.toast);
     assert!(script.effects.is_empty(), "{:?}", script.effects);
-    script.send(Msg::Answer(Answer::LastChange(true, Ok(vec![own, stands]))));
+    script.send(Msg::Answer(Answer::LastChange(String::new(), true, Ok(vec![own, stands.clone()]))));
     let sent = |effect: &Effect| matches!(effect, Effect::Send(Command::Undo { force: true, change, .. }) if change.is_empty());
+    assert!(script.effects.iter().any(sent), "{:?}", script.effects);
+    // A change that is not there makes no session and asks for no consent.
+    let mut script = ready();
+    script.command("/undo 99");
+    assert!(script.text().contains("there is no change `99`; nothing was changed yet"), "{}", script.text());
+    assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Send(_))), "{:?}", script.effects);
+    script.state.session.made = true;
+    script.effects.clear();
+    script.command("/undo 99");
+    assert!(script.effects.contains(&Effect::Ask(Query::LastChange(script.state.session.id.clone(), "99".into(), false))));
+    script.send(Msg::Answer(Answer::LastChange("99".into(), false, Ok(vec![stands.clone()]))));
+    assert!(script.text().contains("there is no change `99`; `/undo list`"), "{}", script.text());
+    script.send(Msg::Answer(Answer::LastChange("1".into(), false, Ok(vec![stands]))));
+    let sent = |effect: &Effect| matches!(effect, Effect::Send(Command::Undo { force: false, change, .. }) if change == "1");
     assert!(script.effects.iter().any(sent), "{:?}", script.effects);
 }
 

@@ -26,7 +26,6 @@ fn replies(script: &mut Script) -> Vec<Reply> {
 fn no_key_answers_in_the_first_half_second_and_nothing_typed_ahead_gets_into_a_field() {
     for ask in [form(), url(), sampling(), first_run(), tools_changed()] {
         let mut script = running();
-        script.type_text("I am typ");
         script.question("q1", ask.clone());
         script.type_text("ing y1");
         script.keys(&["enter", "ctrl+enter", "esc"]);
@@ -36,10 +35,27 @@ fn no_key_answers_in_the_first_half_second_and_nothing_typed_ahead_gets_into_a_f
         script.wait(300);
         script.key("enter");
         assert_eq!(replies(&mut script), [], "{ask}");
-        assert_eq!(script.state.composer.raw(), "I am typ");
+        assert_eq!(script.state.composer.raw(), "");
         if let Some(form) = &script.state.questions[0].form {
             assert!(!form.touched);
         }
+    }
+}
+
+#[test]
+fn a_message_that_is_being_written_keeps_the_keys_until_tab() {
+    for ask in [form(), url(), sampling(), first_run(), tools_changed()] {
+        let mut script = running();
+        script.type_text("I am typ");
+        script.question("q1", ask.clone());
+        script.wait(2_000);
+        script.type_text("ing y1");
+        assert_eq!(replies(&mut script), [], "{ask}");
+        assert_eq!(script.state.composer.raw(), "I am typing y1", "{ask}");
+        script.key("tab");
+        script.wait(600);
+        script.type_text("n");
+        assert_eq!(script.state.composer.raw(), "I am typing y1", "{ask}");
     }
 }
 

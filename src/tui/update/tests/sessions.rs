@@ -196,7 +196,7 @@ fn listed(script: &mut Script) {
 fn preview(script: &mut Script, id: &str) {
     let said = |role: Role, text: &str| stored(id, 1, Chat::new(role, ChatStatus::Done).with_text(text));
     let chats = [said(Role::User, "When does it leave?"), said(Role::Assistant, "At *noon*, from platform 4.")];
-    let preview = crate::tui::panels::previews::Preview::fold(&chats, &[]);
+    let preview = crate::tui::panels::previews::Preview::fold(&chats, &crate::domain::query::SessionPart::default());
     script.send(Msg::Answer(Answer::Preview(id.into(), Ok(preview))));
 }
 
