@@ -136,7 +136,8 @@ async fn whole(name: &str, budget: &str, config: &str, there: &Process) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (took, sent) = (since.elapsed().as_secs_f64(), sent.unwrap().as_secs_f64());
-    let (mine, theirs) = ((cpu("self") - mine).as_secs_f64(), (cpu(&there.0.id().to_string()) - theirs).as_secs_f64());
+    let (mine, theirs) =
+        (cpu("self").saturating_sub(mine).as_secs_f64(), cpu(&there.0.id().to_string()).saturating_sub(theirs).as_secs_f64());
     let count = COUNT as f64;
     println!(
         "{name}: {:.0} records/s from the queue, {:.0} until confirmed; per core {:.0}/s here, {:.0}/s at the coordinator (budget {budget})",
@@ -211,6 +212,6 @@ async fn bare_stream() {
     }
     assert_eq!(count, COUNT);
     super::told("bare tonic stream, both ends in one process, nothing kept", COUNT, since, "none");
-    println!("   of which per core {:.0}/s", COUNT as f64 / (cpu("self") - before).as_secs_f64());
+    println!("   of which per core {:.0}/s", COUNT as f64 / cpu("self").saturating_sub(before).as_secs_f64());
     serving.abort();
 }

@@ -23,7 +23,7 @@ const CHUNK: usize = 512;
 
 /// How long events are left to gather once all were read: what happens one by one is stored together, and a turn that goes
 /// on shares the processor with nobody.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(500);
 
 /// How long it waits before it tries again what failed: a full queue, a log that cannot be read.
 const RETRY: Duration = Duration::from_secs(5);
