@@ -54,17 +54,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Keys(keys) => return keys::burst(state, keys),
         Msg::Paste(text) => compose::paste(state, &text),
         Msg::Mouse(event) => mouse::mouse(state, event),
-        Msg::Resize(columns, rows) => {
-            state.size = (columns, rows);
-            state.selection = None;
-            if !state.chat.follows() {
-                // Where all of the end can be seen now, it is followed again.
-                let (width, height) = keys::chat_size(state);
-                state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
-            }
-            // Also where the size is the same again: the terminal may have moved what was on it in between.
-            vec![Effect::Redraw]
-        }
+        Msg::Resize(columns, rows) => resized(state, (columns, rows)),
         Msg::Focus(focused) => {
             state.focused = focused;
             Vec::new()
@@ -147,6 +137,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects.extend(settle(state));
     state.dirty |= is_news;
     effects
+}
+
+/// The window has another size.
+fn resized(state: &mut State, size: (u16, u16)) -> Vec<Effect> {
+    state.size = size;
+    state.selection = None;
+    if !state.chat.follows() {
+        // Where all of the end can be seen now, it is followed again.
+        let (width, height) = keys::chat_size(state);
+        state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
+    }
+    // Also where the size is the same again: the terminal may have moved what was on it in between.
+    vec![Effect::Redraw]
 }
 
 /// What must hold after every message.
