@@ -118,7 +118,8 @@ impl Dialog {
         match (self.approval.service_name.as_str(), self.approval.tool_name.as_str()) {
             ("system", "run_command") => ("run this command? it can change files", text("command").is_none_or(is_grave)),
             ("files", "write_file") if is_new => ("write this new file?", false),
-            ("files", "write_file") => ("write over this file?", self.approval.dangerous),
+            ("files", "write_file") if self.approval.preview.is_some() => ("write over this file?", self.approval.dangerous),
+            ("files", "write_file") => ("write this file?", self.approval.dangerous),
             ("files", "edit_file") => ("change this file?", self.approval.dangerous),
             _ if self.approval.dangerous => ("allow this? it may destroy something", true),
             _ => ("allow this?", false),

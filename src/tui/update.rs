@@ -41,18 +41,6 @@ pub use prompts::Fetching;
 pub(in crate::tui) use settings::keys as setting_keys;
 pub(in crate::tui) use tasks::{page, page_top};
 
-fn resized(state: &mut State, columns: u16, rows: u16) -> Vec<Effect> {
-    state.size = (columns, rows);
-    state.selection = None;
-    if !state.chat.follows() {
-        // Where all of the end can be seen now, it is followed again.
-        let (width, height) = keys::chat_size(state);
-        state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
-    }
-    // Also where the size is the same again: the terminal may have moved what was on it in between.
-    vec![Effect::Redraw]
-}
-
 /// Folds `msg` into the state.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     // What says nothing new draws nothing.
@@ -66,7 +54,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Keys(keys) => return keys::burst(state, keys),
         Msg::Paste(text) => compose::paste(state, &text),
         Msg::Mouse(event) => mouse::mouse(state, event),
-        Msg::Resize(columns, rows) => resized(state, columns, rows),
+        Msg::Resize(columns, rows) => resized(state, (columns, rows)),
         Msg::Focus(focused) => {
             state.focused = focused;
             Vec::new()
@@ -149,6 +137,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects.extend(settle(state));
     state.dirty |= is_news;
     effects
+}
+
+/// The window has another size.
+fn resized(state: &mut State, size: (u16, u16)) -> Vec<Effect> {
+    state.size = size;
+    state.selection = None;
+    if !state.chat.follows() {
+        // Where all of the end can be seen now, it is followed again.
+        let (width, height) = keys::chat_size(state);
+        state.transcript.scroll_by(&mut state.chat, 0, width, height, &state.theme);
+    }
+    // Also where the size is the same again: the terminal may have moved what was on it in between.
+    vec![Effect::Redraw]
 }
 
 /// What must hold after every message.

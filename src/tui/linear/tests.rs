@@ -48,7 +48,7 @@ fn questions_panels_and_notes_are_said() {
     script.said("write");
     script.asks(false, None);
     let asked = linear.lines(&script.state).join("\n");
-    assert!(asked.contains("allow this?") && asked.contains("write_file") && asked.contains("1 Yes"), "{asked}");
+    assert!(asked.contains("write this file?") && asked.contains("write_file") && asked.contains("1 Yes"), "{asked}");
     let mut lists = Script::new(80, 24);
     let mut linear = Linear::default();
     linear.lines(&lists.state);

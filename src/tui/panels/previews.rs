@@ -236,7 +236,7 @@ mod tests {
         let rows = Preview::fold(&chats, &turns).rows(60, 6);
         let text: Vec<String> = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect()).collect();
         assert!(text[0].starts_with("1 turn ·"), "{text:?}");
-        assert_eq!((text[1].as_str(), text[2].trim_end()), ("you   first", "agent  It is 4 code"));
+        assert_eq!((text[1].as_str(), text[2].trim_end()), ("you   first", "agent It is 4 code"));
     }
 
     #[test]

@@ -262,7 +262,7 @@ fn consent_stands_on_the_line_of_its_call() {
 fn a_refusal_tells_what_to_do_instead() {
     let mut feed = Feed::new();
     feed.store(Approval { instead: Some("use a copy".into()), ..approval("a", ApprovalStatus::Refused) });
-    feed.check(&["  ✖ files · read_file  notes.txt", "    refused by you", "    instead: use a copy"]);
+    feed.check(&["  ■ files · read_file  notes.txt              refused by you", "    instead: use a copy"]);
 }
 
 #[test]

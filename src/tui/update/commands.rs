@@ -127,7 +127,8 @@ fn other_server(state: &State, want: &Want) -> Option<String> {
         _ => return None,
     };
     let rows = state.servers.rows();
-    if rows.is_empty() || rows.iter().any(|row| row.name == *name) {
+    let lends = state.catalog.prompts.rows().iter().any(|prompt| prompt.server == *name);
+    if rows.is_empty() || lends || rows.iter().any(|row| row.name == *name) {
         return None;
     }
     let known: Vec<String> = rows.iter().map(|row| clean_line(row.name.as_str())).collect();

@@ -6,6 +6,7 @@ mod events;
 mod lending;
 mod memories;
 mod mouse;
+mod newcomer;
 mod panels;
 mod past;
 mod questions;
@@ -88,7 +89,7 @@ fn model_and_mode_chosen_before_the_first_prompt_go_into_the_session() {
     assert!(script.commands().is_empty());
     script.type_text("hello");
     script.key("enter");
-    let options = SessionOptions { model: Some("openai/gpt".into()), mode: Some(ApprovalMode::Auto), ..SessionOptions::default() };
+    let options = SessionOptions { model: Some("openai/gpt".into()), mode: Some(ApprovalMode::Ask), ..SessionOptions::default() };
     assert!(matches!(script.commands().first(), Some(Command::NewSession { options: made, .. }) if *made == options));
 }
 

@@ -160,12 +160,11 @@ fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Positio
             &row.label,
             if row.note.is_empty() { usize::from(rows.width).saturating_sub(3) } else { label_width },
         );
-        let line: Row = vec![(key, format!("{mark} {label}")), (Key::UiDim, row.note.clone())];
-        let spot = Rect { y, height: 1, ..rows };
-        view::row(buf, spot, &line, theme);
+        let mut line: Row = vec![(key, format!("{mark} {label}")), (if chosen { key } else { Key::UiDim }, row.note.clone())];
         if chosen {
-            buf.set_style(spot, theme.style(key));
+            line.push((key, " ".repeat(usize::from(rows.width))));
         }
+        view::row(buf, Rect { y, height: 1, ..rows }, &line, theme);
     }
     let done = match picker.kind {
         _ if picker.rows.is_empty() => "",

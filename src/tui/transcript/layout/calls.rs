@@ -76,7 +76,7 @@ impl Painter<'_> {
         };
         let refused = call.state == CallState::Refused && call.error.is_none();
         let right = if refused {
-            "refused by you: it did not run".to_owned()
+            "refused by you".to_owned()
         } else {
             [allowed(call.scope, call.state), call.duration_ms.map(duration)].into_iter().flatten().collect::<Vec<_>>().join("  ")
         };

@@ -56,6 +56,7 @@ fn a_question_that_cannot_be_seen_takes_no_answer_and_waits_anew() {
     script.send(Msg::Resize(30, 8));
     script.key("y");
     script.send(Msg::Resize(120, 40));
+    script.key("ctrl+u");
     script.key("y");
     assert!(script.commands().is_empty());
     script.wait(600);

@@ -85,7 +85,7 @@ fn a_pause_counts_what_comes_meanwhile() {
     for _ in 0..3 {
         script.answered("more");
     }
-    assert!(script.text().contains("paused, 3 new"), "{}", script.text());
+    assert!(script.text().contains("paused · 3 new"), "{}", script.text());
     script.key("space");
     assert!(!script.text().contains("paused"));
 }

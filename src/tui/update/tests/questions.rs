@@ -189,7 +189,7 @@ fn questions_and_consent_stand_one_after_the_other_as_they_came() {
     script.keys(&["1", "y"]);
     // The next one is on the screen for no time yet.
     assert_eq!(replies(&mut script), [Reply::yes()]);
-    assert!(script.text().contains("allow this?"));
+    assert!(script.text().contains("write this file?"));
     script.wait(600);
     script.key("y");
     assert!(matches!(script.commands().as_slice(), [Command::Decide { .. }]));
