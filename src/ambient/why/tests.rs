@@ -114,7 +114,7 @@ fn a_firing_is_told_from_the_plan_to_the_receipt() {
     judging took: 812 tokens, $0.004200, 1 s
     notice: sms to +1•••7890 sent, 1 tries, receipt SM123
     inbox: entry i-1
-    so far: 1 ran, 0 caught up, 0 skipped as stale, 0 skipped by overlap, 0 missed, 0 failed; fired 1 times
+    of the planned runs so far: 1 ran, 0 caught up, 0 skipped as stale, 0 skipped by overlap, 0 missed, 0 failed; fired 1 times
     cost so far: 812 tokens, $0.004200
     ");
 }
