@@ -201,7 +201,7 @@ async fn resources_prompts_and_completions_are_lent() {
         let completed = pool.completions(&server, of, "arg1".to_owned(), "par".to_owned(), BTreeMap::new()).await.unwrap();
         assert_eq!(completed, ["paris", "park", "party"]);
     }
-    assert!(pool.resources(Some(&"nobody".into())).await.unwrap_err().contains("no MCP server"));
+    assert!(pool.resources(Some(&"nobody".into())).await.unwrap_err().contains("no server `nobody`"));
     let kept = std::fs::read_dir(both.results.path()).unwrap().count();
     assert!(kept >= 1, "pictures are kept");
     both.end().await;

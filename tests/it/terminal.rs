@@ -126,7 +126,9 @@ fn the_answer_about_the_background_chooses_the_theme_and_is_never_text() {
         assert!(pty.screen(|screen| !screen.contents().contains("rgb")));
         pty.send("\x15/status \r");
         pty.wait_text(LIMIT, &format!("theme        {theme}"));
-        pty.send("\x1b\x15\x04");
+        pty.send("\x1b");
+        pty.wait(LIMIT, |screen| !screen.contents().contains("theme        ")).expect("the list closes");
+        pty.send("\x15/quit\r");
         assert_eq!(pty.wait_exit(LIMIT), Some(0));
     }
 }
