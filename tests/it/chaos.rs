@@ -240,7 +240,7 @@ enum Stored {
 impl Stored {
     fn count(&self) -> usize {
         match self {
-            Self::Lines(path) => std::fs::read(path).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count(),
+            Self::Lines(path) => std::fs::read_to_string(path).unwrap_or_default().matches('\n').count(),
             Self::Store(store) => usize::try_from(block_on(store.count()).unwrap()).unwrap(),
         }
     }

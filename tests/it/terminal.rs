@@ -121,7 +121,7 @@ fn the_answer_about_the_background_chooses_the_theme_and_is_never_text() {
         let home = Home::with("");
         let mut pty = Pty::spawn(home.wakeful(&[]), 100, 30);
         pty.wait_written(LIMIT, "\x1b]11;?\x07");
-        pty.send(&format!("hel\x1b]11;rgb:{colour}\x1b\\lo"));
+        pty.send(format!("hel\x1b]11;rgb:{colour}\x1b\\lo"));
         pty.wait_text(LIMIT, "hello");
         assert!(pty.screen(|screen| !screen.contents().contains("rgb")));
         pty.send("\x15/status \r");
