@@ -135,11 +135,7 @@ impl Server {
 
     /// The address that a browser on this machine opens.
     pub fn url(&self) -> String {
-        let host = match self.address {
-            address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
-            address => address.to_string(),
-        };
-        format!("{}://{host}", if self.tls.is_some() { "https" } else { "http" })
+        url_of(self.address, self.tls.is_some())
     }
 
     /// The feed as it goes out.
@@ -193,3 +189,11 @@ fn raise_handles() {
 
 #[cfg(not(unix))]
 fn raise_handles() {}
+/// The address by which programs of this machine reach `address`.
+fn url_of(address: SocketAddr, is_tls: bool) -> String {
+    let host = match address {
+        address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        address => address.to_string(),
+    };
+    format!("{}://{host}", if is_tls { "https" } else { "http" })
+}

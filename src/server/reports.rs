@@ -61,11 +61,7 @@ impl ReportServer {
 
     /// The address that reporters of this machine use.
     pub fn url(&self) -> String {
-        let host = match self.address {
-            address if address.ip().is_unspecified() => format!("127.0.0.1:{}", address.port()),
-            address => address.to_string(),
-        };
-        format!("{}://{host}", if self.tls.is_some() { "https" } else { "http" })
+        super::url_of(self.address, self.tls.is_some())
     }
 
     /// Serves until `stop`; what is being answered has some seconds left.

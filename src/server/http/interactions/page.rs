@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use crate::domain::reports::{Figures, Group, Statistics};
-use crate::domain::text::{clean_line, ellipsis};
+use crate::domain::text::{clean_line, ellipsis, escape_markup};
 use crate::server::http::interactions::{Admitted, read};
 use crate::server::http::params::Params;
 use crate::server::http::problem::Problem;
@@ -59,7 +59,7 @@ fn row(group: &Group) -> String {
         &group.figures;
     let time = |seconds: &Option<f64>| seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.3} s"));
     let share = error_share.map_or_else(|| "–".to_owned(), |share| format!("{:.2} %", share * 100.0));
-    let name = escaped(&ellipsis(&clean_line(&group.name), NAME_CHARS_MAX));
+    let name = escape_markup(&ellipsis(&clean_line(&group.name), NAME_CHARS_MAX));
     format!(
         "<tr><td>{name}</td><td>{records}</td><td>{records_per_second:.2}</td><td>{started}</td><td>{completed}</td><td>{failed}</td>\
          <td>{share}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
@@ -67,22 +67,6 @@ fn row(group: &Group) -> String {
         time(p95_seconds),
         time(p99_seconds),
     )
-}
-
-/// Text as it may stand in HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for ch in text.chars() {
-        match ch {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            ch => out.push(ch),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
