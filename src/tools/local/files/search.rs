@@ -109,12 +109,27 @@ fn compile(arguments: &Arguments) -> Result<Regex, Error> {
     })
 }
 
+/// The folder to search and the glob of its files. Models put globs into the path: what has wildcards and is no file is
+/// taken for one, below the folders before it.
+fn place<'a>(workspace: &Workspace, arguments: &'a Arguments) -> (&'a str, Option<&'a str>) {
+    let (path, glob) = (arguments.path.as_deref().unwrap_or("."), arguments.glob.as_deref());
+    let Some(wild) = path.find(['*', '?', '[', '{']).filter(|_| workspace.existing(path).is_err()) else { return (path, glob) };
+    let (folder, pattern) = path[..wild].rfind('/').map_or((".", path), |slash| (&path[..=slash], &path[slash + 1..]));
+    match glob {
+        None => (folder, Some(pattern)),
+        Some(_) if pattern.chars().all(|ch| matches!(ch, '*' | '/')) => (folder, glob),
+        // Two patterns: which of them is meant?
+        Some(_) => (path, glob),
+    }
+}
+
 fn search(workspace: &Workspace, arguments: &Arguments, stop: &CancellationToken) -> Result<ToolOutcome, Error> {
     let expression = compile(arguments)?;
-    let (root, _) = workspace.existing(arguments.path.as_deref().unwrap_or("."))?;
+    let (path, pattern) = place(workspace, arguments);
+    let (root, _) = workspace.existing(path)?;
     let limit = arguments.limit.unwrap_or(MATCHES).clamp(1, MATCHES_MAX);
     let around = arguments.context.unwrap_or(0).min(CONTEXT_MAX);
-    let glob = arguments.glob.as_deref().map(str::trim).filter(|glob| !glob.is_empty());
+    let glob = pattern.map(str::trim).filter(|glob| !glob.is_empty());
     let by_path = glob.is_some_and(|glob| glob.contains('/'));
     let matcher = glob.map(super::list::matcher).transpose()?;
     let wanted = |path: &Path| {

@@ -284,6 +284,31 @@ async fn a_failed_edit_shows_where_the_text_almost_is() {
 }
 
 #[tokio::test]
+async fn a_glob_in_the_path_of_a_search_is_taken_for_one() {
+    let fixture = Fixture::with(&[("src/a.rs", "foo\n"), ("src/in/b.rs", "foo\n"), ("c.txt", "foo\n"), ("o[d]d/d.txt", "foo\n")]);
+    for (path, glob, lines) in [
+        ("*", Some("*.txt"), "2 matching"),
+        ("*.rs", None, "2 matching"),
+        ("src/*.rs", None, "2 matching"),
+        ("src/in/**", None, "1 matching"),
+        ("src/**/*.rs", Some("*"), ""),
+        ("o[d]d", None, "1 matching"),
+    ] {
+        let mut arguments = json!({"pattern": "foo", "path": path});
+        if let Some(glob) = glob {
+            arguments["glob"] = glob.into();
+        }
+        if lines.is_empty() {
+            fixture.bad("search_files", arguments, "does not exist").await;
+        } else {
+            let found = fixture.good("search_files", arguments).await;
+            assert!(found.starts_with(lines), "{path}: {found}");
+        }
+    }
+    fixture.bad("search_files", json!({"pattern": "x", "path": "/etc/*"}), "outside").await;
+}
+
+#[tokio::test]
 async fn a_search_shows_what_stands_around_and_takes_globs() {
     let fixture = Fixture::with(&[
         ("src/a.rs", "one\ntwo foo\nthree\nfour\nfive foo\nsix foo\nseven\neight\n"),
