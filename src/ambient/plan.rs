@@ -28,7 +28,7 @@ use crate::domain::ids::TaskId;
 use crate::domain::task::{CatchUp, KindConfig, Outcome, Overlap, TaskKind, TaskSpec, TaskWork};
 
 use rule::Rule;
-pub use steps::{RunResult, after_run, cut_short, look, replan, resume, start};
+pub use steps::{RunResult, after_run, cut_short, look, looks_at_once, replan, resume, start};
 
 /// The scheduler beats at least this often.
 pub const BEAT: Duration = Duration::from_secs(15);

@@ -205,6 +205,14 @@ impl TaskService {
         Ok(std::iter::successors(plan.next_after(self.now()), |due| plan.next_after(*due)).take(count).collect())
     }
 
+    /// Whether a task of this spec would look as soon as it is made.
+    ///
+    /// # Errors
+    /// When it cannot be planned.
+    pub fn looks_at_once(&self, spec: &TaskSpec) -> Result<bool, Error> {
+        Ok(plan::looks_at_once(&self.plan(spec)?, spec, self.now()))
+    }
+
     /// Makes a task for a stranger: where it runs a program or calls a tool, nobody has agreed to that yet.
     ///
     /// # Errors

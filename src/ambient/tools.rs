@@ -258,7 +258,12 @@ pub fn preview_lines(service: &TaskService, spec: &TaskSpec) -> Result<Vec<Strin
 /// What the question for consent shows before a task is made.
 fn consent_to_create(service: &TaskService, arguments: Arguments) -> Option<String> {
     let (request, _) = request(arguments).ok()?;
-    Some(consent(service, &service.check(&request).ok()?.spec))
+    let spec = service.check(&request).ok()?.spec;
+    let text = consent(service, &spec);
+    if service.looks_at_once(&spec).unwrap_or(false) {
+        return Some(text.replacen("\nnext: ", "\nnext: at once, to have something to compare with; then ", 1));
+    }
+    Some(text)
 }
 
 /// What the question for consent shows before a task is changed: the task as it would be.

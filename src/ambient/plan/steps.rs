@@ -25,11 +25,15 @@ const AHEAD_MAX: Duration = Duration::from_hours(24);
 /// occurrence; that run is for no occurrence.
 pub fn start(plan: &Plan, spec: &TaskSpec, now: Instant) -> TaskWork {
     let mut work = TaskWork::new(spec.task_id.clone(), now, plan.next_after(now));
-    let watches = matches!(spec.kind.kind(), TaskKind::WebMonitor | TaskKind::ThresholdWatch);
-    let open = plan.start_at.is_none_or(|start| start <= now) && work.next_due.is_some();
-    work.extra_at = (watches && open).then_some(now);
+    work.extra_at = looks_at_once(plan, spec, now).then_some(now);
     work.index(true);
     work
+}
+
+/// Whether a task looks as soon as it is made, beside what it is planned for.
+pub fn looks_at_once(plan: &Plan, spec: &TaskSpec, now: Instant) -> bool {
+    let watches = matches!(spec.kind.kind(), TaskKind::WebMonitor | TaskKind::ThresholdWatch);
+    watches && plan.start_at.is_none_or(|start| start <= now) && plan.next_after(now).is_some()
 }
 
 /// What to do about everything that is due. Call it when `wake` has come, and for a task that just became active. At

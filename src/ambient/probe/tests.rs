@@ -34,7 +34,7 @@ impl Disk {
             tool: "free".to_owned(),
             title: None,
             description: String::new(),
-            parameters: Map::new(),
+            parameters: Arc::default(),
             output: None,
             hints: ToolHints::default(),
             trusted: false,

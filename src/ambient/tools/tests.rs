@@ -183,6 +183,7 @@ async fn consent_shows_what_a_task_would_do() {
     let shown = preview("create_background_task", create).await.unwrap();
     assert!(shown.contains(r#"each time, on this machine, it runs "/bin/sh" "-c""#), "{shown}");
     assert!(!shown.contains('\u{1b}') && shown.contains("every 15 min"), "{shown}");
+    assert!(shown.contains("next: at once, to have something to compare with; then 2"), "{shown}");
     let source = json!({"server": "disk", "tool": "free", "arguments": {"path": "/home"}});
     let create =
         json!({"task_type": "threshold_watch", "description": "disk", "config": {"metric": "m", "threshold": 1, "source": source}});
@@ -192,7 +193,10 @@ async fn consent_shows_what_a_task_would_do() {
     bench.monitor().await;
     let shown =
         preview("update_background_task", json!({"task_id": "watch AI", "config": {"urls": ["https://other.example"]}})).await.unwrap();
-    assert!(shown.contains("looks at: https://other.example"), "{shown}");
+    assert!(shown.contains("looks at: https://other.example") && !shown.contains("at once"), "{shown}");
+    let reminder = json!({"task_type": "schedule", "description": "r", "config": {"type": "interval", "minutes": 60, "action": "say hi"}});
+    let shown = preview("create_background_task", reminder).await.unwrap();
+    assert!(!shown.contains("at once"), "only what watches looks at once: {shown}");
 }
 
 #[tokio::test]
