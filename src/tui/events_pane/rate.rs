@@ -12,6 +12,10 @@ pub const SPAN_SECONDS: i64 = 5;
 /// Below so many a second the rate is not told: that is somebody talking, not a flow.
 pub const TOLD_FROM: u32 = 3;
 
+/// Seconds with events that make a flow; fewer are a burst, such as the one in which all servers connect, and told by
+/// the count alone.
+const FLOW_SECONDS: usize = 3;
+
 /// Counters; one more than the span, for the second that runs.
 const SLOTS: usize = 6;
 
@@ -43,22 +47,27 @@ impl Rate {
 
     /// Events a second over the last [`SPAN_SECONDS`], rounded.
     pub fn per_second(&self, now: Instant) -> u32 {
-        let now = now.as_millis().div_euclid(1_000).max(self.second);
-        let counts = (0..).zip(self.slots).filter(|(back, _)| now - (self.second - back) < SPAN_SECONDS);
-        let sum: u32 = counts.map(|(_, count)| count).fold(0, u32::saturating_add);
+        let sum = self.counts(now).fold(0, u32::saturating_add);
         let span = u32::try_from(SPAN_SECONDS).unwrap_or(1);
         sum.saturating_add(span / 2) / span
     }
 
     /// The rate where it is worth telling.
     pub fn told(&self, now: Instant) -> Option<u32> {
-        Some(self.per_second(now)).filter(|rate| *rate >= TOLD_FROM)
+        let flows = self.counts(now).filter(|count| *count > 0).count() >= FLOW_SECONDS;
+        Some(self.per_second(now)).filter(|rate| flows && *rate >= TOLD_FROM)
+    }
+
+    /// The events of each of the last seconds.
+    fn counts(&self, now: Instant) -> impl Iterator<Item = u32> {
+        let (second, now) = (self.second, now.as_millis().div_euclid(1_000).max(self.second));
+        (0..).zip(self.slots).filter(move |(back, _)| now - (second - back) < SPAN_SECONDS).map(|(_, count)| count)
     }
 
     /// When the rate reads differently without another event; `None` once it is not told.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
         let next = Instant::from_millis(now.as_millis().div_euclid(1_000).saturating_add(1).saturating_mul(1_000));
-        (self.per_second(now) >= TOLD_FROM).then_some(next.max(now.plus(Duration::from_millis(1))))
+        self.told(now).map(|_| next.max(now.plus(Duration::from_millis(1))))
     }
 }
 
@@ -98,9 +107,20 @@ mod tests {
         let mut rate = Rate::default();
         assert_eq!(rate.next_change(at(0)), None);
         for _ in 0..50 {
-            rate.add(at(100));
+            [100, 1_100, 2_100].into_iter().for_each(|ms| rate.add(at(ms)));
         }
-        assert_eq!(rate.next_change(at(100)), Some(at(1_000)));
-        assert_eq!(rate.next_change(at(6_000)), None);
+        assert_eq!(rate.next_change(at(2_100)), Some(at(3_000)));
+        assert_eq!(rate.next_change(at(5_000)), None);
+    }
+
+    #[test]
+    fn a_burst_is_no_flow() {
+        let mut rate = Rate::default();
+        for _ in 0..50 {
+            [900, 1_100].into_iter().for_each(|ms| rate.add(at(ms)));
+        }
+        assert_eq!((rate.per_second(at(1_100)), rate.told(at(1_100))), (20, None));
+        rate.add(at(2_000));
+        assert_eq!(rate.told(at(2_000)), Some(20));
     }
 }
