@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod cost;
+pub mod find;
 pub mod help;
 pub mod inbox;
 pub mod info;
@@ -21,6 +22,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::MemoryId;
+use crate::tui::panels::find::Find;
 use crate::tui::panels::picker::Picker;
 use crate::tui::question::Inquiry;
 use crate::tui::theme::Key;
@@ -110,23 +112,25 @@ pub struct TextPanel {
     pub mention: Option<String>,
     /// The memory that it is, which can be changed and forgotten from there.
     pub memory: Option<MemoryId>,
+    /// What is looked for in it.
+    pub find: Option<Find>,
 }
 
 impl TextPanel {
     /// Rows under a title.
     pub fn rows(title: impl Into<String>, rows: Vec<Row>) -> Self {
         let copy = rows.iter().map(|row| row.iter().map(|(_, text)| text.as_str()).collect::<String>() + "\n").collect();
-        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy), mention: None, memory: None }
+        Self { title: title.into(), body: Body::Rows(rows), scroll: 0, copy: Some(copy), mention: None, memory: None, find: None }
     }
 
     /// JSON under a title.
     pub fn json(title: impl Into<String>, json: String) -> Self {
-        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0, mention: None, memory: None }
+        Self { title: title.into(), copy: Some(json.clone()), body: Body::Json(json), scroll: 0, mention: None, memory: None, find: None }
     }
 
     /// A title whose text is on its way.
     pub fn waiting(title: impl Into<String>) -> Self {
-        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None, mention: None, memory: None }
+        Self { title: title.into(), body: Body::Waiting, scroll: 0, copy: None, mention: None, memory: None, find: None }
     }
 
     /// Rows of the text; for JSON its lines.

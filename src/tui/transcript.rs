@@ -21,6 +21,7 @@ use self::item::{Body, Item};
 pub use self::marking::{COUNTED_MAX, Mark, Marked, ROWS_MAX as MARKED_ROWS_MAX};
 pub(crate) use self::parts::address_len;
 pub use self::parts::{Part, Target};
+pub(in crate::tui) use self::viewport::mark_matches;
 use crate::domain::event::Event;
 use crate::domain::ids::Seq;
 use crate::domain::text::clean;

@@ -25,6 +25,7 @@ mod tabs;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod trial;
 
 use crate::tui::clipboard;

@@ -14,6 +14,7 @@ mod question;
 mod resources;
 mod settings;
 pub mod tabs;
+mod text;
 pub mod working;
 
 use ratatui::buffer::Buffer;
@@ -34,9 +35,10 @@ pub(crate) use ambient::{inbox_last, listed_at};
 pub(crate) use dialog::first_choice;
 pub(crate) use keys::window as keys_window;
 pub(crate) use links::{Link, links};
-pub(crate) use overlay::{LIST_TOP, flowed_rows, list_height, list_top, text_rows};
+pub(crate) use overlay::{LIST_TOP, list_height, list_top};
 pub(crate) use question::{Hit, hit, scrolled, wanted_rows};
 pub(crate) use resources::window as resource_rows;
+pub(crate) use text::{flowed_rows, text_lines, text_rows};
 
 /// Draws everything and tells where the terminal's cursor stands; hidden where nothing is typed.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -138,7 +138,7 @@ pub fn tool(tool: &ToolInfo) -> TextPanel {
         Block::Code("json".to_owned(), schema.clone()),
     ];
     let title = clean_line(&format!("{} · {}", tool.server, tool.tool));
-    TextPanel { title, body: Body::Document(body), scroll: 0, copy: Some(schema), mention: None, memory: None }
+    TextPanel { title, body: Body::Document(body), scroll: 0, copy: Some(schema), mention: None, memory: None, find: None }
 }
 
 /// What a server told and wrote.
@@ -163,7 +163,13 @@ pub fn logs(server: &ServerName, messages: &[String], errors: &[String]) -> Text
 /// Rows of the sessions picker.
 pub fn sessions(sessions: &[SessionSummary], current: &SessionId, now: Instant, timezone: &TimeZone) -> Vec<PickRow> {
     let row = |session: &SessionSummary| {
-        let prompts = if session.prompts == 1 { "1 prompt".to_owned() } else { format!("{} prompts", session.prompts) };
+        let prompts = match (session.prompts, session.forked_from.is_some()) {
+            (0, true) => "nothing said since the fork".to_owned(),
+            (1, true) => "1 prompt since the fork".to_owned(),
+            (count, true) => format!("{count} prompts since the fork"),
+            (1, false) => "1 prompt".to_owned(),
+            (count, false) => format!("{count} prompts"),
+        };
         let title = if session.title.is_empty() { "untitled" } else { &session.title };
         let fork = if session.forked_from.is_some() { " (fork)" } else { "" };
         let here = if session.id == *current { " (this one)" } else { "" };

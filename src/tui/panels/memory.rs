@@ -60,5 +60,6 @@ pub fn whole(memory: &Memory, now: Instant, timezone: &TimeZone) -> TextPanel {
         copy: Some(text),
         mention: None,
         memory: Some(memory.memory_id.clone()),
+        find: None,
     }
 }

@@ -142,7 +142,7 @@ pub fn content(server: &ServerName, uri: &str, parts: &[ResourcePart]) -> TextPa
         size: None,
     };
     let title = format!("{} · {}", clean_line(server.as_str()), clean_line(uri));
-    TextPanel { title, body: Body::Document(blocks), scroll: 0, copy: Some(copy), mention: mention(&resource), memory: None }
+    TextPanel { title, body: Body::Document(blocks), scroll: 0, copy: Some(copy), mention: mention(&resource), memory: None, find: None }
 }
 
 fn part_blocks(part: &ResourcePart) -> Vec<Block> {

@@ -456,7 +456,7 @@ fn mark_row(line: Rect, buf: &mut Buffer, style: ratatui::style::Style) {
 }
 
 /// Marks `query`, in lower case, where it stands on the one row of `line`.
-fn mark_matches(query: &str, line: Rect, buf: &mut Buffer, style: ratatui::style::Style) {
+pub(in crate::tui) fn mark_matches(query: &str, line: Rect, buf: &mut Buffer, style: ratatui::style::Style) {
     let mut text = String::new();
     let mut cells: Vec<u16> = Vec::new();
     let mut x = line.x;

@@ -10,7 +10,7 @@ use crate::tui::panels::Overlay;
 use crate::tui::panels::picker::{Pick, PickKind, PickRow, Picker};
 use crate::tui::slash;
 use crate::tui::state::{Focus, LinkState, Queued, State, Tone};
-use crate::tui::update::{asking, commands, filter, kept, own, prompts, resources};
+use crate::tui::update::{asking, commands, filter, kept, own, prompts, resources, texts};
 
 /// Takes a paste.
 pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
@@ -41,6 +41,10 @@ pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
                 input.paste(text);
                 state.resources.filter.clone_from(&input.text);
             }
+            return Vec::new();
+        }
+        Some(Overlay::Text(_)) => {
+            texts::paste(state, text);
             return Vec::new();
         }
         Some(_) => return Vec::new(),

@@ -7,7 +7,7 @@ use crate::tui::layout::{self, Areas, Part};
 use crate::tui::msg::Effect;
 use crate::tui::panels::Overlay;
 use crate::tui::state::{Asked, Focus, Selection, State};
-use crate::tui::update::{asking, commands, inbox, keys, overlay, resources, tasks, trial};
+use crate::tui::update::{asking, commands, inbox, keys, overlay, resources, tasks, texts, trial};
 use crate::tui::view;
 
 /// Rows that one notch of the wheel scrolls.
@@ -58,7 +58,7 @@ fn wheel(state: &mut State, part: Part, direction: isize) {
         Part::Overlay => match &mut state.overlay {
             Some(Overlay::Text(panel)) => {
                 panel.scroll_by(direction * WHEEL_ROWS);
-                overlay::end_text(state);
+                texts::end(state);
             }
             Some(Overlay::Pick(picker)) => {
                 picker.step(direction);

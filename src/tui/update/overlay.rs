@@ -5,16 +5,14 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::domain::command::McpCommand;
 use crate::domain::query::ServerState;
 use crate::tui::keymap::Action;
-use crate::tui::layout;
 use crate::tui::msg::Effect;
 use crate::tui::panels::picker::{Pick, PickKind, Picked};
-use crate::tui::panels::{Overlay, TextPanel, info};
+use crate::tui::panels::{Overlay, info};
 use crate::tui::slash;
 use crate::tui::state::{Focus, State, Tone};
 use crate::tui::update::{
-    commands, compose, inbox, jump, kept, keys, memories, prompts, replay, resources, session, sessions, settings, tasks, trial,
+    commands, compose, inbox, jump, kept, keys, memories, prompts, replay, resources, session, sessions, settings, tasks, texts, trial,
 };
-use crate::tui::view;
 
 /// Takes a key; `action` is what the table says it means.
 pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> Vec<Effect> {
@@ -34,6 +32,9 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
         }
         _ => {}
     }
+    if texts::find_key(state, key) {
+        return Vec::new();
+    }
     if let Some(Action::Escape | Action::Interrupt) = action {
         close(state);
         return Vec::new();
@@ -50,8 +51,8 @@ pub(super) fn key(state: &mut State, key: &KeyEvent, action: Option<Action>) -> 
                 resources::attach(state, &mention);
                 return Vec::new();
             }
-            let copied = text_key(panel, key);
-            end_text(state);
+            let copied = texts::key(panel, key);
+            texts::end(state);
             match copied {
                 Some(text) => commands::copy(state, Some(text), ""),
                 None => Vec::new(),
@@ -77,31 +78,6 @@ pub(super) fn close(state: &mut State) {
     {
         let name = state.options.theme.clone();
         commands::wear(state, &name);
-    }
-}
-
-/// Moves in a text; gives back what is to be copied.
-fn text_key(panel: &mut TextPanel, key: &KeyEvent) -> Option<String> {
-    const PAGE: isize = 15;
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Up | KeyCode::Char('k') => panel.scroll_by(-1),
-        KeyCode::Down | KeyCode::Char('j') => panel.scroll_by(1),
-        KeyCode::PageUp | KeyCode::Char('b') => panel.scroll_by(-PAGE),
-        KeyCode::PageDown | KeyCode::Char(' ' | 'f') => panel.scroll_by(PAGE),
-        KeyCode::Home | KeyCode::Char('g') => panel.scroll = 0,
-        KeyCode::End | KeyCode::Char('G') => panel.scroll_by(isize::MAX),
-        KeyCode::Char('y') if !control => return panel.copy.clone(),
-        _ => {}
-    }
-    None
-}
-
-/// The window of a text that is broken at the width ends with the text.
-pub(super) fn end_text(state: &mut State) {
-    let last = layout::areas(state).overlay.and_then(|area| view::text_rows(state, area));
-    if let (Some(last), Some(Overlay::Text(panel))) = (last, &mut state.overlay) {
-        panel.scroll = panel.scroll.min(last);
     }
 }
 

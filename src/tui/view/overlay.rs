@@ -2,33 +2,24 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
 use crate::domain::text::clean_line;
 use crate::tui::layout::text_area;
-use crate::tui::markdown::{self, Look};
 use crate::tui::panels::picker::{PickKind, Picker};
 use crate::tui::panels::servers::{long_heading, long_rows};
-use crate::tui::panels::{Block, Body, Overlay, Row, TextPanel, flowed, wrapped};
+use crate::tui::panels::{Overlay, Row};
 use crate::tui::popup::Popup;
 use crate::tui::state::State;
 use crate::tui::theme::{Icon, Key};
-use crate::tui::view::{self, ambient, keys, previews, question, resources, settings};
-
-/// Lines of JSON that are drawn.
-const JSON_LINES_MAX: usize = 5_000;
+use crate::tui::view::{self, ambient, keys, previews, question, resources, settings, text};
 
 /// The row that lists start on, below the input.
 pub(crate) const LIST_TOP: u16 = 2;
 
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
     match state.overlay.as_ref()? {
-        Overlay::Text(panel) => {
-            text(state, panel, area, buf);
-            None
-        }
+        Overlay::Text(panel) => text::draw(state, panel, area, buf),
         Overlay::Pick(picker) => Some(list(state, picker, area, buf)),
         Overlay::Tasks => ambient::tasks(state, area, buf),
         Overlay::Inbox => {
@@ -51,81 +42,6 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
             None
         }
     }
-}
-
-fn text(state: &State, panel: &TextPanel, area: Rect, buf: &mut Buffer) {
-    view::boxed(buf, area, &clean_line(&panel.title), Key::UiTitleFocused, &state.theme);
-    let inner = text_area(area);
-    let height = usize::from(inner.height);
-    let mut all = panel.len();
-    let mut scroll = panel.scroll.min(all.saturating_sub(height));
-    let lines = || (inner.top()..inner.bottom()).map(|y| Rect { y, height: 1, ..inner });
-    match &panel.body {
-        Body::Rows(rows) => {
-            let rows: Vec<Row> = rows.iter().flat_map(|row| flowed(row, usize::from(inner.width))).collect();
-            scroll = panel.scroll.min(rows.len().saturating_sub(height));
-            all = rows.len();
-            for (spot, row) in lines().zip(rows.iter().skip(scroll)) {
-                view::row(buf, spot, row, &state.theme);
-            }
-        }
-        Body::Json(json) => {
-            let look = Look::new(&state.theme, &state.highlighter);
-            let rendered = markdown::render_code(json, "json", inner.width, JSON_LINES_MAX, look);
-            let scroll = panel.scroll.min(rendered.len().saturating_sub(height));
-            for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {
-                line.render(spot, buf);
-            }
-        }
-        Body::Document(blocks) => {
-            let rendered = document(state, blocks, inner.width);
-            scroll = panel.scroll.min(rendered.len().saturating_sub(height));
-            all = rendered.len();
-            for (spot, line) in lines().zip(rendered.iter().skip(scroll)) {
-                line.render(spot, buf);
-            }
-        }
-        Body::Waiting => view::row(buf, inner, &vec![(Key::UiDim, "…".to_owned())], &state.theme),
-    }
-    let place = if all > height { format!(" · {}–{} of {all}", scroll + 1, (scroll + height).min(all)) } else { String::new() };
-    let attach = if panel.mention.is_some() { "a attach · " } else { "" };
-    view::footer(buf, area, &format!("esc close · {attach}y copy · ↑↓ pgup pgdn{place}"), &state.theme);
-}
-
-/// The lines of a document.
-fn document(state: &State, blocks: &[Block], width: u16) -> Vec<Line<'static>> {
-    let look = Look::new(&state.theme, &state.highlighter);
-    let spans =
-        |row: &Row| -> Line<'static> { row.iter().map(|(key, text)| Span::styled(text.clone(), state.theme.style(*key))).collect() };
-    let mut out = Vec::new();
-    for block in blocks {
-        match block {
-            Block::Rows(rows) => out.extend(rows.iter().flat_map(|row| flowed(row, usize::from(width))).map(|row| spans(&row))),
-            Block::Words(key, text) => {
-                let lines = text.lines().flat_map(|line| wrapped(line, usize::from(width), usize::MAX));
-                out.extend(lines.map(|line| spans(&vec![(*key, line)])));
-            }
-            Block::Code(language, text) => out.extend(markdown::render_code(text, language, width, JSON_LINES_MAX, look)),
-            Block::Markdown(text) => out.extend(markdown::render(text, width, look)),
-        }
-    }
-    out
-}
-
-/// How many rows of a text that is broken at the width can stand above the window.
-pub(crate) fn text_rows(state: &State, area: Rect) -> Option<usize> {
-    let inner = text_area(area);
-    let rows = match &state.overlay {
-        Some(Overlay::Text(TextPanel { body: Body::Document(blocks), .. })) => document(state, blocks, inner.width).len(),
-        Some(Overlay::Text(TextPanel { body: Body::Rows(rows), .. })) => flowed_rows(rows, inner.width),
-        _ => return None,
-    };
-    Some(rows.saturating_sub(usize::from(inner.height)))
-}
-
-/// How many rows there are once they are broken at `width`.
-pub(crate) fn flowed_rows(rows: &[Row], width: u16) -> usize {
-    rows.iter().map(|row| flowed(row, usize::from(width)).len()).sum()
 }
 
 fn list(state: &State, picker: &Picker, area: Rect, buf: &mut Buffer) -> Position {

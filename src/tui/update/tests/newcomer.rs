@@ -52,6 +52,29 @@ fn help_by_its_key_begins_with_the_keys_at_hand() {
 }
 
 #[test]
+fn words_are_found_in_a_text() {
+    let mut script = Script::new(80, 24);
+    script.command("/help");
+    script.keys(&["/"]);
+    assert!(script.text().contains("find in this text"), "{}", script.text());
+    script.type_text("Screen_Red");
+    assert!(script.text().contains("not found"), "{}", script.text());
+    script.keys(&["ctrl+u"]);
+    script.send(Msg::Paste("UNDO".into()));
+    assert!(script.text().contains("/UNDO") && script.text().contains("/undo"), "{}", script.text());
+    script.key("enter");
+    let first = script.text();
+    script.keys(&["n"]);
+    assert_ne!(script.text(), first, "the next place is another one");
+    script.keys(&["N"]);
+    assert_eq!(script.text(), first);
+    script.key("esc");
+    assert!(script.text().contains("/ find"), "esc ends the search first: {}", script.text());
+    script.key("esc");
+    assert!(script.state.overlay.is_none());
+}
+
+#[test]
 fn a_chat_whose_end_comes_into_sight_is_followed_again() {
     let mut script = Script::new(80, 24);
     script.said("hello");
