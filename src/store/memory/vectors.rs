@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::thread::available_parallelism;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -14,6 +15,12 @@ use crate::store::memory::{Broken, Error, Opened, rows};
 
 /// The longest vector that is taken, in numbers.
 const DIMENSIONS_MAX: usize = 8_192;
+
+/// From so many bytes on the comparison is shared among threads: below, starting one takes longer than it saves.
+const SHARED_FROM_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most threads of one comparison: more of them wait for memory.
+const WORKERS_MAX: usize = 4;
 
 /// A memory that has no vector yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -316,8 +323,20 @@ fn sums(one: &[i8], rows: &[i8]) -> Vec<i32> {
     }
 
     let one: Vec<i16> = one.iter().map(|number| i16::from(*number)).collect();
-    let mut sums = vec![0; rows.len() / one.len().max(1)];
-    pulp::Arch::new().dispatch(Sums { one: &one, rows, totals: &mut sums });
+    let width = one.len().max(1);
+    let mut sums = vec![0; rows.len() / width];
+    let workers = if rows.len() < SHARED_FROM_BYTES { 1 } else { available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX)) };
+    let share = sums.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let mut shares = sums.chunks_mut(share).zip(rows.chunks(share * width)).map(|(totals, rows)| Sums { one: &one, rows, totals });
+        let own = shares.next();
+        for share in shares {
+            scope.spawn(|| pulp::Arch::new().dispatch(share));
+        }
+        if let Some(own) = own {
+            pulp::Arch::new().dispatch(own);
+        }
+    });
     sums
 }
 
