@@ -16,7 +16,7 @@ use crate::domain::text::{clean_line, ellipsis};
 const TITLE_CHARS_MAX: usize = 200;
 
 /// Bytes of a session that are read at once.
-const PART_BYTES: usize = 4 * 1_024 * 1_024;
+const PART_BYTES: usize = 1_024 * 1_024;
 
 /// How a session is opened.
 pub(in crate::agent) enum Opening {
