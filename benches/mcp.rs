@@ -199,7 +199,7 @@ fn echo_tool() -> LocalServer {
         tool: "echo".to_owned(),
         title: None,
         description: String::new(),
-        parameters: json!({"type": "object"}).as_object().unwrap().clone(),
+        parameters: json!({"type": "object"}).as_object().unwrap().clone().into(),
         output: None,
         hints: ToolHints::READ_ONLY,
         trusted: true,

@@ -1,7 +1,7 @@
 //! Figures of the whole program in a real pseudo terminal, each beside a bare ratatui program where that says something.
 //!
 //! `cargo bench --bench whole [-- NAME…]` prints one line a figure: what, how much, the budget. It never fails on time:
-//! machines differ; the ratios to the floor are what to watch. Figures are described in `docs/PERFORMANCE.md`.
+//! machines differ; the ratios to the floor are what to watch. `WAKEFUL_BENCH_PROGRAM` names another build to measure. Figures are described in `docs/PERFORMANCE.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -77,7 +77,8 @@ fn row(what: &str, figure: &str, budget: &str) {
 
 /// wakeful with a home of its own.
 fn wakeful(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wakeful"));
+    let program = std::env::var_os("WAKEFUL_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_wakeful").into());
+    let mut command = Command::new(program);
     command.env_clear().env("WAKEFUL_HOME", home).env("TERM", "xterm-256color").env("COLORTERM", "truecolor").env("LANG", "C.UTF-8");
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(home);
     command

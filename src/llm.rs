@@ -19,6 +19,7 @@ pub use catalog::{Catalog, Resolved};
 
 use crate::domain::ids::ToolName;
 use crate::domain::message::{Message, Usage};
+use crate::domain::tool::Schema;
 
 /// What a model is asked.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -41,7 +42,7 @@ pub struct ToolSpec {
     /// What it does.
     pub description: String,
     /// JSON Schema of its arguments, an object schema.
-    pub parameters: serde_json::Map<String, serde_json::Value>,
+    pub parameters: Schema,
 }
 
 /// A part of the answer.

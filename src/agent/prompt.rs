@@ -1,6 +1,7 @@
 //! What stands above a conversation, and which tools are offered with it. Recorded nowhere: made anew for each step.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -63,7 +64,7 @@ pub(super) fn handoff_tool(targets: &[Target]) -> ToolSpec {
     ToolSpec {
         name: ToolName::new(HANDOFF),
         description: "Hand a whole task to another agent or server and get its answer back".to_owned(),
-        parameters: object(parameters),
+        parameters: Arc::new(object(parameters)),
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) fn info(server: &str, tool: &str, read_only: bool) -> ToolInfo {
         tool: tool.to_owned(),
         title: None,
         description: format!("does {tool}"),
-        parameters: json!({"type": "object"}).as_object().cloned().unwrap(),
+        parameters: json!({"type": "object"}).as_object().cloned().unwrap().into(),
         output: None,
         hints: if read_only { ToolHints::READ_ONLY } else { ToolHints::default() },
         trusted: true,

@@ -1,5 +1,6 @@
 //! Lends the model to servers that ask for it (MCP sampling): the default model, within a time limit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -86,7 +87,7 @@ fn call(call: ToolCall) -> SampleCall {
 }
 
 fn tool(tool: SampleTool) -> ToolSpec {
-    ToolSpec { name: ToolName::from(tool.name), description: tool.description, parameters: tool.parameters }
+    ToolSpec { name: ToolName::from(tool.name), description: tool.description, parameters: Arc::new(tool.parameters) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! What a tool tells about itself.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::ids::{ServerName, ToolName};
+
+/// A JSON Schema, shared: the tools of a turn are copied for each of its steps.
+pub type Schema = Arc<Map<String, Value>>;
 
 /// A tool as the agent, the screens and the model know it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,10 +25,10 @@ pub struct ToolInfo {
     /// What it does, in the server's words, control characters removed.
     pub description: String,
     /// JSON Schema of its arguments; always an object schema.
-    pub parameters: Map<String, Value>,
+    pub parameters: Schema,
     /// JSON Schema of its structured result, where the server promises one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Map<String, Value>>,
+    pub output: Option<Schema>,
     /// Hints of the server. They are hints: only a trusted server's count for approvals.
     #[serde(default)]
     pub hints: ToolHints,

@@ -1,5 +1,6 @@
 //! A server's tools: listed page by page within limits, salvaged one by one, made fit for the model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -102,8 +103,8 @@ fn tool_info(tool: Value, choice: &Choice<'_>, notes: &mut Vec<String>) -> Resul
         tool: name,
         title: title.map(|title| ellipsis(&title, TITLE_CHARS_MAX).into_owned()),
         description: ellipsis(description.trim(), DESCRIPTION_CHARS_MAX).into_owned(),
-        parameters,
-        output: output_schema(tool.remove("outputSchema"), &shown, notes),
+        parameters: Arc::new(parameters),
+        output: output_schema(tool.remove("outputSchema"), &shown, notes).map(Arc::new),
         hints: hints(&annotations),
         trusted: choice.trusted,
     }))
@@ -190,7 +191,7 @@ mod tests {
         );
         assert_eq!(names(&listing), ["s__good", "s__bare", "s__odd"]);
         assert_eq!(listing.tools[0].description, "does it");
-        assert_eq!(Value::Object(listing.tools[1].parameters.clone()), json!({"type": "object", "properties": {}}));
+        assert_eq!(Value::Object((*listing.tools[1].parameters).clone()), json!({"type": "object", "properties": {}}));
         assert_eq!(listing.notes.len(), 5, "{:?}", listing.notes);
     }
 

@@ -83,7 +83,7 @@ fn now() -> u64 {
 
 /// A tool as a person reads it, for comparing. The order of keys is no change: it differs from one era to the other.
 pub(super) fn tool_text(info: &ToolInfo) -> String {
-    let mut schema = Value::Object(info.parameters.clone());
+    let mut schema = Value::Object((*info.parameters).clone());
     schema.sort_all_objects();
     let schema = serde_json::to_string_pretty(&schema).unwrap_or_default();
     let title = info.title.as_deref().unwrap_or_default();

@@ -84,7 +84,7 @@ pub(super) fn listing(name: &str, info: &ToolInfo) -> ToolListing {
         name: name.to_owned(),
         title: info.title.clone(),
         description: info.description.clone(),
-        input: info.parameters.clone(),
+        input: (*info.parameters).clone(),
         hints: Some(info.hints),
         ..ToolListing::default()
     }

@@ -54,7 +54,7 @@ impl Tool for RemoteTool {
             };
             let outcome = service.call(&tool, arguments, &context).await?;
             Ok(match promised {
-                Some((schema, promise)) => kept(outcome, promise.get_or_init(|| validator(schema)).as_ref()),
+                Some((schema, promise)) => kept(outcome, promise.get_or_init(|| validator(&schema)).as_ref()),
                 None => outcome,
             })
         }
@@ -63,8 +63,11 @@ impl Tool for RemoteTool {
 }
 
 /// A checker for a schema; `None` where the schema is none. Nothing it points to is fetched.
-fn validator(schema: Map<String, Value>) -> Option<Validator> {
-    jsonschema::options().build(&Value::Object(schema)).inspect_err(|error| tracing::debug!(target: "mcp", %error, "output schema")).ok()
+fn validator(schema: &Map<String, Value>) -> Option<Validator> {
+    jsonschema::options()
+        .build(&Value::Object(schema.clone()))
+        .inspect_err(|error| tracing::debug!(target: "mcp", %error, "output schema"))
+        .ok()
 }
 
 /// The outcome with a word where it is not what the tool promised; what does not fit counts as no structured content.
@@ -93,7 +96,7 @@ mod tests {
     fn check(schema: Value, structured: Option<Value>, problem: Option<&str>) {
         let Value::Object(schema) = schema else { panic!("no schema") };
         let outcome = ToolOutcome { text: "t".to_owned(), structured: structured.clone(), is_error: false };
-        let checked = kept(outcome, validator(schema).as_ref());
+        let checked = kept(outcome, validator(&schema).as_ref());
         match problem {
             None => assert_eq!((checked.text.as_str(), checked.structured), ("t", structured)),
             Some(problem) => {
@@ -119,6 +122,6 @@ mod tests {
     fn a_failure_promises_nothing() {
         let Value::Object(schema) = json!({"type": "object"}) else { panic!("no schema") };
         let outcome = ToolOutcome::error("no");
-        assert_eq!(kept(outcome.clone(), validator(schema).as_ref()), outcome);
+        assert_eq!(kept(outcome.clone(), validator(&schema).as_ref()), outcome);
     }
 }

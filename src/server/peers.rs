@@ -198,7 +198,7 @@ impl Peer {
             tool,
             title: None,
             description: ellipsis(&clean(&offer.description), DESCRIPTION_CHARS_MAX).into_owned(),
-            parameters,
+            parameters: Arc::new(parameters),
             output: None,
             hints: ToolHints::default(),
             trusted: false,

@@ -32,7 +32,7 @@ fn ours(server: &str, tool: &str) -> Arc<dyn Tool> {
         tool: tool.to_owned(),
         title: None,
         description: "ours".to_owned(),
-        parameters: object(json!({"type": "object", "properties": {"text": {"type": "string"}}})),
+        parameters: object(json!({"type": "object", "properties": {"text": {"type": "string"}}})).into(),
         output: None,
         hints: ToolHints::READ_ONLY,
         trusted: true,

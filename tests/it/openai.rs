@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use wakeful::domain::clock::{Instant, ManualClock};
 use wakeful::domain::ids::CallId;
@@ -32,7 +32,7 @@ fn options(fake: &Fake) -> ProviderOptions {
 }
 
 fn request() -> ChatRequest {
-    let tool = |name: &str| ToolSpec { name: name.into(), description: "does".into(), parameters: Map::new() };
+    let tool = |name: &str| ToolSpec { name: name.into(), description: "does".into(), parameters: Arc::default() };
     let messages = vec![Message::text(Role::User, "hi")];
     ChatRequest { model: "asked".into(), messages, tools: vec![tool("f"), tool("g")], output_tokens_max: None }
 }

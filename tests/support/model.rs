@@ -110,11 +110,12 @@ fn serve(stream: TcpStream, script: &Script, seen: &(Mutex<Seen>, Condvar)) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, stream);
     while let Some(body) = read_request(&mut reader) {
+        let arrived = Instant::now();
         let request: Value = serde_json::from_slice(&body).unwrap_or_default();
         {
             let mut seen = seen.0.lock().expect("server lives");
             if let Some(last) = seen.answered.take() {
-                let gap = last.elapsed();
+                let gap = arrived.saturating_duration_since(last);
                 seen.gaps.push(gap);
             }
             seen.requests.push(request.clone());

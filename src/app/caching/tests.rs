@@ -71,7 +71,7 @@ impl Setup {
             tool: "read".to_owned(),
             title: None,
             description: String::new(),
-            parameters: Map::new(),
+            parameters: Arc::default(),
             output: None,
             hints,
             trusted: false,

@@ -20,7 +20,7 @@ use crate::llm::ToolSpec;
 use crate::tools::local;
 
 fn spec(name: &str, description: &str, parameters: &Value) -> ToolSpec {
-    ToolSpec { name: ToolName::new(name), description: description.into(), parameters: parameters.as_object().unwrap().clone() }
+    ToolSpec { name: ToolName::new(name), description: description.into(), parameters: parameters.as_object().unwrap().clone().into() }
 }
 
 fn built_in() -> Vec<ToolSpec> {

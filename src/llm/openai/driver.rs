@@ -8,7 +8,6 @@ use std::time::Duration;
 use async_openai::error::OpenAIError;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -17,7 +16,7 @@ use crate::llm::openai::assemble::Assembler;
 use crate::llm::openai::chunk::Chunk;
 use crate::llm::openai::failure::{Failure, Kind};
 use crate::llm::openai::service::{self, Link};
-use crate::llm::openai::wire;
+use crate::llm::openai::wire::{self, Body};
 use crate::llm::{ChatRequest, Completion, Delta, DeltaStream, Error};
 use crate::net::{GaveUp, Verdict};
 
@@ -73,8 +72,7 @@ async fn chat(provider: &Provider, request: &ChatRequest, out: &Out) -> Result<C
     loop {
         let mut assembler = Assembler::new(request);
         let quirks = *provider.quirks.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = wire::body(request, &provider.name, &provider.options, quirks)
-            .map_err(|error| Error::Config(format!("the request cannot be written as JSON: {error}")))?;
+        let body = wire::body(request, &provider.name, &provider.options, quirks);
         let tried = one_try(provider, &inner, body, &mut assembler, out).await;
         let mut failure = match tried {
             Ok(link) => match assembler.finish(link.is_done()) {
@@ -125,7 +123,7 @@ type Chunks = BoxStream<'static, Result<Chunk, OpenAIError>>;
 async fn one_try(
     provider: &Provider,
     inner: &crate::net::Inner,
-    body: Value,
+    body: Body<'_>,
     assembler: &mut Assembler,
     out: &Out,
 ) -> Result<Arc<Link>, Failure> {
@@ -153,14 +151,14 @@ async fn one_try(
     }
 }
 
-async fn open(provider: &Provider, inner: &crate::net::Inner, body: Value, link: &Arc<Link>) -> Result<Chunks, Failure> {
+async fn open(provider: &Provider, inner: &crate::net::Inner, body: Body<'_>, link: &Arc<Link>) -> Result<Chunks, Failure> {
     let shared = (provider.net.clone(), Arc::clone(&provider.clock), Arc::clone(link));
     let service = tower::service_fn(move |factory| {
         let (net, clock, link) = shared.clone();
         service::send(factory, net, clock, link)
     });
     let client = async_openai::Client::build(inner.clone(), provider.endpoint.clone()).with_http_service(service);
-    let opened = client.chat().create_stream_byot::<Value, Chunk>(body).await;
+    let opened = client.chat().create_stream_byot::<Body<'_>, Chunk>(body).await;
     opened.map_err(|error| {
         link.take_failure().unwrap_or_else(|| Failure::new(Kind::Config, format!("the request could not be made: {error}")))
     })

@@ -4,12 +4,13 @@
 //! ids are unique, 40 characters at most and plain; names are safe; there is no empty assistant message; neighbours of
 //! one voice are one message (some templates insist on turns). A valid conversation comes out as it is.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::{CallId, ToolName};
-use crate::domain::message::{Message, Role, ToolCall};
+use crate::domain::message::{Message, Role};
 use crate::llm::ToolSpec;
 
 /// The most tools in one request.
@@ -28,26 +29,26 @@ const NO_ANSWER: &str = "The call was interrupted. Whether it took effect is unk
 const EMPTY_ANSWER: &str = "(no output)";
 
 /// `messages` as every provider takes them. With `short_ids` all ids are made of nine letters and digits.
-pub(super) fn valid(messages: &[Message], short_ids: bool) -> Vec<Message> {
+pub(super) fn valid(messages: &[Message], short_ids: bool) -> Vec<Cow<'_, Message>> {
     let mut answers = collect_answers(messages);
     let mut ids = HashSet::new();
-    let mut out: Vec<Message> = Vec::with_capacity(messages.len());
+    let mut out: Vec<Cow<'_, Message>> = Vec::with_capacity(messages.len());
     for (at, message) in messages.iter().enumerate() {
         match message.role {
             Role::Tool => {}
-            Role::System | Role::User => add(&mut out, message.clone()),
+            Role::System | Role::User => add(&mut out, Cow::Borrowed(message)),
             Role::Assistant => {
                 if message.content.trim().is_empty() && message.tool_calls.is_empty() {
                     continue;
                 }
-                let mut message = message.clone();
+                let mut safe = Cow::Borrowed(message);
                 let mut results = Vec::with_capacity(message.tool_calls.len());
-                for (nth, call) in message.tool_calls.iter_mut().enumerate() {
-                    let answer = answers.remove(&(at, nth));
-                    make_safe(call, (at, nth), short_ids, &mut ids);
-                    results.push(Message::tool_result(call.id.clone(), answer_text(answer)));
+                for (nth, call) in message.tool_calls.iter().enumerate() {
+                    let id = safe_id(call.id.as_str(), (at, nth), short_ids, &mut ids);
+                    make_safe(&mut safe, nth, &id);
+                    results.push(result(answers.remove(&(at, nth)), id));
                 }
-                add(&mut out, message);
+                add(&mut out, safe);
                 out.extend(results);
             }
         }
@@ -55,35 +56,44 @@ pub(super) fn valid(messages: &[Message], short_ids: bool) -> Vec<Message> {
     out
 }
 
-fn answer_text(answer: Option<&str>) -> &str {
-    match answer {
+/// The message that answers the call `id`.
+fn result(answer: Option<&Message>, id: CallId) -> Cow<'_, Message> {
+    let text = match answer.map(|answer| answer.content.as_str()) {
         None => NO_ANSWER,
         Some("") => EMPTY_ANSWER,
         Some(text) => text,
+    };
+    match answer {
+        Some(answer) if answer.content == text && answer.tool_call_id.as_ref() == Some(&id) && is_plain(answer) => Cow::Borrowed(answer),
+        _ => Cow::Owned(Message::tool_result(id, text)),
     }
+}
+
+/// There is nothing in it but its text.
+fn is_plain(message: &Message) -> bool {
+    message.tool_calls.is_empty() && message.extra.is_empty() && message.reasoning.is_none()
 }
 
 /// Adds `message`, to the last one where both are of one voice and nothing but text.
-fn add(out: &mut Vec<Message>, message: Message) {
-    if let Some(last) = out.last_mut()
-        && last.role == message.role
-        && last.tool_calls.is_empty()
-        && last.extra.is_empty()
-        && message.extra.is_empty()
-    {
-        if !last.content.is_empty() && !message.content.is_empty() {
-            last.content.push_str("\n\n");
+fn add<'a>(out: &mut Vec<Cow<'a, Message>>, message: Cow<'a, Message>) {
+    let joins =
+        |last: &Message| last.role == message.role && last.tool_calls.is_empty() && last.extra.is_empty() && message.extra.is_empty();
+    match out.last_mut() {
+        Some(last) if joins(last) => {
+            let (last, message) = (last.to_mut(), message.into_owned());
+            if !last.content.is_empty() && !message.content.is_empty() {
+                last.content.push_str("\n\n");
+            }
+            last.content.push_str(&message.content);
+            last.tool_calls = message.tool_calls;
+            last.reasoning = message.reasoning.or(last.reasoning.take());
         }
-        last.content.push_str(&message.content);
-        last.tool_calls = message.tool_calls;
-        last.reasoning = message.reasoning.or(last.reasoning.take());
-        return;
+        _ => out.push(message),
     }
-    out.push(message);
 }
 
 /// Which result answers which call: the first after it that names its id, where an id is used again in turn.
-fn collect_answers(messages: &[Message]) -> HashMap<(usize, usize), &str> {
+fn collect_answers(messages: &[Message]) -> HashMap<(usize, usize), &Message> {
     let mut open: HashMap<&str, VecDeque<(usize, usize)>> = HashMap::new();
     let mut answers = HashMap::new();
     for (at, message) in messages.iter().enumerate() {
@@ -94,28 +104,37 @@ fn collect_answers(messages: &[Message]) -> HashMap<(usize, usize), &str> {
             && let Some(id) = &message.tool_call_id
             && let Some(place) = open.get_mut(id.as_str()).and_then(VecDeque::pop_front)
         {
-            answers.insert(place, message.content.as_str());
+            answers.insert(place, message);
         }
     }
     answers
 }
 
-fn make_safe(call: &mut ToolCall, place: (usize, usize), short_ids: bool, ids: &mut HashSet<String>) {
-    if call.invalid.is_some() {
+/// An id for a call that no other one has and every provider takes: its own where it will do.
+fn safe_id(known: &str, place: (usize, usize), short_ids: bool, ids: &mut HashSet<CallId>) -> CallId {
+    let plain = !known.is_empty() && known.len() <= ID_CHARS_MAX && known.bytes().all(|byte| byte.is_ascii_graphic());
+    let short = known.len() == 9 && known.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mut id = CallId::from(if plain && (!short_ids || short) { known.to_owned() } else { short_id(known, None) });
+    while !ids.insert(id.clone()) {
+        id = CallId::from(short_id(id.as_str(), Some(place)));
+    }
+    id
+}
+
+/// Gives a call of `message` that id, a safe name, and no arguments where they could not be read.
+fn make_safe(message: &mut Cow<'_, Message>, nth: usize, id: &CallId) {
+    let call = &message.tool_calls[nth];
+    let drops = call.invalid.is_some() && !call.arguments.is_empty();
+    if call.id == *id && is_safe_name(call.name.as_str()) && !drops {
+        return;
+    }
+    let call = &mut message.to_mut().tool_calls[nth];
+    call.id = id.clone();
+    if drops {
         call.arguments.clear();
     }
     if !is_safe_name(call.name.as_str()) {
         call.name = safe_name(call.name.as_str());
-    }
-    let known = call.id.as_str();
-    let plain = !known.is_empty() && known.len() <= ID_CHARS_MAX && known.bytes().all(|byte| byte.is_ascii_graphic());
-    let short = known.len() == 9 && known.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let mut id = if plain && (!short_ids || short) { known.to_owned() } else { short_id(known, None) };
-    while !ids.insert(id.clone()) {
-        id = short_id(&id, Some(place));
-    }
-    if id != known {
-        call.id = CallId::from(id);
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! Pure. What providers sent beside the known fields goes back to the provider that sent it, and to no other.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::domain::message::{Message, Role};
+use crate::domain::ids::CallId;
+use crate::domain::message::{Message, Role, ToolCall};
 use crate::domain::text;
 use crate::llm::openai::history;
 use crate::llm::openai::options::ProviderOptions;
@@ -18,21 +22,71 @@ const ORIGIN: &str = "wakeful.provider";
 /// The longest description of a tool where a provider limits it, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 1_024;
 
-#[derive(Debug, Serialize)]
-struct Body<'a> {
+/// A request on its way out: written straight from the conversation, of which only what must differ is copied.
+#[derive(Debug)]
+pub(super) struct Body<'a> {
     model: &'a str,
-    messages: Vec<WireMessage>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<WireTool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
+    messages: Vec<Cow<'a, Message>>,
+    /// Where the thoughts begin that go back: in what follows the last thing the user said. The turn they are thought in
+    /// is where they belong.
+    thoughts_from: usize,
+    tools: Vec<&'a ToolSpec>,
+    output_tokens_max: Option<u32>,
+    provider: &'a str,
+    options: &'a ProviderOptions,
+    quirks: Quirks,
+}
+
+/// The body for `request` to the provider named `provider`.
+pub(super) fn body<'a>(request: &'a ChatRequest, provider: &'a str, options: &'a ProviderOptions, quirks: Quirks) -> Body<'a> {
+    let messages = history::valid(&request.messages, quirks.short_ids);
+    let turn = messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
+    Body {
+        model: &request.model,
+        thoughts_from: if options.reasoning_back { turn + 1 } else { messages.len() },
+        messages,
+        tools: if options.tools { history::offered(&request.tools) } else { Vec::new() },
+        output_tokens_max: request.output_tokens_max.or(options.output_tokens_max),
+        provider,
+        options,
+        quirks,
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (quirks, limit) = (self.quirks, self.output_tokens_max);
+        let extra = &self.options.extra_body;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, replaced: extra };
+        fields.put("model", Some(self.model))?;
+        fields.put("messages", Some(&Messages(self)))?;
+        fields.put("stream", Some(&true))?;
+        fields.put("stream_options", (!quirks.no_stream_options).then_some(&StreamOptions { include_usage: true }))?;
+        let tools = (!self.tools.is_empty()).then(|| Tools { tools: &self.tools, short: quirks.short_descriptions });
+        fields.put("tools", tools.as_ref())?;
+        fields.put("max_tokens", limit.filter(|_| !quirks.completion_tokens).as_ref())?;
+        fields.put("max_completion_tokens", limit.filter(|_| quirks.completion_tokens).as_ref())?;
+        fields.put("temperature", self.options.temperature.filter(|_| !quirks.no_temperature).as_ref())?;
+        for (key, value) in extra {
+            fields.map.serialize_entry(key, value)?;
+        }
+        fields.map.end()
+    }
+}
+
+/// The fields of an object, but for those that the user's options replace.
+struct Fields<'a, M> {
+    map: M,
+    replaced: &'a Map<String, Value>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    fn put<T: Serialize + ?Sized>(&mut self, key: &'static str, value: Option<&T>) -> Result<(), M::Error> {
+        match value {
+            Some(value) if !self.replaced.contains_key(key) => self.map.serialize_entry(key, value),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -40,98 +94,126 @@ struct StreamOptions {
     include_usage: bool,
 }
 
+struct Messages<'a>(&'a Body<'a>);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let body = self.0;
+        serializer.collect_seq(
+            body.messages.iter().enumerate().map(|(at, message)| wire_message(message, body.provider, at >= body.thoughts_from)),
+        )
+    }
+}
+
 #[derive(Debug, Serialize)]
-struct WireMessage {
+struct WireMessage<'a> {
     role: Role,
-    content: String,
+    content: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<String>,
+    reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<Value>,
+    tool_calls: Vec<WireCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<String>,
+    tool_call_id: Option<&'a str>,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
-struct WireCall {
-    id: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: WireFunction,
+#[serde(untagged)]
+enum WireCall<'a> {
+    Plain(PlainCall<'a>),
+    /// With fields that the provider sent beside the known ones.
+    Kept(Value),
 }
 
 #[derive(Debug, Serialize)]
-struct WireFunction {
-    name: String,
+struct PlainCall<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: WireFunction<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireFunction<'a> {
+    name: &'a str,
     arguments: String,
 }
 
-#[derive(Debug, Serialize)]
-struct WireTool {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: WireToolFunction,
-}
-
-#[derive(Debug, Serialize)]
-struct WireToolFunction {
-    name: String,
-    description: String,
-    parameters: Map<String, Value>,
-}
-
-/// The body for `request` to the provider named `provider`.
-pub(super) fn body(request: &ChatRequest, provider: &str, options: &ProviderOptions, quirks: Quirks) -> serde_json::Result<Value> {
-    let messages = history::valid(&request.messages, quirks.short_ids);
-    // Thoughts belong to the turn they are thought in: to what follows the last thing the user said.
-    let turn = messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
-    let limit = request.output_tokens_max.or(options.output_tokens_max);
-    let tools = if options.tools { history::offered(&request.tools) } else { Vec::new() };
-    let body = Body {
-        model: &request.model,
-        messages: messages
-            .into_iter()
-            .enumerate()
-            .map(|(at, message)| wire_message(message, provider, options.reasoning_back && at > turn))
-            .collect(),
-        stream: true,
-        stream_options: (!quirks.no_stream_options).then_some(StreamOptions { include_usage: true }),
-        tools: tools.into_iter().map(|tool| wire_tool(tool, quirks.short_descriptions)).collect(),
-        max_tokens: limit.filter(|_| !quirks.completion_tokens),
-        max_completion_tokens: limit.filter(|_| quirks.completion_tokens),
-        temperature: options.temperature.filter(|_| !quirks.no_temperature),
-    };
-    let mut value = serde_json::to_value(body)?;
-    if let Value::Object(object) = &mut value {
-        object.extend(options.extra_body.clone());
-    }
-    Ok(value)
-}
-
-fn wire_message(message: Message, provider: &str, with_reasoning: bool) -> WireMessage {
-    let tool_calls = message
-        .tool_calls
-        .into_iter()
-        .map(|call| {
-            let arguments = Value::Object(call.arguments).to_string();
-            let function = WireFunction { name: call.name.to_string(), arguments };
-            let known = serde_json::to_value(WireCall { id: call.id.to_string(), kind: "function", function }).unwrap_or_default();
-            with_extra(known, own(call.extra, provider))
-        })
-        .collect();
-    let mut extra = own(message.extra, provider);
+fn wire_message<'a>(message: &'a Message, provider: &str, with_reasoning: bool) -> WireMessage<'a> {
+    let mut extra = own(&message.extra, provider);
     for known in ["role", "content", "reasoning_content", "tool_calls", "tool_call_id"] {
         extra.remove(known);
     }
     WireMessage {
         role: message.role,
-        content: message.content,
-        reasoning_content: message.reasoning.filter(|_| with_reasoning && message.role == Role::Assistant),
-        tool_calls,
-        tool_call_id: message.tool_call_id.map(|id| id.to_string()),
+        content: &message.content,
+        reasoning_content: message.reasoning.as_deref().filter(|_| with_reasoning && message.role == Role::Assistant),
+        tool_calls: message.tool_calls.iter().map(|call| wire_call(call, provider)).collect(),
+        tool_call_id: message.tool_call_id.as_ref().map(CallId::as_str),
         extra,
+    }
+}
+
+fn wire_call<'a>(call: &'a ToolCall, provider: &str) -> WireCall<'a> {
+    let arguments = serde_json::to_string(&call.arguments).unwrap_or_default();
+    let known = PlainCall { id: call.id.as_str(), kind: "function", function: WireFunction { name: call.name.as_str(), arguments } };
+    let extra = own(&call.extra, provider);
+    if extra.is_empty() {
+        return WireCall::Plain(known);
+    }
+    WireCall::Kept(with_extra(serde_json::to_value(known).unwrap_or_default(), extra))
+}
+
+struct Tools<'a> {
+    tools: &'a [&'a ToolSpec],
+    short: bool,
+}
+
+impl Serialize for Tools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.tools.iter().map(|tool| wire_tool(tool, self.short)))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct WireTool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: WireToolFunction<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireToolFunction<'a> {
+    name: &'a str,
+    description: Cow<'a, str>,
+    parameters: Parameters<'a>,
+}
+
+fn wire_tool(tool: &ToolSpec, short: bool) -> WireTool<'_> {
+    let description = if short { text::ellipsis(&tool.description, DESCRIPTION_CHARS_MAX) } else { Cow::Borrowed(&*tool.description) };
+    let parameters = Parameters(&tool.parameters);
+    WireTool { kind: "function", function: WireToolFunction { name: tool.name.as_str(), description, parameters } }
+}
+
+/// A schema as every provider takes it: of an object that says so, its properties named even where there are none.
+#[derive(Debug)]
+struct Parameters<'a>(&'a Map<String, Value>);
+
+impl Serialize for Parameters<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.0.iter().filter(|(key, _)| *key != "$schema") {
+            map.serialize_entry(key, value)?;
+        }
+        if !self.0.contains_key("type") {
+            map.serialize_entry("type", "object")?;
+        }
+        if !self.0.contains_key("properties") {
+            map.serialize_entry("properties", &Map::new())?;
+        }
+        map.end()
     }
 }
 
@@ -156,10 +238,10 @@ fn with_extra(mut known: Value, extra: Map<String, Value>) -> Value {
 }
 
 /// The kept fields if they came from `provider`.
-fn own(mut extra: Map<String, Value>, provider: &str) -> Map<String, Value> {
-    match extra.remove(ORIGIN) {
+fn own(extra: &Map<String, Value>, provider: &str) -> Map<String, Value> {
+    match extra.get(ORIGIN) {
         Some(Value::String(origin)) if origin != provider => Map::new(),
-        _ => extra,
+        _ => extra.iter().filter(|(key, _)| *key != ORIGIN).map(|(key, value)| (key.clone(), value.clone())).collect(),
     }
 }
 
@@ -171,22 +253,15 @@ pub(super) fn mark_origin(completion: &mut Completion, provider: &str) {
     }
 }
 
-fn wire_tool(tool: &ToolSpec, short: bool) -> WireTool {
-    let mut parameters = tool.parameters.clone();
-    parameters.remove("$schema");
-    parameters.entry("type").or_insert_with(|| Value::String("object".to_owned()));
-    parameters.entry("properties").or_insert_with(|| Value::Object(Map::new()));
-    let description = if short { text::ellipsis(&tool.description, DESCRIPTION_CHARS_MAX).into_owned() } else { tool.description.clone() };
-    WireTool { kind: "function", function: WireToolFunction { name: tool.name.to_string(), description, parameters } }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::ids::CallId;
-    use crate::domain::message::ToolCall;
+
+    fn body(request: &ChatRequest, provider: &str, options: &ProviderOptions, quirks: Quirks) -> Value {
+        serde_json::to_value(super::body(request, provider, options, quirks)).unwrap()
+    }
 
     fn object(value: Value) -> Map<String, Value> {
         match value {
@@ -221,7 +296,7 @@ mod tests {
             tools: vec![ToolSpec {
                 name: "f".into(),
                 description: "d".repeat(2_000),
-                parameters: object(json!({"$schema": "x", "type": "object"})),
+                parameters: object(json!({"$schema": "x", "type": "object"})).into(),
             }],
             output_tokens_max: Some(9),
         }
@@ -230,7 +305,7 @@ mod tests {
     #[test]
     fn kept_fields_go_back_to_their_provider_and_to_no_other() {
         let options = ProviderOptions { reasoning_back: true, ..ProviderOptions::default() };
-        let sent = |provider: &str| body(&request(), provider, &options, Quirks::default()).unwrap();
+        let sent = |provider: &str| body(&request(), provider, &options, Quirks::default());
         assert_eq!(
             sent("gemini")["messages"][3],
             json!({"role": "assistant", "content": "", "reasoning_content": "hm", "reasoning_details": [1], "tool_calls": [
@@ -252,7 +327,7 @@ mod tests {
     #[test]
     fn a_plain_request_has_no_frills() {
         let request = ChatRequest { model: "m".into(), messages: vec![Message::text(Role::User, "q")], ..ChatRequest::default() };
-        let sent = body(&request, "p", &ProviderOptions::default(), Quirks::default()).unwrap();
+        let sent = body(&request, "p", &ProviderOptions::default(), Quirks::default());
         assert_eq!(
             sent,
             json!({"model": "m", "messages": [{"role": "user", "content": "q"}], "stream": true, "stream_options": {"include_usage": true}})
@@ -266,16 +341,16 @@ mod tests {
             extra_body: object(json!({"seed": 7, "stream_options": {"x": 1}})),
             ..ProviderOptions::default()
         };
-        let plain = body(&request(), "p", &options, Quirks::default()).unwrap();
+        let plain = body(&request(), "p", &options, Quirks::default());
         assert_eq!((&plain["max_tokens"], &plain["temperature"], &plain["seed"]), (&json!(9), &json!(0.5), &json!(7)));
         assert_eq!(plain["stream_options"], json!({"x": 1}));
         assert_eq!(plain["tools"][0]["function"]["parameters"], json!({"type": "object", "properties": {}}));
         assert_eq!(plain["messages"][3].get("reasoning_content"), None);
         let quirks = Quirks { completion_tokens: true, no_temperature: true, short_descriptions: true, ..Quirks::default() };
-        let odd = body(&request(), "p", &options, quirks).unwrap();
+        let odd = body(&request(), "p", &options, quirks);
         assert_eq!((odd.get("max_tokens"), &odd["max_completion_tokens"], odd.get("temperature")), (None, &json!(9), None));
         assert_eq!(odd["tools"][0]["function"]["description"].as_str().unwrap().chars().count(), 1_024);
-        let without = body(&request(), "p", &ProviderOptions { tools: false, ..ProviderOptions::default() }, Quirks::default()).unwrap();
+        let without = body(&request(), "p", &ProviderOptions { tools: false, ..ProviderOptions::default() }, Quirks::default());
         assert_eq!(without.get("tools"), None);
     }
 }

@@ -81,13 +81,14 @@ impl LocalTool {
         F: Fn(A, CallContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ToolOutcome, Failure>> + Send + 'static,
     {
+        let parameters = Arc::new(parameters);
         let info = ToolInfo {
             name: ToolName::from(format!("{}__{}", definition.server, definition.name)),
             server: ServerName::new(definition.server),
             tool: definition.name.to_owned(),
             title: Some(definition.title.to_owned()),
             description: definition.description.to_owned(),
-            parameters: parameters.clone(),
+            parameters: Arc::clone(&parameters),
             output: None,
             hints: definition.hints,
             trusted: true,
@@ -110,7 +111,7 @@ impl LocalTool {
         F: Fn(A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<String>> + Send + 'static,
     {
-        let (name, parameters) = (self.info.tool.clone(), self.info.parameters.clone());
+        let (name, parameters) = (self.info.tool.clone(), Arc::clone(&self.info.parameters));
         self.preview = Some(Arc::new(move |arguments| match read_arguments::<A>(&name, &parameters, arguments) {
             Ok(arguments) => preview(arguments).boxed(),
             Err(_) => std::future::ready(None).boxed(),

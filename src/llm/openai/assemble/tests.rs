@@ -1,5 +1,7 @@
 //! Whole streams put together; however they are cut into packets.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use crate::llm::ToolSpec;
 use crate::llm::openai::sse::{Decoder, Frame};
 
 fn request() -> ChatRequest {
-    let tool = |name: &str| ToolSpec { name: name.into(), description: String::new(), parameters: Map::new() };
+    let tool = |name: &str| ToolSpec { name: name.into(), description: String::new(), parameters: Arc::default() };
     ChatRequest { model: "asked".into(), tools: vec![tool("f"), tool("g")], ..ChatRequest::default() }
 }
 

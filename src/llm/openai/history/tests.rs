@@ -1,8 +1,15 @@
 //! Conversations made valid.
 
+use std::sync::Arc;
+
 use serde_json::{Map, json};
 
 use super::*;
+use crate::domain::message::ToolCall;
+
+fn valid(messages: &[Message], short_ids: bool) -> Vec<Message> {
+    super::valid(messages, short_ids).into_iter().map(Cow::into_owned).collect()
+}
 
 fn call(id: &str, name: &str) -> ToolCall {
     let Ok(serde_json::Value::Object(arguments)) = serde_json::to_value(json!({"a": 1})) else { unreachable!() };
@@ -108,7 +115,7 @@ fn empty_assistant_messages_go_and_neighbours_join() {
 
 #[test]
 fn a_hundred_and_twenty_eight_tools_at_most() {
-    let tool = |name: String| ToolSpec { name: name.into(), description: String::new(), parameters: Map::new() };
+    let tool = |name: String| ToolSpec { name: name.into(), description: String::new(), parameters: Arc::default() };
     let mut tools: Vec<_> = (0..200).map(|at| tool(format!("t{at}"))).collect();
     tools.insert(0, tool("bad name".into()));
     tools.insert(0, tool("t0".into()));
