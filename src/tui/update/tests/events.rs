@@ -94,7 +94,7 @@ fn a_pause_counts_what_comes_meanwhile() {
 fn the_rate_is_shown_while_events_come_and_wakes_nobody_after() {
     let mut script = talked();
     script.state.servers.stale = false;
-    for _ in 0..3 {
+    for _ in 0..2 {
         for _ in 0..100 {
             script.answered("more");
         }
