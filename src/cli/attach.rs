@@ -118,6 +118,7 @@ async fn backend(base: &Base, connection: &mut Connection, status: Status, resum
         notes: futures::stream::empty().boxed(),
         timezone: tokio::task::spawn_blocking(TimeZone::system).await?,
         start,
+        providers: Vec::new(),
         default_model: base.global.model.clone().unwrap_or(status.default_model),
         context_window_tokens: status.context_window_tokens.filter(|_| base.global.model.is_none()),
         feed: None,

@@ -158,6 +158,7 @@ async fn backend(base: &Base, app: &App, resume: Option<String>, style: Terminal
         timezone: tokio::task::spawn_blocking(TimeZone::system).await?,
         start,
         default_model: model.id(),
+        providers: app.catalog().providers().iter().map(|(name, _)| name.clone()).collect(),
         context_window_tokens: model.llm.context_tokens(&model.model),
         feed,
     })

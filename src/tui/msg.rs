@@ -99,6 +99,8 @@ pub struct Link {
     pub start: Start,
     /// `provider/model` of sessions that name none.
     pub default_model: String,
+    /// The names of all providers; none where they are not known.
+    pub providers: Vec<String>,
     /// The model's context in tokens, where it is known.
     pub context_window_tokens: Option<u64>,
     /// Where other programs find the feed, where it is offered.

@@ -321,12 +321,12 @@ impl Driver {
     }
 
     async fn link(&mut self, backend: Backend) -> io::Result<()> {
-        let Backend { events, commands, queries, notes, timezone, start, default_model, context_window_tokens, feed } = backend;
+        let Backend { events, commands, queries, notes, timezone, start, default_model, providers, context_window_tokens, feed } = backend;
         self.events = Some(events);
         self.notes = Some(notes);
         // Opening a session must reach the program before anything that was typed meanwhile.
         let refused = self.effects.link(commands, queries);
-        self.update(Msg::Backend(Link { timezone, start, default_model, context_window_tokens, feed })).await?;
+        self.update(Msg::Backend(Link { timezone, start, default_model, providers, context_window_tokens, feed })).await?;
         for msg in refused {
             self.update(msg).await?;
         }

@@ -259,6 +259,8 @@ pub struct State {
     pub epoch: Option<String>,
     /// `provider/model` of new sessions.
     pub default_model: String,
+    /// The names of all providers; none where they are not known.
+    pub providers: Vec<String>,
     /// The model's context in tokens.
     pub context_window_tokens: Option<u64>,
     /// Where other programs find the feed, where it is offered.
@@ -414,6 +416,7 @@ impl State {
             epoch: None,
             session: Session::fresh(SessionOptions::default(), &default_model),
             default_model,
+            providers: Vec::new(),
             context_window_tokens: None,
             feed: None,
             reports_behind: None,

@@ -49,7 +49,17 @@ impl Screen {
         update(&mut state, Msg::Resize(size.0, size.1));
         let default_model = "offline/assistant".to_owned();
         let start = Start::New(SessionOptions::default());
-        update(&mut state, Msg::Backend(Link { timezone: TimeZone::UTC, start, default_model, context_window_tokens: None, feed: None }));
+        update(
+            &mut state,
+            Msg::Backend(Link {
+                timezone: TimeZone::UTC,
+                start,
+                default_model,
+                providers: Vec::new(),
+                context_window_tokens: None,
+                feed: None,
+            }),
+        );
         let session = state.session.id.clone();
         Self { state, session, feed: app.subscribe() }
     }

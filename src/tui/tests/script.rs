@@ -83,6 +83,7 @@ impl Script {
             timezone: jiff::tz::TimeZone::UTC,
             start: Start::New(SessionOptions::default()),
             default_model: "offline/rules".into(),
+            providers: vec!["offline".into(), "openai".into()],
             context_window_tokens: Some(8_000),
             feed: None,
         };

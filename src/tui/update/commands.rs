@@ -212,13 +212,16 @@ fn rename(state: &mut State, title: &str) -> Vec<Effect> {
     on_session(state, |session| Command::Rename { session, title })
 }
 
-/// The known providers, where that of `model` is none of them. Before the models were listed none is known.
+/// The known providers, where that of `model` is none of them. A provider may have models with a `/` in their names: where
+/// one answers, its models must have been listed before a name is refused; the offline assistant has none of these.
 pub(super) fn other_providers(state: &State, model: &str) -> Option<String> {
     let (provider, _) = model.split_once('/')?;
     let own = [state.session.model.as_str(), state.default_model.as_str()];
     let all = state.models.iter().map(String::as_str).chain(own);
-    let known: BTreeSet<&str> = all.filter_map(|id| id.split_once('/')).map(|(provider, _)| provider).collect();
-    if state.models.is_empty() || known.contains(provider) {
+    let mut known: BTreeSet<&str> = all.filter_map(|id| id.split_once('/')).map(|(provider, _)| provider).collect();
+    known.extend(state.providers.iter().map(String::as_str));
+    let is_offline = state.session.model.starts_with("offline/") && !state.providers.is_empty();
+    if !is_offline && state.models.is_empty() || known.contains(provider) {
         return None;
     }
     Some(clean_line(&known.into_iter().collect::<Vec<_>>().join(", ")))

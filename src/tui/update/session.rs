@@ -16,6 +16,7 @@ pub(super) fn linked(state: &mut State, link: Link) -> Vec<Effect> {
     state.link = LinkState::Ready;
     state.surroundings.timezone = link.timezone;
     state.default_model = link.default_model;
+    state.providers = link.providers;
     state.context_window_tokens = link.context_window_tokens;
     state.feed = link.feed;
     state.servers.stale = true;

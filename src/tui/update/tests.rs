@@ -231,6 +231,19 @@ fn a_model_that_the_offline_assistant_has_not_is_told() {
 }
 
 #[test]
+fn a_provider_that_is_not_there_is_told_before_any_models_were_listed() {
+    let mut script = ready();
+    script.command("/model nope/gpt");
+    assert!(script.text().contains("no provider of `nope/gpt`; there are offline, openai"), "{}", script.text());
+    assert_eq!(script.state.session.model, "offline/rules");
+    script.command("/model openai/gpt");
+    assert_eq!(script.state.session.model, "openai/gpt");
+    // Of a provider with `meta/llama` among its models, which were not listed yet.
+    script.command("/model meta/llama");
+    assert_eq!(script.state.session.model, "meta/llama");
+}
+
+#[test]
 fn the_terminals_answer_changes_the_theme_only_where_it_is_left_to_it() {
     let mut script = ready();
     script.send(Msg::Background(Some(true)));

@@ -20,6 +20,7 @@ fn resumed() -> Script {
         timezone: jiff::tz::TimeZone::UTC,
         start: Start::Resume(SessionId::new("old")),
         default_model: "offline/rules".into(),
+        providers: Vec::new(),
         context_window_tokens: None,
         feed: None,
     }));

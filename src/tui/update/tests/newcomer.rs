@@ -182,6 +182,7 @@ fn a_session_that_is_not_there_is_told_in_the_chat_of_a_new_one() {
         timezone: jiff::tz::TimeZone::UTC,
         start: Start::Instead(SessionOptions::default(), "no session `nosuch`".into()),
         default_model: "offline/rules".into(),
+        providers: Vec::new(),
         context_window_tokens: None,
         feed: None,
     }));

@@ -48,6 +48,7 @@ fn a_resumed_session_is_read_and_what_happens_meanwhile_is_neither_lost_nor_doub
         timezone: jiff::tz::TimeZone::UTC,
         start: Start::Resume(id.clone()),
         default_model: "offline/rules".into(),
+        providers: Vec::new(),
         context_window_tokens: None,
         feed: None,
     }));
