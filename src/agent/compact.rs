@@ -19,7 +19,7 @@ const KEEP_PERCENT: u64 = 15;
 const SOURCE_PERCENT: u64 = 60;
 
 /// Bytes of one tool result that the summary is made from.
-const RESULT_BYTES_MAX: usize = 2_000;
+pub(super) const RESULT_BYTES_MAX: usize = 2_000;
 
 /// Tokens of the summary.
 const SUMMARY_TOKENS_MAX: u32 = 2_000;

@@ -4,6 +4,7 @@
 //! events are, what the model is told is valid: each call is answered exactly once, right after the message that makes
 //! it. What a crash left open is known here and closed by [`State::recovery`].
 
+mod answers;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::agent::approval::Consents;
 use crate::agent::compact;
+use crate::agent::history::answers::Answers;
 use crate::domain::clock::Instant;
 use crate::domain::command::ApprovalMode;
 use crate::domain::event::{
@@ -123,7 +125,7 @@ pub struct State {
     running_tools: Vec<ToolExecution>,
     running_handoffs: Vec<HandoffCall>,
     entries: Vec<Entry>,
-    answers: HashMap<CallId, (Seq, String)>,
+    answers: Answers,
     compactions: Vec<Compaction>,
 }
 
@@ -131,6 +133,30 @@ impl State {
     /// An empty session whose results are cut to `result_bytes_max` bytes for the model.
     pub fn new(result_bytes_max: usize) -> Self {
         Self { result_bytes_max, ..Self::default() }
+    }
+
+    /// The same; of very many results the oldest are held only as far as a summary takes them.
+    pub fn bounded(result_bytes_max: usize) -> Self {
+        Self { answers: Answers::holding(answers::BYTES_MAX), ..Self::new(result_bytes_max) }
+    }
+
+    /// Where in the log results lie that were shortened and, after a rewind, are among the newest again: the first, the last.
+    pub fn missing(&self) -> Option<(Seq, Seq)> {
+        self.answers.missing()
+    }
+
+    /// Takes the results that are [`missing`](Self::missing) from `events` of the log.
+    pub fn restore<E: AsRef<Event>>(&mut self, events: impl IntoIterator<Item = E>) {
+        let whole = |event: E| match &event.as_ref().body {
+            EventBody::ToolExecution(data) => Some((data.call_id.clone(), answer_of_tool(data, self.result_bytes_max))),
+            EventBody::HandoffCall(data) => Some((data.call_id.clone()?, answer_of_handoff(data, self.result_bytes_max))),
+            _ => None,
+        };
+        let mut texts = HashMap::new();
+        for (call, text) in events.into_iter().filter_map(whole) {
+            texts.entry(call).or_insert(text);
+        }
+        self.answers.restore(texts);
     }
 
     /// Folds all `events`, in ascending order.
@@ -195,7 +221,7 @@ impl State {
         for entry in &mut self.entries {
             entry.notes.take_if(|(seq, _)| *seq > to);
         }
-        self.answers.retain(|_, (seq, _)| *seq <= to);
+        self.answers.rewind(to);
         self.compactions.retain(|compaction| compaction.seq <= to);
         self.queue.retain(|queued| queued.seq <= to);
         self.drop_open();
@@ -317,7 +343,7 @@ impl State {
         self.running_tools.retain(|running| running.call_id != event.call_id);
         if event.parent.is_none() {
             let answer = answer_of_tool(event, self.result_bytes_max);
-            self.answers.entry(event.call_id.clone()).or_insert((seq, answer));
+            self.answers.insert(event.call_id.clone(), seq, answer);
         }
     }
 
@@ -331,7 +357,7 @@ impl State {
         self.running_handoffs.retain(|running| running.call_id != event.call_id);
         if event.parent.is_none() {
             let answer = answer_of_handoff(event, self.result_bytes_max);
-            self.answers.entry(call_id.clone()).or_insert((seq, answer));
+            self.answers.insert(call_id.clone(), seq, answer);
         }
     }
 

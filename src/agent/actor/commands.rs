@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::agent::actor::Actor;
-use crate::agent::actor::opening::title;
+use crate::agent::actor::opening::{complete, title};
 use crate::agent::turn::{Input, Prompt};
 use crate::bus::RecordError;
 use crate::domain::command::{Command, Delivery};
@@ -160,6 +160,10 @@ impl Actor {
             return Ok(());
         }
         self.say(SessionEvent::Rewound { to });
+        self.flush().await?;
+        if let Err(reason) = complete(&self.shared, &self.id, &mut self.state).await {
+            self.shared.complain(&self.id, format!("of older results only a part is told to the model: {reason}"), "");
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::agent::engine::Shared;
 use crate::agent::history::State;
 use crate::bus::RecordError;
 use crate::domain::command::SessionOptions;
-use crate::domain::event::{EventBody, Fork, NewEvent, SessionEvent};
+use crate::domain::event::{EventBody, Fork, NewEvent, SessionEvent, Status};
 use crate::domain::ids::{Seq, SessionId};
 use crate::domain::query::SessionPage;
 use crate::domain::text::{clean_line, ellipsis};
@@ -73,7 +73,7 @@ impl Actor {
 
 /// A session as it stood after `upto`, folded part by part: what makes it up may be much larger than what is kept of it.
 async fn stored(shared: &Shared, id: &SessionId, upto: Option<Seq>) -> Result<State, String> {
-    let mut state = State::new(shared.deps.options.tool_result_bytes_max);
+    let mut state = State::bounded(shared.deps.options.tool_result_bytes_max);
     let before = upto.map(|upto| Seq(upto.0.saturating_add(1)));
     let mut page = SessionPage { before, ..SessionPage::first(id.clone(), PART_BYTES) };
     loop {
@@ -84,8 +84,42 @@ async fn stored(shared: &Shared, id: &SessionId, upto: Option<Seq>) -> Result<St
         }
         page.after = part.events.last().and_then(|event| event.seq);
         if !part.more || page.after.is_none() {
-            return Ok(state);
+            break;
         }
+    }
+    complete(shared, id, &mut state).await?;
+    Ok(state)
+}
+
+/// Reads again what a rewind made recent and was shortened before.
+pub(super) async fn complete(shared: &Shared, id: &SessionId, state: &mut State) -> Result<(), String> {
+    let Some((first, last)) = state.missing() else { return Ok(()) };
+    let mut page = SessionPage {
+        types: vec!["tool_execution".to_owned(), "handoff_call".to_owned()],
+        after: Some(Seq(first.0.saturating_sub(1))),
+        before: Some(Seq(last.0.saturating_add(1))),
+        ..SessionPage::first(id.clone(), PART_BYTES)
+    };
+    let mut ended = Vec::new();
+    loop {
+        let part = shared.deps.reader.session_page(page.clone()).await;
+        let part = part.map_err(|error| format!("could not read the session `{id}`: {error}"))?;
+        page.after = part.events.last().and_then(|event| event.seq);
+        ended.extend(part.events.into_iter().filter(|event| is_end(&event.body)));
+        if !part.more || page.after.is_none() {
+            break;
+        }
+    }
+    state.restore(ended);
+    Ok(())
+}
+
+/// Whether it is the end of a call.
+fn is_end(body: &EventBody) -> bool {
+    match body {
+        EventBody::ToolExecution(data) => data.status != Status::Started,
+        EventBody::HandoffCall(data) => data.status != Status::Started,
+        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions as a user meets them: scripted models and tools, a log in memory, a paused clock.
 
+mod long;
 mod own;
 mod recall;
 mod usage;

@@ -44,7 +44,7 @@ impl State {
     }
 
     fn is_known(&self, call: &ToolCall) -> bool {
-        self.answers.contains_key(&call.id)
+        self.answers.contains(&call.id)
             || self.running_tools.iter().any(|running| running.call_id == call.id)
             || self.running_handoffs.iter().any(|running| running.call_id.as_ref() == Some(&call.id))
             || self.approvals.iter().any(|open| open.call_id == call.id)
