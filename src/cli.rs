@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use toml::Value;
 
 use crate::app::{self, App};
@@ -47,7 +47,7 @@ const WORKERS: usize = 2;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_this_process() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to standard output; clap knows.

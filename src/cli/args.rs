@@ -27,6 +27,22 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// What the words after the program's name say.
+    ///
+    /// Most starts have none: then the descriptions of all commands, with their flags and help, are not built.
+    ///
+    /// # Errors
+    /// Words that say nothing; also help and version, which are printed like errors.
+    pub fn of_this_process() -> Result<Self, clap::Error> {
+        if std::env::args_os().len() > 1 { Self::try_parse() } else { Ok(Self::plain()) }
+    }
+
+    fn plain() -> Self {
+        Self { global: Global::default(), screen: ScreenArgs::default(), command: None }
+    }
+}
+
 /// Flags of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
@@ -534,4 +550,17 @@ pub struct DemoArgs {
     /// Print to standard output instead of opening the terminal surface
     #[arg(long)]
     pub plain: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Cli;
+
+    #[test]
+    fn without_words_nothing_is_parsed_and_all_is_as_if_it_were() {
+        let parsed = Cli::try_parse_from(["wakeful"]).unwrap();
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Cli::plain()));
+    }
 }
