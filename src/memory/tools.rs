@@ -96,7 +96,7 @@ struct Search {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct List {
-    /// Only of this kind.
+    /// Only of this kind. Leave it out to list memories of all kinds.
     #[serde(default)]
     #[schemars(with = "Kind")]
     kind: Option<Kind>,
