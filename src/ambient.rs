@@ -25,3 +25,4 @@ mod testing;
 pub mod tools;
 pub mod watch;
 pub mod why;
+pub mod writes;

@@ -136,6 +136,11 @@ pub trait EventStore: Send + Sync {
     /// The head at once, then each new head, whoever appended. Costs nothing while nobody reads the stream.
     fn heads(&self) -> BoxStream<'static, Result<Seq, Error>>;
 
+    /// Tells each time somebody wrote, this process too, whatever it was; `None` where nobody tells.
+    fn writes(&self) -> Option<BoxStream<'static, ()>> {
+        None
+    }
+
     /// Makes the projections anew from the events.
     fn rebuild(&self) -> StoreFuture<()>;
 

@@ -157,7 +157,8 @@ impl Judge {
         let poll = self.deps.options.poll();
         let due = self.deps.log.tasks().next_firing_at().await?;
         if due.is_none_or(|due| due > now) {
-            return Ok((Vec::new(), due.map_or(poll, |due| due.since(now)).clamp(Duration::from_millis(50), poll)));
+            let idle = self.deps.options.idle(self.deps.nudges.told());
+            return Ok((Vec::new(), due.map_or(idle, |due| due.since(now).clamp(Duration::from_millis(50), poll))));
         }
         if let Err(until) = self.deps.lead.take(now).await? {
             return Ok((Vec::new(), until.since(now).clamp(Duration::from_millis(200), poll)));

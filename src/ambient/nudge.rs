@@ -16,6 +16,7 @@ struct Inner {
     notices: Notify,
     leading: AtomicBool,
     awake: AtomicBool,
+    told: AtomicBool,
 }
 
 impl Nudges {
@@ -32,6 +33,22 @@ impl Nudges {
     /// A notice was queued.
     pub fn notices(&self) {
         self.0.notices.notify_one();
+    }
+
+    /// Whatever it is.
+    pub fn all(&self) {
+        self.tasks();
+        self.firings();
+        self.notices();
+    }
+
+    /// Whether somebody tells of what other processes write.
+    pub fn told(&self) -> bool {
+        self.0.told.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_told(&self, told: bool) {
+        self.0.told.store(told, Ordering::Relaxed);
     }
 
     /// Whether this process runs the tasks.

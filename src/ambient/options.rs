@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::price::Price;
 
+/// The longest between two looks, in seconds.
+const POLL_SECONDS_MAX: u64 = 15;
+
 /// `[tasks]` in the config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -79,8 +82,14 @@ impl Options {
         Duration::from_secs(self.prompt_timeout_seconds.max(1))
     }
 
-    /// A wake at least so often: the clocks are compared then, and other processes' tasks are found.
-    pub(super) fn poll(&self) -> Duration {
-        Duration::from_secs(self.poll_seconds.clamp(1, 15))
+    /// A wake at least so often while something is due some time: the clocks are compared then, and other processes' tasks
+    /// are found.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.clamp(1, POLL_SECONDS_MAX))
+    }
+
+    /// The same while nothing is: hardly ever where writes are `told`.
+    pub(super) fn idle(&self, told: bool) -> Duration {
+        if told { Duration::from_secs(POLL_SECONDS_MAX) } else { self.poll() }
     }
 }

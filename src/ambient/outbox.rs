@@ -134,7 +134,8 @@ impl Outbox {
         let now = self.deps.clock.now();
         let due = self.deps.log.tasks().next_notice_at().await?;
         if due.is_none_or(|due| due > now) {
-            return Ok(due.map_or(poll, |due| due.since(now)).clamp(Duration::from_millis(50), poll));
+            let idle = self.deps.options.idle(self.deps.nudges.told());
+            return Ok(due.map_or(idle, |due| due.since(now).clamp(Duration::from_millis(50), poll)));
         }
         if let Err(until) = self.deps.lead.take(now).await? {
             return Ok(until.since(now).clamp(Duration::from_millis(200), poll));

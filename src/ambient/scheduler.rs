@@ -161,7 +161,8 @@ impl Scheduler {
             let due = self.deps.log.tasks().next_task_at().await?;
             let Some(due) = due.filter(|due| *due <= now) else {
                 self.tell_return().await;
-                return Ok(due.map_or(self.deps.options.poll(), |due| due.since(now)).min(self.deps.options.poll()));
+                let idle = self.deps.options.idle(self.deps.nudges.told());
+                return Ok(due.map_or(idle, |due| due.since(now).min(self.deps.options.poll())));
             };
             if free == 0 {
                 // The end of a run wakes the loop.

@@ -21,7 +21,7 @@ use crate::ambient::ports::{Prompter, Triage};
 use crate::ambient::probe::{Keeping, Probes, check_selector};
 use crate::ambient::scheduler::{self, Scheduler};
 use crate::ambient::service::{self, TaskService};
-use crate::ambient::watch;
+use crate::ambient::{watch, writes};
 use crate::app::locks::FolderLocks;
 use crate::app::prompter::EnginePrompter;
 use crate::app::triage::ModelTriage;
@@ -149,6 +149,10 @@ impl Loops {
         let awake = locks.stay_awake();
         let attend = Attend::new(log.clone(), Arc::clone(clock), nudges.clone(), channels);
         service.attend(Arc::new(attend));
+        running.push(watched("watch over other processes' writes", log, &stop, {
+            let (log, nudges, pace) = (log.clone(), nudges.clone(), options.poll());
+            move |stop| writes::tell(log.clone(), nudges.clone(), pace, stop)
+        }));
         if options.enabled {
             running.push(watched("scheduler", log, &stop, move |stop| Scheduler::new(scheduler.clone()).run(stop)));
         }

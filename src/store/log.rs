@@ -146,6 +146,11 @@ impl EventLog {
         self.follow_with(filter, after, Live::All)
     }
 
+    /// Tells each time somebody wrote to the log or to what lies beside it; `None` where nobody tells.
+    pub fn writes(&self) -> Option<BoxStream<'static, ()>> {
+        self.store.writes()
+    }
+
     /// Makes the projections anew from the events.
     ///
     /// # Errors

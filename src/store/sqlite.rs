@@ -216,6 +216,12 @@ impl EventStore for SqliteStore {
         stream::unfold(watch, |mut watch| async move { Some((watch.next().await, watch)) }).boxed()
     }
 
+    fn writes(&self) -> Option<BoxStream<'static, ()>> {
+        let is_file = matches!(self.0.engine, Engine::Threads { .. });
+        let notice = is_file.then(|| Notice::of(&self.0.place.path).ok()).flatten()?;
+        Some(stream::unfold(notice, |notice| async move { notice.written().await.ok().map(|()| ((), notice)) }).boxed())
+    }
+
     fn rebuild(&self) -> StoreFuture<()> {
         let upcasters = self.0.upcasters;
         self.write("rebuild the projections of", move |connection| rows::rebuild(connection, upcasters))
