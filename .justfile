@@ -20,6 +20,10 @@ accept:
 pictures:
     WAKEFUL_PICTURES=1 cargo test --test it -- pictures readme
 
+# the list of the functions that a start runs, for the linker
+order:
+    .ci/order
+
 # all benchmarks; they print ratios and never fail on time
 bench *ARGS:
     cargo bench {{ARGS}}
