@@ -123,6 +123,8 @@ async fn batch(inner: &Inner, embedder: &dyn Embedder) -> Step {
         Ok(vectors) => vectors,
         Err(error) => return Step::Failed(with_causes(&error)),
     };
+    // Before they are kept: whoever sees them sees no trouble any more.
+    inner.note(None);
     let vectors = pending
         .into_iter()
         .zip(vectors)
