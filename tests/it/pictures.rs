@@ -27,6 +27,16 @@ use wakeful::tui::{Options, Start, Surroundings, view};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Name, theme and size of each.
+const PICTURES: [(&str, &str, (u16, u16)); 6] = [
+    ("wakeful", "dark", (120, 36)),
+    ("wakeful-light", "light", (120, 36)),
+    ("wakeful-narrow", "dark", (80, 24)),
+    ("wakeful-narrow-light", "light", (80, 24)),
+    ("wakeful-wide", "dark", (160, 50)),
+    ("wakeful-wide-light", "light", (160, 50)),
+];
+
 /// What is asked in the picture.
 const PROMPTS: &[&str] = &["What time is it in Tokyo, and what is 17% of 2,340?", "Read notes.md"];
 
@@ -100,8 +110,7 @@ fn start(root: &Path) -> AppStart {
 async fn the_pictures_show_the_program_at_work() {
     let folder = tempfile::tempdir().unwrap();
     let app = App::start(start(folder.path())).await.unwrap();
-    let mut screens = [("wakeful", "dark", (120, 36)), ("wakeful-light", "light", (120, 36)), ("wakeful-narrow", "dark", (80, 24))]
-        .map(|(name, theme, size)| (name, Screen::new(&app, theme, size)));
+    let mut screens = PICTURES.map(|(name, theme, size)| (name, Screen::new(&app, theme, size)));
     assert!(app.pool().settled(LIMIT).await);
     let session = screens[0].1.session.clone();
     app.commands().send(Command::NewSession { session: session.clone(), options: SessionOptions::default() }).unwrap();
@@ -130,7 +139,7 @@ async fn the_pictures_show_the_program_at_work() {
         for wanted in wanted {
             assert!(text.contains(wanted), "{name} does not show {wanted}");
         }
-        let picture = svg(&buffer, &SvgOptions { title: Some("wakeful".to_owned()), light: *name == "wakeful-light" });
+        let picture = svg(&buffer, &SvgOptions { title: Some("wakeful".to_owned()), light: name.ends_with("-light") });
         assert!(picture.starts_with("<svg") && picture.contains("total"));
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/{name}.svg"));
         if std::env::var_os("WAKEFUL_PICTURES").is_some() {
