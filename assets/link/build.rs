@@ -6,8 +6,6 @@
 //!
 //! Only a release build for this machine takes it, and only after the same linker was seen to make a program with it that runs.
 
-#![expect(clippy::print_stdout, reason = "so it speaks to cargo")]
-
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
