@@ -176,7 +176,7 @@ fn idle() {
     std::thread::sleep(IDLE);
     let used = pty.cpu().saturating_sub(cpu);
     row("idle for 15 s: bytes to the terminal", &format!("{}", pty.written() - bytes), "0");
-    row("idle for 15 s: wake-ups of all threads", &format!("{}", pty.wakeups() - wakeups), "15 (the clock)");
+    row("idle for 15 s: wake-ups of all threads", &format!("{}", pty.wakeups_since(&wakeups)), "15 (the clock)");
     row("idle for 15 s: CPU", &format!("{:.2} %", 100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64()), "0.1 %");
     row("idle: memory (PSS)", &format!("{:.1} MB", pty.pss_kb() as f64 / 1_000.0), "25 MB");
 }

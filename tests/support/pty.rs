@@ -2,6 +2,8 @@
 //!
 //! Shared by the end-to-end tests and the whole-process benchmarks. Waiting is always for a state, with a bound.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
@@ -190,15 +192,24 @@ impl Pty {
         Duration::from_millis(ticks * 10)
     }
 
-    /// How often threads of the process have waited and were woken.
-    pub fn wakeups(&self) -> u64 {
+    /// How often each thread of the process has waited and was woken.
+    pub fn wakeups(&self) -> BTreeMap<OsString, u64> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("Linux's /proc");
         let of = |status: String| {
             let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"))?.to_owned();
             line.split_whitespace().nth(1)?.parse::<u64>().ok()
         };
         // A thread may end meanwhile.
-        threads.flatten().filter_map(|thread| of(std::fs::read_to_string(thread.path().join("status")).ok()?)).sum()
+        let count = |thread: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+            Some((thread.file_name(), of(status)?))
+        };
+        threads.flatten().filter_map(count).collect()
+    }
+
+    /// How often threads that live now were woken since `before`.
+    pub fn wakeups_since(&self, before: &BTreeMap<OsString, u64>) -> u64 {
+        self.wakeups().iter().map(|(thread, count)| count - before.get(thread).unwrap_or(&0)).sum()
     }
 
     /// Proportional set size of the process, in kB.
