@@ -9,5 +9,6 @@ mod rows;
 mod screens;
 mod script;
 mod several;
+mod states;
 
 pub(crate) use script::Script;

@@ -12,6 +12,7 @@ use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use ratatui::backend::{Backend, ClearType, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::tui::pictures::cells::{self, Strip};
 use crate::tui::pictures::{Pictures, Prepared};
@@ -87,7 +88,7 @@ impl<W: Write> Canvas<W> {
         let pictures = state.transcript.pictures();
         let arriving = self.arriving(pictures);
         let strips = self.strips(pictures);
-        let changes = self.shown.diff(&self.next);
+        let changes = with_what_clusters_cover(self.shown.diff(&self.next), &self.next);
         let drawn: Vec<&Strip> =
             strips.iter().filter(|strip| !self.strips.contains(strip) || changes.iter().any(|(x, y, _)| strip.holds(*x, *y))).collect();
         if changes.is_empty() && cursor == self.cursor && !clear && drawn.is_empty() {
@@ -173,13 +174,45 @@ fn forget(shown: &mut Buffer, columns: std::ops::Range<u16>, y: u16) {
     }
 }
 
-/// Sends cells; those that lead somewhere between the sequences that say where.
+/// Whether terminals differ in how many columns the cell takes: emoji and syllables of several signs, which some show one
+/// beside the other.
+fn is_cluster(cell: &Cell) -> bool {
+    let symbol = cell.symbol();
+    let seen = || symbol.chars().filter(|ch| ch.width() > Some(0)).count();
+    symbol.len() > 4 && (seen() > 1 || symbol.contains('\u{fe0f}'))
+}
+
+/// Adds the cells behind those that a terminal without clusters would spread over them.
+fn with_what_clusters_cover<'a>(mut changes: Vec<(u16, u16, &'a Cell)>, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+    let mut covered = Vec::new();
+    for (x, y, cell) in changes.iter().filter(|(_, _, cell)| is_cluster(cell)) {
+        let columns = |width: usize| u16::try_from(width).unwrap_or(u16::MAX);
+        let apart = columns(cell.symbol().chars().filter_map(UnicodeWidthChar::width).sum());
+        let from = x.saturating_add(columns(cell.symbol().width()));
+        let upto = x.saturating_add(apart).min(next.area.right());
+        // The second half of a wide sign is no cell of its own.
+        let mut at = from;
+        while at < upto {
+            let behind = &next[(at, *y)];
+            covered.push((at, *y, behind));
+            at = at.saturating_add(columns(behind.symbol().width().max(1)));
+        }
+    }
+    if !covered.is_empty() {
+        changes.extend(covered);
+        changes.sort_by_key(|(x, y, _)| (*y, *x));
+        changes.dedup_by_key(|(x, y, _)| (*y, *x));
+    }
+    changes
+}
+
+/// Sends cells; those that lead somewhere between the sequences that say where. Behind a cluster the place is said anew.
 fn send<W: Write>(backend: &mut CrosstermBackend<W>, changes: &[(u16, u16, &Cell)], links: &[Link]) -> io::Result<()> {
-    if links.is_empty() {
+    if links.is_empty() && !changes.iter().any(|(_, _, cell)| is_cluster(cell)) {
         return backend.draw(changes.iter().copied());
     }
     let of = |change: &(u16, u16, &Cell)| links.iter().position(|link| link.holds(change.0, change.1));
-    for run in changes.chunk_by(|one, other| of(one) == of(other)) {
+    for run in changes.chunk_by(|one, other| !is_cluster(one.2) && of(one) == of(other)) {
         let link = run.first().and_then(of).and_then(|at| links.get(at));
         if let Some(link) = link {
             write!(backend, "\x1b]8;;{}\x1b\\", link.target)?;

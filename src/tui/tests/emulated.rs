@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::tui::state::State;
 use crate::tui::terminal::Canvas;
@@ -46,12 +46,15 @@ pub(super) fn check(state: &State, expected: &Buffer, cursor: Option<Position>) 
         let mut x = 0;
         while x < columns {
             let wanted = &expected[(x, y)];
-            // An emulator without clusters gives each emoji of a family cells of its own: what follows is shifted.
-            if wanted.symbol().contains('\u{200d}') {
-                break;
+            let (mut got, mut due) = (look(screen.cell(y, x).unwrap()), wanted_look(wanted));
+            // An emulator without clusters gives each sign of one cells of its own; what follows stands where it belongs.
+            let signs = wanted.symbol().chars().filter(|ch| ch.width() > Some(0)).count();
+            for look in [&mut got, &mut due] {
+                if signs > 1 {
+                    look.0.truncate(look.0.chars().next().map_or(0, char::len_utf8));
+                }
             }
-            let shown = screen.cell(y, x).unwrap();
-            assert_eq!(look(shown), wanted_look(wanted), "{x},{y} of {columns}x{rows}");
+            assert_eq!(got, due, "{x},{y} of {columns}x{rows}");
             x += u16::try_from(wanted.symbol().width().max(1)).unwrap();
         }
     }

@@ -35,6 +35,8 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
     let title = view::cut(&title, usize::from(area.width / 2));
     view::frame(buf, area, &title, focused, &state.theme);
     let inner = text_area(area);
+    // First: what is counted below is known once it is laid out.
+    state.transcript.render(inner, buf, &state.theme, &state.chat);
     let mut right = String::new();
     if let Some(search) = &state.search {
         right = if search.input.text.is_empty() {
@@ -58,7 +60,6 @@ pub(super) fn chat(state: &State, area: Rect, buf: &mut Buffer) {
         }
     }
     view::title_right(buf, area, &right, Key::UiAccent, title.width() + 2, &state.theme);
-    state.transcript.render(inner, buf, &state.theme, &state.chat);
     if state.chat.mark.is_some() {
         let key = |action: Action| state.keymap.hint(action);
         let dot = state.theme.icon(Icon::Separator);
