@@ -88,7 +88,7 @@ impl<W: Write> Canvas<W> {
         let pictures = state.transcript.pictures();
         let arriving = self.arriving(pictures);
         let strips = self.strips(pictures);
-        let changes = with_what_clusters_cover(self.shown.diff(&self.next), &self.next);
+        let changes = with_what_clusters_cover(self.shown.diff(&self.next), &self.shown, &self.next);
         let drawn: Vec<&Strip> =
             strips.iter().filter(|strip| !self.strips.contains(strip) || changes.iter().any(|(x, y, _)| strip.holds(*x, *y))).collect();
         if changes.is_empty() && cursor == self.cursor && !clear && drawn.is_empty() {
@@ -182,22 +182,22 @@ fn is_cluster(cell: &Cell) -> bool {
     symbol.len() > 4 && (seen() > 1 || symbol.contains('\u{fe0f}'))
 }
 
-/// Adds the cells behind those that a terminal without clusters would spread over them.
-fn with_what_clusters_cover<'a>(mut changes: Vec<(u16, u16, &'a Cell)>, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
-    let mut covered = Vec::new();
-    for (x, y, cell) in changes.iter().filter(|(_, _, cell)| is_cluster(cell)) {
-        let columns = |width: usize| u16::try_from(width).unwrap_or(u16::MAX);
-        let apart = columns(cell.symbol().chars().filter_map(UnicodeWidthChar::width).sum());
-        let from = x.saturating_add(columns(cell.symbol().width()));
-        let upto = x.saturating_add(apart).min(next.area.right());
-        // The second half of a wide sign is no cell of its own.
-        let mut at = from;
-        while at < upto {
-            let behind = &next[(at, *y)];
-            covered.push((at, *y, behind));
-            at = at.saturating_add(columns(behind.symbol().width().max(1)));
-        }
-    }
+/// Adds the cells that a terminal without clusters spreads them over: those behind the clusters of the frame, and all of
+/// those whose cluster is gone, for such a terminal erases only the part that is written over.
+fn with_what_clusters_cover<'a>(mut changes: Vec<(u16, u16, &'a Cell)>, shown: &Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+    let columns = |width: usize| u16::try_from(width).unwrap_or(u16::MAX);
+    let apart = |cell: &Cell| columns(cell.symbol().chars().filter_map(UnicodeWidthChar::width).sum());
+    let come = changes.iter().filter(|(_, _, cell)| is_cluster(cell));
+    let come = come.map(|(x, y, cell)| (*y, x.saturating_add(columns(cell.symbol().width())), x.saturating_add(apart(cell))));
+    let gone = shown.content.iter().enumerate().filter(|(_, cell)| is_cluster(cell)).filter_map(|(index, cell)| {
+        let (x, y) = shown.pos_of(index);
+        let is_gone = next.cell((x, y)).is_some_and(|now| now.symbol() != cell.symbol());
+        is_gone.then(|| (y, x, x.saturating_add(apart(cell))))
+    });
+    // The second half of a wide sign is no cell of its own.
+    let is_half = |x: u16, y: u16| x > 0 && next[(x - 1, y)].symbol().width() > 1;
+    let cells = come.chain(gone).flat_map(|(y, from, upto)| (from..upto.min(next.area.right())).map(move |x| (x, y)));
+    let covered: Vec<_> = cells.filter(|(x, y)| !is_half(*x, *y)).map(|(x, y)| (x, y, &next[(x, y)])).collect();
     if !covered.is_empty() {
         changes.extend(covered);
         changes.sort_by_key(|(x, y, _)| (*y, *x));

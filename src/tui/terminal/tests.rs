@@ -135,6 +135,27 @@ fn a_frame_is_what_the_terminal_shows_and_an_unchanged_one_is_no_byte() {
 }
 
 #[test]
+fn of_clusters_that_are_gone_nothing_is_left() {
+    let mut script = Script::new(100, 30);
+    let mut screen = Screen::new(&script);
+    for text in ["नमस्ते done", "👨\u{200d}👩\u{200d}👧 done", "👍🏽", "🇩🇪🇨🇭", "❤\u{fe0f}"] {
+        script.type_text(text);
+        sequences(&screen.draw(&script));
+        script.key("ctrl+u");
+        screen.draw(&script);
+        screen.check(&script);
+        // Something else stands there at once, one column further.
+        script.type_text(text);
+        screen.draw(&script);
+        script.key("ctrl+u");
+        script.type_text("a中");
+        screen.draw(&script);
+        screen.check(&script);
+        script.key("ctrl+u");
+    }
+}
+
+#[test]
 fn addresses_on_the_screen_are_links_to_themselves() {
     let mut script = Script::new(120, 30);
     script.state.surroundings.hyperlinks = true;
