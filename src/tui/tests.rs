@@ -11,4 +11,4 @@ mod script;
 mod several;
 mod states;
 
-pub(crate) use script::Script;
+pub(crate) use script::{SIZES, Script, pictures};

@@ -11,14 +11,15 @@ use crate::domain::task::{TaskFact, TaskKind, TaskStatus};
 use crate::tui::msg::{Answer, Effect, Msg, Query};
 use crate::tui::panels::Overlay;
 use crate::tui::panels::tasks::Section;
-use crate::tui::tests::{Script, rows};
+use crate::tui::tests::{SIZES, Script, pictures, rows};
 
 fn both(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24)] {
-        let mut script = Script::new(columns, rows);
+    let prepare = |script: &mut Script| {
         script.servers();
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+        prepare(script);
+    };
+    for (name, picture) in pictures(name, &SIZES[..2], prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

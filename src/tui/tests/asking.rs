@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::domain::question::{Question, QuestionEvent, ReplyAction};
-use crate::tui::tests::Script;
 use crate::tui::tests::script::object;
+use crate::tui::tests::{SIZES, Script, pictures};
 use crate::tui::theme::{ColourDepth, IconSet};
 
 impl Script {
@@ -53,12 +53,13 @@ pub(crate) fn tools_changed() -> Value {
 }
 
 fn screens(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24), (40, 12)] {
-        let mut script = Script::new(columns, rows);
+    let prepare = |script: &mut Script| {
         script.servers();
         script.said("please register me");
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+        prepare(script);
+    };
+    for (name, picture) in pictures(name, &SIZES, prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::domain::catalog::ResourcePart;
 use crate::domain::event::{McpEvent, McpEventType, Status};
 use crate::tui::msg::{Answer, Effect, Msg, Query};
-use crate::tui::tests::Script;
+use crate::tui::tests::{SIZES, Script, pictures};
 
 fn made<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -63,12 +63,13 @@ impl Script {
 }
 
 fn screens(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24), (40, 12)] {
-        let mut script = Script::new(columns, rows);
+    let prepare = |script: &mut Script| {
         script.servers();
         script.lends();
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+        prepare(script);
+    };
+    for (name, picture) in pictures(name, &SIZES, prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

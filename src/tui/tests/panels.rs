@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::tui::msg::Msg;
 use crate::tui::own::{OwnCommand, OwnCommands, Problem};
 use crate::tui::settings::{Current, SETTINGS, Value};
-use crate::tui::tests::Script;
+use crate::tui::tests::{SIZES, Script, pictures};
 
 impl Script {
     /// How the settings stand: some by default, one by the user's file, one by the environment.
@@ -48,10 +48,8 @@ impl Script {
 }
 
 fn all(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24), (40, 12)] {
-        let mut script = Script::new(columns, rows);
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+    for (name, picture) in pictures(name, &SIZES, prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

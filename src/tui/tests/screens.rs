@@ -3,13 +3,11 @@
 use serde_json::json;
 
 use crate::domain::event::{ErrorEvent, McpEventType, Status, TurnEnd};
-use crate::tui::tests::{Script, asking};
+use crate::tui::tests::{SIZES, Script, asking, pictures};
 
 fn both(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24)] {
-        let mut script = Script::new(columns, rows);
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+    for (name, picture) in pictures(name, &SIZES[..2], prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

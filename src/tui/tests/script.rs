@@ -31,6 +31,18 @@ use crate::tui::{Options, Start, Surroundings, view};
 /// 2026-01-01T14:30:00Z.
 const START_MS: i64 = 1_767_277_800_000;
 
+/// Wide, usual and as small as it gets.
+pub(crate) const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
+
+/// The screen that `prepare` makes, at each size: the name of its snapshot, text and styles.
+pub(crate) fn pictures(name: &str, sizes: &[(u16, u16)], prepare: impl Fn(&mut Script)) -> impl Iterator<Item = (String, String)> {
+    sizes.iter().map(move |(columns, rows)| {
+        let mut script = Script::new(*columns, *rows);
+        prepare(&mut script);
+        (format!("{name}_{columns}x{rows}"), script.picture())
+    })
+}
+
 /// A screen that is driven by hand.
 pub(crate) struct Script {
     pub(crate) state: State,

@@ -12,13 +12,11 @@ use crate::domain::query::{Spend, Spending, TaskSpend};
 use crate::domain::task::TaskFact;
 use crate::tui::moment::Moment;
 use crate::tui::msg::{Answer, Msg};
-use crate::tui::tests::Script;
+use crate::tui::tests::{SIZES, Script, pictures};
 
 fn sizes(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in [(120, 40), (80, 24), (40, 12)] {
-        let mut script = Script::new(columns, rows);
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+    for (name, picture) in pictures(name, &SIZES, prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 

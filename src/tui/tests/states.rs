@@ -11,16 +11,12 @@ use crate::domain::message::Role;
 use crate::domain::query::{AgentInfo, CheckLevel, CheckRow, ModelInfo};
 use crate::domain::undo::{UndoRow, UndoState};
 use crate::tui::msg::{Answer, Msg};
-use crate::tui::tests::Script;
+use crate::tui::tests::{SIZES, Script, pictures};
 use crate::tui::theme::{ColourDepth, IconSet};
 
-const SIZES: [(u16, u16); 2] = [(120, 40), (80, 24)];
-
 fn both(name: &str, prepare: impl Fn(&mut Script)) {
-    for (columns, rows) in SIZES {
-        let mut script = Script::new(columns, rows);
-        prepare(&mut script);
-        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), script.picture());
+    for (name, picture) in pictures(name, &SIZES[..2], prepare) {
+        insta::assert_snapshot!(name, picture);
     }
 }
 
