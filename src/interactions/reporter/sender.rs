@@ -109,6 +109,8 @@ impl Sender {
             return;
         }
         loop {
+            // Only a look that began after the end was called saw all that came in before it.
+            let ending = stop.is_cancelled();
             let rest = match self.step(&stop).await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Rest(until)) => until,
@@ -117,7 +119,7 @@ impl Sender {
                     Some(Instant::now() + DISK_RETRY)
                 }
             };
-            if stop.is_cancelled() {
+            if ending {
                 return;
             }
             let sweep = self.swept.map_or_else(Instant::now, |at| at + SWEEP);

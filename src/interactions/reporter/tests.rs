@@ -8,9 +8,10 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::*;
+use crate::bus::RecordError;
 use crate::bus::testing::MemoryRecorder;
 use crate::domain::clock::Instant;
-use crate::domain::event::{EventBody, NewEvent, TurnEnd, TurnEvent};
+use crate::domain::event::{Event, EventBody, NewEvent, TurnEnd, TurnEvent};
 use crate::domain::ids::{InteractionId, RecordId, SessionId, TurnId};
 use crate::domain::interaction::{Action, InteractionRecord};
 use crate::domain::message::Usage;
@@ -353,6 +354,40 @@ async fn what_was_handed_to_a_transport_that_is_gone_for_good_is_sent_again() {
     assert_eq!(http.ids().len(), 0, "it may come back");
     bench.run(&[&redis, &http], 600).await;
     assert_eq!(http.ids(), ids(2));
+}
+
+/// While the sender looks, the last record comes in and the end is called: what it tells comes between its look at the queue
+/// and its look at the end.
+struct LastMoment {
+    spool: Spool,
+    stop: CancellationToken,
+}
+
+impl Recorder for LastMoment {
+    fn record(&self, _events: Vec<NewEvent>) -> BoxFuture<'static, Result<Vec<Arc<Event>>, RecordError>> {
+        unreachable!("the sender only emits")
+    }
+
+    fn emit(&self, _event: NewEvent) {
+        if !self.stop.is_cancelled() {
+            self.spool.put(vec![row(1, 1)], None, Instant::from_millis(1_000)).now_or_never().expect("works inline").unwrap();
+            self.stop.cancel();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_in_at_the_last_moment_is_sent_before_the_end() {
+    let (bench, fake) = (Bench::new(options()).await, Fake::named("http"));
+    bench.put(1, 1).await;
+    let dead = spool::Outcome::Dead { reason: "bad".into() };
+    bench.spool.settle(vec![(1, dead)], "http", bench.shared.clock.now()).await.unwrap();
+    let stop = CancellationToken::new();
+    let recorder = LastMoment { spool: bench.spool.clone(), stop: stop.clone() };
+    let transports = vec![Arc::clone(&fake) as Arc<dyn Transport>];
+    let sender = sender::Sender::new(Arc::clone(&bench.shared), bench.spool.clone(), transports, Some(Arc::new(recorder)));
+    tokio::time::timeout(Duration::from_secs(60), sender.run(stop)).await.expect("it ends");
+    assert_eq!(fake.ids(), ["r000001"]);
 }
 
 #[tokio::test]
