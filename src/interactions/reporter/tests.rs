@@ -386,7 +386,7 @@ async fn what_comes_in_at_the_last_moment_is_sent_before_the_end() {
     let recorder = LastMoment { spool: bench.spool.clone(), stop: stop.clone() };
     let transports = vec![Arc::clone(&fake) as Arc<dyn Transport>];
     let sender = sender::Sender::new(Arc::clone(&bench.shared), bench.spool.clone(), transports, Some(Arc::new(recorder)));
-    tokio::time::timeout(Duration::from_secs(60), sender.run(stop)).await.expect("it ends");
+    tokio::time::timeout(Duration::from_mins(1), sender.run(stop)).await.expect("it ends");
     assert_eq!(fake.ids(), ["r000001"]);
 }
 

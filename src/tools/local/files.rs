@@ -153,11 +153,28 @@ impl Workspace {
         match std::fs::metadata(&allowed.path) {
             Ok(metadata) => Ok((allowed, metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(found) = self.begun_above(path) {
+                    return Ok(found);
+                }
                 let near = near(&allowed.path);
                 Err(Error::NotFound { path: allowed.shown, near })
             }
             Err(source) => Err(Error::Io { operation: "look up", path: allowed.shown, source }),
         }
+    }
+
+    /// What is meant by a path that begins above the working folder: in `/home/me/project`, `project/src` and
+    /// `me/project/src` are `src`. Models take such paths from what they were told of the folder.
+    fn begun_above(&self, path: &str) -> Option<(Allowed, std::fs::Metadata)> {
+        let folder = self.folder().ok()?;
+        let typed = Path::new(path.trim().trim_start_matches("./"));
+        let parents: Vec<&Path> = folder.ancestors().skip(1).collect();
+        // The longest beginning first: it says most.
+        let below = parents.iter().rev().filter_map(|parent| typed.strip_prefix(folder.strip_prefix(parent).ok()?).ok());
+        below.filter_map(|below| self.resolve(&below.to_string_lossy()).ok()).find_map(|allowed| {
+            let metadata = std::fs::metadata(&allowed.path).ok()?;
+            Some((allowed, metadata))
+        })
     }
 
     /// How a path found under an allowed folder is told.

@@ -67,6 +67,26 @@ impl Fixture {
 }
 
 #[tokio::test]
+async fn a_path_that_begins_above_the_working_folder_is_understood() {
+    let fixture = Fixture::with(&[("notes.txt", "needle"), ("src/a.rs", "fn a() {}")]);
+    let folder = fixture.folder.path().canonicalize().unwrap();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let whole = folder.to_str().unwrap().trim_start_matches('/');
+    for above in [name, whole] {
+        assert!(fixture.good("read_file", json!({"path": format!("{above}/src/a.rs")})).await.contains("fn a()"));
+        assert!(fixture.good("search_files", json!({"pattern": "needle", "path": above})).await.contains("notes.txt:1: needle"));
+        assert!(fixture.good("list_files", json!({"path": format!("{above}/")})).await.contains("notes.txt"));
+        fixture.bad("read_file", json!({"path": format!("{above}/src/b.rs")}), "does not exist").await;
+        fixture.bad("read_file", json!({"path": format!("{above}/../../../../etc/passwd")}), "outside the working folder").await;
+    }
+    // What is really there comes first, and what is written goes where it was said.
+    fixture.good("write_file", json!({"path": format!("{name}/src/a.rs"), "content": "mod deeper;"})).await;
+    assert_eq!(fixture.read(&format!("{name}/src/a.rs")), "mod deeper;");
+    assert!(fixture.good("read_file", json!({"path": format!("{name}/src/a.rs")})).await.contains("mod deeper;"));
+    assert_eq!(fixture.read("src/a.rs"), "fn a() {}");
+}
+
+#[tokio::test]
 async fn files_are_read_whole_and_in_parts() {
     let lines = (1..=10).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
     let fixture = Fixture::with(&[("a.txt", &lines), ("empty", ""), ("open", "no end")]);
