@@ -395,7 +395,8 @@ fn a_client_that_others_wrote_calls_every_tool() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Against the OpenAI-compatible server at `WAKEFUL_MODEL_URL` with the model `WAKEFUL_MODEL`, however long that takes.
+/// Against the OpenAI-compatible server at `WAKEFUL_MODEL_URL` with the model `WAKEFUL_MODEL`, however long that takes; without
+/// chance (temperature 0), so that what goes wrong goes wrong again.
 #[test]
 #[ignore = "needs a real model: WAKEFUL_MODEL_URL and WAKEFUL_MODEL name it"]
 fn a_real_model_calls_every_tool() {
@@ -404,7 +405,7 @@ fn a_real_model_calls_every_tool() {
     let config_file = world.home.root().join("config/config.toml");
     let config = std::fs::read_to_string(&config_file).unwrap();
     let provider = format!(
-        "model = \"real/{}\"\n{config}[providers.real]\nbase_url = \"{}\"\ncontext_tokens = 16384\nfirst_chunk_timeout_seconds = 600\n",
+        "model = \"real/{}\"\n{config}[providers.real]\nbase_url = \"{}\"\ncontext_tokens = 16384\ntemperature = 0.0\nfirst_chunk_timeout_seconds = 600\n",
         variable("WAKEFUL_MODEL"),
         variable("WAKEFUL_MODEL_URL")
     );

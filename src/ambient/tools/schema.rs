@@ -134,10 +134,16 @@ pub(super) fn history(limit: usize, limit_max: usize) -> Map<String, Value> {
 
 pub(super) fn update() -> Map<String, Value> {
     let mut properties = chosen();
-    properties.insert("description".to_owned(), json!({"type": "string", "description": "What it is for now"}));
+    properties.insert(
+        "description".to_owned(),
+        json!({"type": "string", "description": "Another text for the task; leave it out to keep the present one"}),
+    );
     properties
         .insert("config".to_owned(), json!({"type": "object", "description": "The keys of the config that change; null takes one away"}));
-    properties.insert("callback_url".to_owned(), json!({"type": "string", "description": "Where its events are posted now"}));
+    properties.insert(
+        "callback_url".to_owned(),
+        json!({"type": "string", "description": "Another address for its events; leave it out to keep the present one"}),
+    );
     object(properties, &["task_id"])
 }
 

@@ -108,7 +108,7 @@ pub struct AddArgs {
 pub struct UpdateArgs {
     /// Which
     pub task: String,
-    /// What it is for now
+    /// Another text for it
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     /// The rest of it.
