@@ -197,6 +197,48 @@ fn every_file_says_what_it_is_for() {
     assert!(silent.is_empty(), "no `//!` at the top: {silent:?}");
 }
 
+/// A file that no `mod` names is never compiled: tests in it pass because nobody runs them.
+#[test]
+fn every_file_is_part_of_the_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests", "benches"].iter().for_each(|folder| collect(&root.join(folder), &mut files));
+    let named = |file: &Path| fs::read_to_string(file).map(|text| declared(&text)).unwrap_or_default();
+    let by_path: Vec<PathBuf> = files
+        .iter()
+        .flat_map(|file| {
+            named(file).into_iter().filter_map(|(_, path)| path.map(|path| file.parent().unwrap().join(path))).collect::<Vec<_>>()
+        })
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    let is_root = |file: &Path| {
+        let name = file.file_name().unwrap();
+        name == "main.rs" || name == "lib.rs" || file.parent() == Some(&root.join("benches"))
+    };
+    let is_named = |file: &Path| {
+        let (folder, name) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
+        let owners = [folder.with_extension("rs"), folder.join("lib.rs"), folder.join("main.rs"), folder.join("mod.rs")];
+        owners.iter().any(|owner| named(owner).iter().any(|(module, path)| path.is_none() && module == name))
+    };
+    let lost: Vec<_> = files.iter().filter(|file| !is_root(file) && !by_path.contains(file) && !is_named(file)).collect();
+    assert!(files.len() > 400 && lost.is_empty(), "of {} files no `mod` names {lost:?}", files.len());
+}
+
+/// The modules that lie in files of their own, and the path where one is told.
+fn declared(text: &str) -> Vec<(String, Option<String>)> {
+    let (mut all, mut path) = (Vec::new(), None);
+    for line in text.lines().map(str::trim) {
+        if let Some(told) = line.strip_prefix("#[path = \"") {
+            path = told.strip_suffix("\"]").map(str::to_owned);
+        } else if let Some((_, name)) =
+            line.strip_suffix(';').and_then(|line| format!(" {line}").rsplit_once(" mod ").map(|(a, b)| (a.to_owned(), b.to_owned())))
+        {
+            all.push((name, path.take()));
+        }
+    }
+    all
+}
+
 #[test]
 fn files_stay_small() {
     let long: Vec<_> = sources()

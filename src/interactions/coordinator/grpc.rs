@@ -3,11 +3,14 @@
 //! While the queue is full the stream is not read, so that HTTP/2's own flow control holds the client back; after
 //! [`PATIENCE`] it ends with `RESOURCE_EXHAUSTED`.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -27,9 +30,6 @@ use crate::interactions::intake::{self, Intake, Refusal, Shown};
 
 /// Messages that are stored together at most.
 const CHUNK: usize = 2_000;
-
-/// Chunks that are on their way to the disk at the same time, of one stream.
-const CHUNKS: usize = 4;
 
 /// Answers that may wait for a client that does not read them.
 const ANSWERS: usize = 4_096;
@@ -137,11 +137,16 @@ struct Way {
 }
 
 impl Way {
-    /// Reads to the end; answers what is stored, in the order in which it came.
-    async fn run(&self, stream: Streaming<InteractionData>, answers: &mpsc::Sender<Result<InteractionResponse, Status>>) {
-        let mut stored = stream.ready_chunks(CHUNK).map(|chunk| self.store(chunk)).buffered(CHUNKS);
-        while let Some(done) = stored.next().await {
-            let (told, over) = match done {
+    /// Reads to the end; answers what is stored, in the order in which it came. Nothing is begun before what came earlier is on
+    /// disk: begun side by side, chunks could overtake one another, or the later one be there without the earlier.
+    async fn run(
+        &self,
+        stream: impl Stream<Item = Result<InteractionData, Status>> + Unpin,
+        answers: &mpsc::Sender<Result<InteractionResponse, Status>>,
+    ) {
+        let mut chunks = stream.ready_chunks(CHUNK);
+        while let Some(chunk) = chunks.next().await {
+            let (told, over) = match self.store(chunk).await {
                 Ok((told, over)) => (told, over),
                 Err(status) => (Vec::new(), Some(status)),
             };

@@ -1,7 +1,13 @@
 //! The service and the transport together.
 
+use std::task::Poll;
+
+use futures::FutureExt;
+
 use super::*;
 use crate::interactions::grpc::generated::interaction_service_client::InteractionServiceClient;
+use crate::interactions::grpc::pack;
+use crate::interactions::outgoing::Outgoing;
 use crate::interactions::testing::{LIMIT, intake, record, records, sent, stored, until};
 use crate::interactions::transport::grpc::{Grpc, GrpcOptions};
 use crate::interactions::transport::{Transport, Trouble, Verdict};
@@ -54,6 +60,39 @@ async fn what_is_answered_is_stored_each_once_and_in_order() {
     assert_eq!((ids.len(), &ids[..3_000]), (3_200, &(0..3_000).map(|number| record(number).record_id.to_string()).collect::<Vec<_>>()[..]));
     assert_eq!(running.counts.now(), (3_300, 3_200, 0, 0));
     running.end().await;
+}
+
+/// Messages one by one, each before a task that has used up its time: what it begins then has to be begun again.
+fn messages_of_a_busy_task(mut messages: Vec<InteractionData>) -> impl Stream<Item = Result<InteractionData, Status>> {
+    messages.reverse();
+    let mut pause = false;
+    futures::stream::poll_fn(move |context| {
+        while tokio::task::coop::has_budget_remaining() {
+            let _used = Box::pin(tokio::task::coop::consume_budget()).poll_unpin(context);
+        }
+        pause = !pause;
+        if pause {
+            return Poll::Ready(messages.pop().map(Ok));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+#[tokio::test]
+async fn a_busy_coordinator_keeps_the_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(folder.path());
+    let way = Way { intake: Arc::clone(&intake), counts: Arc::default(), access: Access::All };
+    let (answers, mut given) = mpsc::channel(ANSWERS);
+    let messages = sent(0..40).iter().map(pack).collect();
+    tokio::time::timeout(LIMIT, way.run(messages_of_a_busy_task(messages), &answers)).await.unwrap();
+    drop(answers);
+    let in_order: Vec<_> = (0..40).map(|number| record(number).record_id.to_string()).collect();
+    assert_eq!(stored(&intake).await, in_order);
+    for id in in_order {
+        assert_eq!(given.recv().await.unwrap().unwrap().record_id, id);
+    }
 }
 
 #[tokio::test]
@@ -131,7 +170,7 @@ async fn a_client_that_does_not_read_its_answers_costs_a_bounded_queue() {
     let answers = client.stream_interactions(ReceiverStream::new(queue)).await.unwrap();
     let sending = async {
         for number in 0..2_000 {
-            sender.send(crate::interactions::grpc::pack(&record(number))).await.unwrap();
+            sender.send(pack(&Outgoing::from(&record(number)))).await.unwrap();
         }
     };
     tokio::time::timeout(LIMIT, sending).await.unwrap();
