@@ -14,6 +14,8 @@
 
 #[path = "whole/fakes.rs"]
 mod fakes;
+#[path = "whole/hostile.rs"]
+mod hostile;
 #[path = "whole/keys.rs"]
 mod keys;
 #[path = "whole/load.rs"]
@@ -44,6 +46,7 @@ fn main() {
     match std::env::var("WAKEFUL_BENCH_ROLE").as_deref() {
         Ok("floor") => return fakes::bare_program(),
         Ok("echo") => return fakes::echo_server(),
+        Ok("hostile") => return fakes::hostile_server(),
         Ok("flood") => return fakes::flooding_server(),
         _ => {}
     }
@@ -54,6 +57,7 @@ fn main() {
         ("keys", keys::idle),
         ("typing", keys::while_streaming),
         ("events", keys::while_events_come),
+        ("hostile", hostile::hostile),
         ("stream", stream),
         ("paced", load::paced),
         ("waiting", load::waiting),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{Event, KeyCode, read};
 use serde_json::{Value, json};
 
+use super::hostile;
 use super::model::{ModelServer, Say};
 
 /// A program that does nothing but show what is typed.
@@ -29,8 +30,22 @@ pub fn bare_program() {
 
 /// A minimal MCP server over standard input and output, with one tool.
 pub fn echo_server() {
+    serve(|arguments| arguments["text"].clone());
+}
+
+/// The same, but it answers with hostile text, and says as much on standard error.
+pub fn hostile_server() {
+    serve(|arguments| {
+        let text = hostile::text(usize::try_from(arguments["n"].as_u64().unwrap_or_default()).unwrap());
+        // What a person would see of it: a line of a megabyte is none.
+        let _nobody_reads = writeln!(std::io::stderr(), "{}", text.get(..1 << 20).unwrap_or(&text));
+        text.into()
+    });
+}
+
+fn serve(answer: impl Fn(&Value) -> Value) {
     for line in std::io::stdin().lock().lines() {
-        echo(&line.unwrap());
+        reply(&line.unwrap(), &answer);
     }
 }
 
@@ -47,7 +62,7 @@ pub fn flooding_server() {
     echo_server();
 }
 
-fn echo(line: &str) {
+fn reply(line: &str, answer: impl Fn(&Value) -> Value) {
     let mut out = std::io::stdout().lock();
     {
         let Ok(message) = serde_json::from_str::<Value>(line) else { return };
@@ -57,9 +72,9 @@ fn echo(line: &str) {
                 json!({"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "echo", "version": "1"}})
             }
             "tools/list" => {
-                json!({"tools": [{"name": "echo", "description": "Echoes", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}]})
+                json!({"tools": [{"name": "echo", "description": "Echoes", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}}]})
             }
-            "tools/call" => json!({"content": [{"type": "text", "text": message["params"]["arguments"]["text"]}]}),
+            "tools/call" => json!({"content": [{"type": "text", "text": answer(&message["params"]["arguments"])}]}),
             _ => json!({}),
         };
         writeln!(out, "{}", json!({"jsonrpc": "2.0", "id": id, "result": result})).unwrap();

@@ -13,7 +13,7 @@ const KEYS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Types and waits for each key to stand on the screen; all times, sorted. Every 60 keys the line is emptied.
-fn latencies(pty: &mut Pty, clear: &str) -> Vec<Duration> {
+pub fn latencies(pty: &mut Pty, clear: &str) -> Vec<Duration> {
     let mut times = Vec::with_capacity(KEYS);
     let mut typed = String::new();
     for n in 0..KEYS {
@@ -35,7 +35,8 @@ fn latencies(pty: &mut Pty, clear: &str) -> Vec<Duration> {
     times
 }
 
-fn p(times: &[Duration], percent: usize) -> Duration {
+/// Of sorted times the one that so many percent of them do not exceed.
+pub fn p(times: &[Duration], percent: usize) -> Duration {
     times[(times.len() - 1) * percent / 100]
 }
 

@@ -8,6 +8,7 @@ mod effects;
 mod hangup;
 mod kept;
 mod stored;
+mod timing;
 
 use std::io;
 use std::time::Duration;
@@ -35,6 +36,7 @@ use crate::tui::{Backend, Deps, Error, Exit};
 use background::{Heard, Listener};
 use effects::{After, Effects};
 use hangup::Hangup;
+use timing::Timing;
 
 /// The shortest time between two frames that answer keys.
 const FRAME: Duration = Duration::from_millis(16);
@@ -109,6 +111,7 @@ pub async fn run(deps: Deps) -> Result<Exit, Error> {
         last_frame: Moment::now(),
         pressed: false,
         answered: None,
+        timing: Timing::default(),
         exit: None,
     };
     let result = driver.run().await;
@@ -175,6 +178,7 @@ struct Driver {
     pressed: bool,
     /// When a key was last answered.
     answered: Option<Moment>,
+    timing: Timing,
     /// Set once the run is over.
     exit: Option<End>,
 }
@@ -203,7 +207,9 @@ impl Driver {
                 note = next_note(&mut self.notes) => Wake::Note(note),
                 () = sleep(wake) => Wake::Time,
             };
+            let began = Moment::now();
             self.take(first).await?;
+            self.timing.change(began);
         }
         Ok(())
     }
@@ -216,9 +222,11 @@ impl Driver {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        let began = Moment::now();
         self.terminal.draw(&self.state)?;
         self.state.dirty = false;
         self.last_frame = Moment::now();
+        self.timing.frame(began);
         if std::mem::take(&mut self.pressed) {
             self.answered = Some(self.last_frame);
         }
